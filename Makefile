@@ -1,0 +1,41 @@
+# Two commands for a newcomer: `make demo` and `make test`. Everything is set up in .venv, once.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: demo test check setup servers clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo    set everything up and watch two virtual cameras, one of them manipulated"
+	@echo "make test    set everything up and run the tests"
+	@echo "make check   lint, types, import rule, docs against configuration"
+	@echo "make clean   remove .venv and caches"
+
+setup: $(STAMP)
+
+# Debian splits venv from python3: say so instead of failing half-way.
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "unmask needs Python 3.11 or newer: PYTHON=python3.x make"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || sh scripts/install-system.sh venv
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check -e '.[test]'
+	@touch $@
+
+demo: setup
+	$(BIN)/unmask demo
+
+servers: setup
+	@sh scripts/install-system.sh test
+
+test: setup servers
+	$(BIN)/python -m pytest
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_rules.py
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache *.egg-info

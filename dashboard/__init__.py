@@ -1,0 +1,1 @@
+"""Scores and alerts in, browser and subscribers out."""

@@ -1,0 +1,1 @@
+"""Cameras in, face windows out."""

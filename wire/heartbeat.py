@@ -1,0 +1,46 @@
+"""A service's sign of life in Redis: written every second under a short TTL, so that silence is noticed."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable
+
+import redis
+
+from wire.keys import Keys
+from wire.messages import Role, ServiceState
+
+TTL_S = 5
+
+
+def identity(configured: str) -> str:
+    """The configured name, or one made of host and slot: stable over a restart where the supervisor gives a slot."""
+    return configured or f"{socket.gethostname()}-{os.environ.get('UNMASK_SLOT') or os.getpid()}"
+
+
+class Heartbeat:
+    """Publishes one service's state."""
+
+    def __init__(
+        self, bus: redis.Redis, keys: Keys, role: Role, id: str, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._bus, self._keys, self._role, self._id, self._clock = bus, keys, role, id, clock
+        self._since = clock()
+
+    def beat(self, state: str = "ready", detail: str = "") -> None:
+        """Write the state; raises redis.RedisError."""
+        message = ServiceState(
+            role=self._role,
+            id=self._id,
+            state=state,
+            since=self._since,
+            updated=self._clock(),
+            detail=detail,  # type: ignore[arg-type]
+        )
+        self._bus.set(self._keys.service(self._role, self._id), message.encode(), ex=TTL_S)
+
+    def stop(self) -> None:
+        """Take the sign of life away at once; a clean stop needs no TTL."""
+        self._bus.delete(self._keys.service(self._role, self._id))

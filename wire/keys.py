@@ -1,0 +1,87 @@
+"""The Redis keys, all in one place. Every key starts with the configured prefix."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+GROUP = "workers"
+FIELD = b"m"  # the one field of every stream entry: the encoded message
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Names of the streams, hashes and strings under one prefix."""
+
+    prefix: str = "unmask:"
+
+    @property
+    def windows(self) -> str:
+        """Stream of Window, read by the consumer group `workers`; scored windows are removed from it."""
+        return f"{self.prefix}windows"
+
+    @property
+    def scores(self) -> str:
+        """Stream of Score, capped."""
+        return f"{self.prefix}scores"
+
+    @property
+    def alerts(self) -> str:
+        """Stream of AlertEvent, kept for days."""
+        return f"{self.prefix}alerts"
+
+    @property
+    def cameras(self) -> str:
+        """Stream of CameraState, capped."""
+        return f"{self.prefix}cameras"
+
+    @property
+    def dead(self) -> str:
+        """Stream of DeadLetter."""
+        return f"{self.prefix}dead"
+
+    @property
+    def outcomes(self) -> str:
+        """Hash outcome -> count of windows; incremented in the transaction that decides the outcome."""
+        return f"{self.prefix}outcomes"
+
+    @property
+    def camera_names(self) -> str:
+        """Set of the names of all cameras any streamer is configured with."""
+        return f"{self.prefix}camera-names"
+
+    @property
+    def open_alerts(self) -> str:
+        """Sorted set "<camera>\\0<track>" -> capture time of the newest score, for tracks with an open alert."""
+        return f"{self.prefix}open-alerts"
+
+    def camera(self, name: str) -> str:
+        """Encoded CameraState of one camera."""
+        return f"{self.prefix}camera:{name}"
+
+    def preview(self, name: str) -> str:
+        """Newest JPEG of one camera with boxes drawn, under a TTL."""
+        return f"{self.prefix}preview:{name}"
+
+    def track(self, camera: str, track: str) -> str:
+        """Encoded alert state of one track, under a TTL."""
+        return f"{self.prefix}track:{camera}:{track}"
+
+    def feature(self, camera: str, track: str, frame: int, model: str) -> str:
+        """One frame's features (fp16), under a TTL; a feature is worth nothing to another model."""
+        return f"{self.prefix}feature:{camera}:{track}:{frame}:{model}"
+
+    def alert(self, alert: str) -> str:
+        """Encoded Alert as it stands."""
+        return f"{self.prefix}alert:{alert}"
+
+    def evidence(self, alert: str) -> str:
+        """Encoded Evidence of one alert, kept for the retention time."""
+        return f"{self.prefix}evidence:{alert}"
+
+    def lease(self, camera: str) -> str:
+        """The streamer that owns the camera."""
+        return f"{self.prefix}lease:{camera}"
+
+    def service(self, role: str, id: str) -> str:
+        """Encoded ServiceState, under a TTL."""
+        return f"{self.prefix}service:{role}:{id}"

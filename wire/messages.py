@@ -1,0 +1,208 @@
+"""What passes between the services: one Struct per message, each owning both directions of its encoding.
+
+MessagePack in Redis, JSON on the WebSocket. Times are Unix seconds (float); boxes are x, y, width, height in pixels of
+the camera's frame. Every message carries `v`; an unknown version or any malformed bytes raise one `DecodeError`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal, Self
+
+import msgspec
+
+from wire.errors import DecodeError
+
+VERSION = 1
+
+Box = tuple[float, float, float, float]
+Verdict = Literal["clean", "suspect", "fake", "unsure"]
+CameraVerdict = Literal["clean", "suspect", "fake", "unsure", "no-face", "stale", "offline"]
+CameraStatus = Literal[
+    "connecting", "live", "frozen", "ended",
+    "unauthorised", "refused", "timeout", "no-video", "unsupported-codec", "not-found", "disconnected", "failed",
+]  # fmt: skip
+AlertKind = Literal["sustained", "spike"]
+AlertEventName = Literal["new", "update", "end"]
+EndReason = Literal["cleared", "track-ended", "camera-lost"]
+Severity = Literal["warning", "critical"]
+Role = Literal["streamer", "worker", "dashboard"]
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=False):
+    """Base of all messages: MessagePack in Redis, JSON outside."""
+
+    kind_name: ClassVar[str] = "message"
+    v: int = VERSION
+
+    def encode(self) -> bytes:
+        """This message as MessagePack."""
+        return _encoder.encode(self)
+
+    def to_json(self) -> dict[str, Any]:
+        """This message as plain JSON types; bytes become base64."""
+        built: dict[str, Any] = msgspec.to_builtins(self)
+        return built
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        """The message in `data`. Raises DecodeError, which keeps the bytes, whatever is wrong with them."""
+        try:
+            message = msgspec.msgpack.decode(data, type=cls)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise DecodeError(cls.kind_name, data, str(error)) from error
+        if message.v != VERSION:
+            raise DecodeError(cls.kind_name, data, f"version {message.v}, this build reads {VERSION}")
+        return message
+
+
+class Frame(msgspec.Struct, frozen=True, array_like=True):
+    """One sampled frame of a track."""
+
+    index: int  # number of the sample within its epoch; with camera and track it names the cached feature
+    captured: float
+    box: Box  # the detected (or tracked) face, before the crop margin
+    jpeg: bytes  # the square crop, BGR as OpenCV encodes it
+
+
+class Quality(msgspec.Struct, frozen=True, kw_only=True):
+    """How good the picture of the face is: medians over the window's frames."""
+
+    face_px: float  # the face box's longer side in the camera's frame
+    sharpness: float  # variance of the Laplacian of the grey crop at 112 px
+    brightness: float  # mean grey value of the crop, 0..255
+    yaw: float | None = None  # (nose - eye centre) / eye distance, 0 facing the camera, about +-0.6 in half profile
+
+
+class Window(Message, frozen=True, kw_only=True):
+    """T consecutive crops of one track; atomic, never across a gap."""
+
+    kind_name: ClassVar[str] = "window"
+    camera: str
+    track: str  # unique for the camera for all time: "<epoch>-<number>"
+    epoch: int  # milliseconds at which the uninterrupted stretch of video began
+    seq: int  # number of the window within its track, from 0
+    frame_size: tuple[int, int]  # width, height
+    quality: Quality
+    enqueued: float
+    frames: tuple[Frame, ...]
+
+    @property
+    def id(self) -> str:
+        """Unique for all time; a redelivered window has the same."""
+        return f"{self.camera}/{self.track}/{self.seq}"
+
+    @property
+    def captured(self) -> float:
+        """Capture time of the newest frame."""
+        return self.frames[-1].captured
+
+
+class Score(Message, frozen=True, kw_only=True):
+    """What the worker says about one window."""
+
+    kind_name: ClassVar[str] = "score"
+    window: str
+    camera: str
+    track: str
+    epoch: int
+    seq: int
+    logit: float  # before the temperature
+    p_fake: float  # calibrated, 0..1
+    verdict: Verdict
+    reason: str = ""  # why the verdict is `unsure`
+    quality: Quality
+    model: str
+    box: Box  # of the newest frame
+    frame_size: tuple[int, int]
+    started: float  # capture time of the window's oldest frame
+    captured: float  # and of its newest
+    enqueued: float
+    dequeued: float
+    scored: float
+
+
+class Alert(Message, frozen=True, kw_only=True):
+    """An alert as it stands. It belongs to one track; `id` is stable from new to end."""
+
+    kind_name: ClassVar[str] = "alert"
+    id: str
+    camera: str
+    track: str
+    kind: AlertKind
+    severity: Severity
+    started: float
+    updated: float
+    ended: float | None = None
+    end_reason: EndReason | None = None
+    score: float  # the median that drives the alert, now
+    peak: float
+    mean: float
+    windows: int  # windows that count towards peak and mean
+    threshold: float
+    model: str
+
+
+class AlertEvent(Message, frozen=True, kw_only=True):
+    """A transition of an alert; its stream id in Redis is the subscriber's cursor."""
+
+    kind_name: ClassVar[str] = "alert event"
+    event: AlertEventName
+    at: float
+    alert: Alert
+
+
+class Evidence(Message, frozen=True, kw_only=True):
+    """What raised an alert: the crops of the window and the scores that led to it."""
+
+    kind_name: ClassVar[str] = "evidence"
+    alert: str
+    model: str
+    threshold: float
+    frames: tuple[Frame, ...]
+    trace: tuple[tuple[float, float], ...]  # (captured, p_fake) of the track's last windows
+
+
+class CameraState(Message, frozen=True, kw_only=True):
+    """What a streamer knows of one camera; also the newest entry of the `cameras` stream."""
+
+    kind_name: ClassVar[str] = "camera state"
+    name: str
+    state: CameraStatus
+    source: str  # without credentials
+    error: str = ""  # one line, without credentials
+    since: float  # when `state` was entered
+    updated: float  # when this was published; the dashboard calls the camera stale when it is too old
+    last_frame: float | None = None
+    fps: float = 0.0  # decoded frames a second, over the last seconds
+    analysed_fps: float = 0.0
+    frame_size: tuple[int, int] = (0, 0)
+    faces: int = 0
+    reconnects: int = 0
+    windows: int = 0  # windows sent since the streamer took the camera
+    owner: str = ""
+    detector: str = ""
+
+
+class ServiceState(Message, frozen=True, kw_only=True):
+    """A service's heartbeat, kept under a TTL."""
+
+    kind_name: ClassVar[str] = "service state"
+    role: Role
+    id: str
+    state: Literal["starting", "ready", "draining"]
+    since: float
+    updated: float
+    detail: str = ""  # e.g. model id and device of a worker
+
+
+class DeadLetter(Message, frozen=True, kw_only=True):
+    """A window that could not be scored, kept whole with the error."""
+
+    kind_name: ClassVar[str] = "dead letter"
+    error: str
+    deliveries: int
+    at: float
+    data: bytes
+
+
+_encoder = msgspec.msgpack.Encoder()

@@ -1,0 +1,229 @@
+"""Settings: environment (`UNMASK_*`, `REDIS_URL`) over the YAML file over the defaults; read once, at the edge."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from wire.errors import ConfigError
+
+DEFAULT_FILE = Path("unmask.yaml")
+CameraName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+Seconds = Annotated[float, Field(gt=0, le=86_400 * 365)]
+
+
+class Section(BaseModel):
+    """A part of the configuration; an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CameraSettings(Section):
+    """One camera."""
+
+    url: str = Field(repr=False, min_length=1, description="Source; ${NAME} is taken from the environment")
+    analysis_fps: float = Field(6.0, gt=0, le=30, description="Frames a second that are searched for faces")
+    transport: Literal["tcp", "udp"] = Field("tcp", description="RTSP transport")
+    loop: bool = Field(False, description="Play a file again and again, in real time, as if it were a camera")
+
+    @field_validator("url")
+    @classmethod
+    def _fill_in(cls, url: str) -> str:
+        def value(match: re.Match[str]) -> str:
+            found = os.environ.get(match[1])
+            if found is None:
+                raise ValueError(f"the environment has no variable {match[1]}")
+            return found
+
+        return re.sub(r"\$\{(\w+)\}", value, url)
+
+
+class RedisSettings(Section):
+    """Where the services meet."""
+
+    url: str | None = Field(None, repr=False, description="redis://, rediss:// or unix://; unset: the embedded server")
+    prefix: str = Field("unmask:", description="Start of every key")
+
+
+class WindowSettings(Section):
+    """Windows of face crops; the checkpoint must have been made for `frames`."""
+
+    frames: int = Field(16, ge=2, le=64, description="Crops in a window (T)")
+    stride: int = Field(4, ge=1, le=64, description="New crops between two windows of a track (S)")
+    crop_margin: float = Field(1.4, ge=1.0, le=3.0, description="Crop side over the face box's longer side")
+    crop_size: int = Field(224, ge=64, le=512, description="Crop side, pixels")
+    jpeg_quality: int = Field(95, ge=50, le=100, description="JPEG quality of the crops")
+
+
+class StreamerSettings(Section):
+    """Cameras in, windows out."""
+
+    name: str = Field("", description="Identity for leases; empty: host name and process id")
+    detector: Literal["auto", "yunet", "haar"] = Field("auto", description="auto: YuNet, else the Haar cascade")
+    detect_width: int = Field(640, ge=160, le=1920, description="Width of the picture that is searched for faces")
+    min_face_px: float = Field(32.0, ge=8, description="Smaller faces are not tracked")
+    max_faces: int = Field(8, ge=1, le=64, description="Faces followed at once per camera, the largest first")
+    connect_timeout_s: Seconds = Field(5.0, description="Until a camera that does not answer counts as timed out")
+    read_timeout_s: Seconds = Field(2.5, description="Socket silence after which a stream is reopened")
+    frozen_after_s: Seconds = Field(3.0, description="Age of the newest frame at which the camera counts as frozen")
+    backoff_s: tuple[Seconds, ...] = Field((0.5, 1, 2, 5, 10), min_length=1, description="Waits between reconnects")
+    queue_max_age_s: Seconds = Field(30.0, description="Older windows are dropped from the queue, and counted")
+    preview_fps: float = Field(1.0, ge=0, le=10, description="Preview pictures a second; 0: none")
+    lease_s: Seconds = Field(10.0, description="A streamer that is silent for this long loses its cameras")
+
+
+class QualitySettings(Section):
+    """Below these a verdict would be a guess; it is `unsure` instead."""
+
+    min_face_px: float = Field(48.0, ge=0, description="Longer side of the face box in the camera's frame")
+    min_sharpness: float = Field(15.0, ge=0, description="Variance of the Laplacian of the grey crop at 112 px")
+    min_brightness: float = Field(30.0, ge=0, le=255, description="Mean grey value of the crop")
+    max_brightness: float = Field(235.0, ge=0, le=255, description="Mean grey value of the crop")
+    max_yaw: float = Field(0.6, gt=0, description="Nose offset over eye distance; 0 faces the camera")
+
+
+class WorkerSettings(Section):
+    """Windows in, scores and alerts out."""
+
+    name: str = Field("", description="Consumer name; empty: host name and slot or process id")
+    checkpoint: Path | None = Field(None, description="Model file; unset: the one that comes with Unmask")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: CUDA where there is one")
+    threads: int = Field(0, ge=0, description="CPU threads; 0: one per core")
+    batch: int = Field(16, ge=1, le=256, description="Windows scored together at most")
+    deadline_ms: float = Field(40.0, ge=0, le=5000, description="Longest wait for a batch to fill")
+    max_age_s: Seconds = Field(10.0, description="Older windows are acknowledged as stale, unscored")
+    reclaim_idle_s: Seconds = Field(5.0, description="Windows of a silent worker are taken over after this")
+    max_deliveries: int = Field(3, ge=1, description="Then a window that can't be scored goes to `dead`")
+    feature_ttl_s: Seconds = Field(30.0, description="How long a frame's features are kept for overlapping windows")
+    quality: QualitySettings = QualitySettings()
+
+
+class AlertSettings(Section):
+    """When scores become an alert."""
+
+    median_of: int = Field(5, ge=1, le=64, description="Window scores whose median drives the alert (K)")
+    min_windows: int = Field(3, ge=1, le=64, description="Scores needed before an alert can open")
+    enter: float | None = Field(None, gt=0, lt=1, description="Median that opens; unset: the checkpoint's `fake`")
+    exit: float | None = Field(None, gt=0, lt=1, description="Median that closes; unset: the checkpoint's `suspect`")
+    dwell_s: float = Field(1.0, ge=0, description="How long the median must stay above `enter`, or below `exit`")
+    spike: float | None = Field(None, gt=0, lt=1, description="A lone window above this opens a spike; unset: never")
+    cooldown_s: float = Field(10.0, ge=0, description="Least time between the opening of two alerts of a camera")
+    update_s: Seconds = Field(2.0, description="Least time between two updates of an open alert")
+    end_after_s: Seconds = Field(5.0, description="An open alert ends when its track has had no score for this long")
+    keep_days: float = Field(7.0, gt=0, description="How long alerts and their evidence are kept")
+
+
+class DashboardSettings(Section):
+    """The page, the subscriptions, the health checks: one port."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on; anything but loopback wants a token")
+    port: int = Field(8008, ge=0, le=65535, description="Port; 0: any free one, which is printed")
+    token: SecretStr | None = Field(None, description="What browsers and subscribers must present")
+    allow_anonymous: bool = Field(False, description="Listen beyond loopback without a token")
+    stale_after_s: Seconds = Field(5.0, description="A camera not heard of for this long is shown as stale")
+
+
+class TelemetrySettings(Section):
+    """Logs."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged")
+    log_format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal")
+
+
+class Settings(BaseSettings):
+    """Everything that can be set, in the order of the example file."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="UNMASK_", env_nested_delimiter="__", extra="forbid", frozen=True, validate_default=True
+    )
+
+    cameras: dict[CameraName, CameraSettings] = Field({}, description="Name and source of each camera")
+    redis: RedisSettings = RedisSettings()
+    window: WindowSettings = WindowSettings()
+    streamer: StreamerSettings = StreamerSettings()
+    worker: WorkerSettings = WorkerSettings()
+    alerts: AlertSettings = AlertSettings()
+    dashboard: DashboardSettings = DashboardSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
+    state: Path = Field(Path("~/.local/state/unmask"), description="Folder of the embedded server's data")
+    models: Path | None = Field(None, description="Folder that is searched for YuNet's file first")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over what `load` read from the file."""
+        return env_settings, init_settings
+
+
+def load(path: Path | None = None) -> Settings:
+    """Settings from `path`, or from ./unmask.yaml if there is one. Raises ConfigError, one line, secrets left out."""
+    if path is None and DEFAULT_FILE.exists():
+        path = DEFAULT_FILE
+    data = _read(path) if path else {}
+    if url := os.environ.get("REDIS_URL"):
+        section = data.setdefault("redis", {})
+        if isinstance(section, dict):
+            section["url"] = url
+    try:
+        return Settings(**data)
+    except ValidationError as error:
+        raise _explain(str(path) if path else "environment", error) from None
+    except (ValueError, TypeError) as error:  # pydantic-settings: a variable that is not JSON where JSON is needed
+        raise ConfigError("environment", "", str(error).splitlines()[0], "correct the UNMASK_ variable") from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(str(path), "", "no such file", "copy unmask.example.yaml there") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(str(path), "", str(error), "give a readable UTF-8 text file") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "not YAML"
+        raise ConfigError(str(path), where, problem, "correct the YAML; unmask.example.yaml shows every key") from None
+    if data is None:
+        return {}
+    if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
+        raise ConfigError(str(path), "", "not a mapping of sections", "see unmask.example.yaml")
+    return data
+
+
+def _explain(source: str, error: ValidationError) -> ConfigError:
+    """The first problem, with the nearest known key where the key is unknown; the offending value is never shown."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in first["loc"] if part != "[key]")
+    if first["type"] == "extra_forbidden":
+        known = _known_keys(first["loc"][:-1])
+        close = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
+        remedy = f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(known)}"
+        return ConfigError(source, where, "unknown key", remedy)
+    problem = first["msg"].removeprefix("Value error, ")
+    return ConfigError(source, where, problem, "correct it; unmask.example.yaml shows every key with its default")
+
+
+def _known_keys(loc: tuple[int | str, ...]) -> list[str]:
+    model: Any = Settings
+    for part in loc:
+        if model is Settings and part == "cameras":
+            model = {"*": CameraSettings}
+        elif isinstance(model, dict):
+            model = model["*"]
+        else:
+            model = model.model_fields[str(part)].annotation
+    return ["<camera name>"] if isinstance(model, dict) else sorted(model.model_fields)

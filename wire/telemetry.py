@@ -1,0 +1,62 @@
+"""Logs: structured, to standard error, without credentials, and never a flood."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, MutableMapping
+from typing import Any
+
+import structlog
+
+from wire.redact import redact
+from wire.settings import TelemetrySettings
+
+Log = structlog.typing.FilteringBoundLogger
+
+
+def setup(settings: TelemetrySettings, service: str) -> Log:
+    """Configure logging for this process and return its logger, bound to the service's name."""
+    as_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
+    renderer = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            _redact_event,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, settings.log_level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    log: Log = structlog.get_logger().bind(service=service)
+    return log
+
+
+def _redact_event(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for key, value in event.items():
+        if isinstance(value, str):
+            event[key] = redact(value)
+    return event
+
+
+class Throttle:
+    """Lets one line per cause through in `period_s`, and tells how many it held back since."""
+
+    def __init__(self, clock: Callable[[], float], period_s: float = 1.0) -> None:
+        self._clock, self._period = clock, period_s
+        self._last: dict[str, float] = {}
+        self._held: dict[str, int] = {}
+
+    def admit(self, cause: str) -> int | None:
+        """How many lines of this cause were held back before this one, or None when this one is to be held too."""
+        now = self._clock()
+        last = self._last.get(cause)
+        if last is not None and 0 <= now - last < self._period:
+            self._held[cause] = self._held.get(cause, 0) + 1
+            return None
+        self._last[cause] = now
+        return self._held.pop(cause, 0)
