@@ -10,7 +10,7 @@ from collections.abc import Callable
 import redis
 
 from wire.keys import Keys
-from wire.messages import Role, ServiceState
+from wire.messages import Role, ServiceState, ServiceStatus
 
 TTL_S = 5
 
@@ -29,7 +29,7 @@ class Heartbeat:
         self._bus, self._keys, self._role, self._id, self._clock = bus, keys, role, id, clock
         self._since = clock()
 
-    def beat(self, state: str = "ready", detail: str = "") -> None:
+    def beat(self, state: ServiceStatus = "ready", detail: str = "") -> None:
         """Write the state; raises redis.RedisError."""
         message = ServiceState(
             role=self._role,
@@ -37,7 +37,7 @@ class Heartbeat:
             state=state,
             since=self._since,
             updated=self._clock(),
-            detail=detail,  # type: ignore[arg-type]
+            detail=detail,
         )
         self._bus.set(self._keys.service(self._role, self._id), message.encode(), ex=TTL_S)
 

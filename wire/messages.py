@@ -26,6 +26,7 @@ AlertEventName = Literal["new", "update", "end"]
 EndReason = Literal["cleared", "track-ended", "camera-lost"]
 Severity = Literal["warning", "critical"]
 Role = Literal["streamer", "worker", "dashboard"]
+ServiceStatus = Literal["starting", "ready", "draining"]
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=False):
@@ -189,7 +190,7 @@ class ServiceState(Message, frozen=True, kw_only=True):
     kind_name: ClassVar[str] = "service state"
     role: Role
     id: str
-    state: Literal["starting", "ready", "draining"]
+    state: ServiceStatus
     since: float
     updated: float
     detail: str = ""  # e.g. model id and device of a worker
