@@ -81,7 +81,6 @@ def worker(config: Config = None, wait: Wait = False) -> None:
 def dashboard(config: Config = None, wait: Wait = False, port: Port = None) -> None:
     """Run one dashboard: the page, the subscriptions and the health checks on one port."""
     from dashboard import service
-
     from unmask.start import with_port
 
     service.run(with_port(_service(config, wait), port))
@@ -113,7 +112,9 @@ def watch(
 @app.command()
 def scan(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...")],
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where the results go; else beside each file.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where the results go; else beside each file.")
+    ] = None,
     config: Config = None,
 ) -> None:
     """Score video files: per face a timeline, as JSON and as a PNG plot."""

@@ -14,7 +14,7 @@ MAX_MEMORY = "1gb"
 
 
 class EmbeddedServer:
-    """Where the server keeps its files, and the command that starts it. A context: the folder is locked while inside."""
+    """Where the server keeps its files, and the command that starts it; as a context it locks the folder."""
 
     def __init__(self, state: Path) -> None:
         self.folder = state.expanduser() / "valkey"

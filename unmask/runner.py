@@ -121,7 +121,7 @@ def _port(settings: Settings) -> int:
 
 
 def _shown(host: str) -> str:
-    if host in ("0.0.0.0", "::", ""):  # noqa: S104 (compared, not bound)
+    if host in ("0.0.0.0", "::", ""):
         return "127.0.0.1"
     return f"[{host}]" if ":" in host else host
 

@@ -8,7 +8,9 @@ import sys
 from dashboard import watch as watcher
 
 
-def watch(url: str, *, token: str | None, as_json: bool, topics: list[str], cameras: list[str], since: str | None) -> None:
+def watch(
+    url: str, *, token: str | None, as_json: bool, topics: list[str], cameras: list[str], since: str | None
+) -> None:
     """Print events until interrupted. Raises UnmaskError where the address or the token can never work."""
     try:
         asyncio.run(

@@ -1,0 +1,60 @@
+"""One example of every message, with every field set."""
+
+from __future__ import annotations
+
+from wire.messages import (
+    Alert,
+    AlertEvent,
+    CameraState,
+    DeadLetter,
+    Evidence,
+    Frame,
+    Message,
+    Quality,
+    Score,
+    ServiceState,
+    Window,
+)
+
+EPOCH = 1_700_000_000_000
+T0 = EPOCH / 1000
+QUALITY = Quality(face_px=120.0, sharpness=80.5, brightness=128.0, yaw=0.25)
+FRAMES = tuple(
+    Frame(
+        index=number,
+        captured=T0 + number / 8,
+        box=(10.0 + number, 20.0, 90.0, 113.0),
+        jpeg=b"\xff\xd8" + bytes([number]),
+    )
+    for number in range(4)
+)
+ALERT = Alert(
+    id="lobby-1700000000000-1-0", camera="lobby", track=f"{EPOCH}-1", kind="sustained", severity="critical",
+    started=T0, updated=T0 + 4, ended=T0 + 9, end_reason="cleared", score=0.75, peak=0.96875, mean=0.875, windows=5,
+    threshold=0.625, model="baseline-0a1b2c3d",
+)  # fmt: skip
+
+EXAMPLES: list[Message] = [
+    Window(
+        camera="lobby", track=f"{EPOCH}-1", epoch=EPOCH, seq=3, frame_size=(1280, 720), quality=QUALITY,
+        enqueued=T0 + 0.5, frames=FRAMES,
+    ),
+    Score(
+        window=f"lobby/{EPOCH}-1/3", camera="lobby", track=f"{EPOCH}-1", epoch=EPOCH, seq=3, logit=1.5, p_fake=0.8125,
+        verdict="unsure", reason="blurred", quality=QUALITY, model="baseline-0a1b2c3d", box=(13.0, 20.0, 90.0, 113.0),
+        frame_size=(1280, 720), started=T0, captured=T0 + 0.375, enqueued=T0 + 0.5, dequeued=T0 + 0.625,
+        scored=T0 + 0.75,
+    ),
+    ALERT,
+    AlertEvent(event="end", at=T0 + 9, alert=ALERT),
+    Evidence(
+        alert=ALERT.id, model=ALERT.model, threshold=0.625, frames=FRAMES, trace=((T0, 0.5), (T0 + 1, 0.75)),
+    ),
+    CameraState(
+        name="lobby", state="unauthorised", source="rtsp://***@192.0.2.1/1", error="wrong password", since=T0,
+        updated=T0 + 1, last_frame=T0, fps=25.0, analysed_fps=6.0, frame_size=(1280, 720), faces=2, reconnects=3,
+        windows=17, owner="host-1", detector="yunet",
+    ),
+    ServiceState(role="worker", id="host-0", state="ready", since=T0, updated=T0 + 1, detail="baseline on cpu"),
+    DeadLetter(error="not a window", deliveries=3, at=T0, data=b"\x00\x01"),
+]  # fmt: skip

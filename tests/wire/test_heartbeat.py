@@ -1,0 +1,32 @@
+"""A sign of life that ends by itself."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+import pytest
+import redis
+
+from wire.heartbeat import TTL_S, Heartbeat, identity
+from wire.keys import Keys
+from wire.messages import ServiceState
+
+
+def test_beat_and_stop(bus: redis.Redis, keys: Keys) -> None:
+    heart = Heartbeat(bus, keys, "worker", "host-0", clock=lambda: 42.0)
+    heart.beat("ready", "baseline on cpu")
+    key = keys.service("worker", "host-0")
+    state = ServiceState.decode(bus.get(key))  # type: ignore[arg-type]
+    assert (state.state, state.since, state.detail) == ("ready", 42.0, "baseline on cpu")
+    assert 0 < bus.ttl(key) <= TTL_S  # type: ignore[operator]
+    heart.stop()
+    assert bus.get(key) is None
+
+
+def test_identity_is_stable_where_a_slot_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert identity("mine") == "mine"
+    monkeypatch.setenv("UNMASK_SLOT", "3")
+    assert identity("") == f"{socket.gethostname()}-3"
+    monkeypatch.delenv("UNMASK_SLOT")
+    assert identity("") == f"{socket.gethostname()}-{os.getpid()}"

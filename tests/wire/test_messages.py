@@ -1,0 +1,61 @@
+"""Round trips, golden bytes, and malformed input of every message."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.messages import EXAMPLES
+from wire.errors import DecodeError
+from wire.messages import Message, Score, Window
+
+GOLDEN = Path(__file__).with_name("golden")
+
+
+@pytest.mark.parametrize("message", EXAMPLES, ids=lambda message: type(message).__name__)
+def test_round_trip(message: Message) -> None:
+    assert type(message).decode(message.encode()) == message
+
+
+@pytest.mark.parametrize("message", EXAMPLES, ids=lambda message: type(message).__name__)
+def test_the_bytes_are_those_of_version_1(message: Message) -> None:
+    # A difference here means that services of two releases can't talk: raise VERSION, or undo it.
+    assert message.encode() == (GOLDEN / f"{type(message).__name__}.v1.bin").read_bytes()
+
+
+@pytest.mark.parametrize("message", EXAMPLES, ids=lambda message: type(message).__name__)
+def test_json_is_plain(message: Message) -> None:
+    assert msgspec.json.decode(msgspec.json.encode(message.to_json()))["v"] == 1
+
+
+@pytest.mark.parametrize("message", EXAMPLES, ids=lambda message: type(message).__name__)
+def test_truncated_bytes_are_a_decode_error_that_keeps_them(message: Message) -> None:
+    whole = message.encode()
+    for length in range(0, len(whole), max(1, len(whole) // 40)):
+        with pytest.raises(DecodeError) as caught:
+            type(message).decode(whole[:length])
+        assert caught.value.data == whole[:length]
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_decode_or_raise_decode_error(data: bytes) -> None:
+    # A window needs eight keys: no 200 random bytes are one, and nothing but DecodeError may come of them.
+    with pytest.raises(DecodeError) as caught:
+        Window.decode(data)
+    assert caught.value.data == data
+
+
+def test_another_version_is_refused() -> None:
+    score = next(message for message in EXAMPLES if isinstance(message, Score))
+    with pytest.raises(DecodeError, match="version 2"):
+        Score.decode(msgspec.structs.replace(score, v=2).encode())
+
+
+def test_a_window_knows_its_id_and_capture_time() -> None:
+    window = next(message for message in EXAMPLES if isinstance(message, Window))
+    assert window.id == "lobby/1700000000000-1/3"
+    assert window.captured == window.frames[-1].captured

@@ -1,0 +1,38 @@
+"""Logs carry no credentials and no floods."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from wire import telemetry
+from wire.settings import TelemetrySettings
+
+
+def test_a_line_is_json_without_credentials(capsys: pytest.CaptureFixture[str]) -> None:
+    log = telemetry.setup(TelemetrySettings(log_format="json"), "streamer")
+    log.warning("lost rtsp://a:b@h/", camera="lobby", source="rtsp://alice:s3cret@h/x")
+    line = json.loads(capsys.readouterr().err)
+    assert line["service"] == "streamer"
+    assert line["source"] == "rtsp://***@h/x"
+    assert line["event"] == "lost rtsp://***@h/"
+
+
+def test_an_exception_in_a_log_line_is_redacted(capsys: pytest.CaptureFixture[str]) -> None:
+    log = telemetry.setup(TelemetrySettings(log_format="json"), "streamer")
+    try:
+        raise ValueError("rtsp://alice:s3cret@h/x")
+    except ValueError:
+        log.exception("failed")
+    assert "s3cret" not in capsys.readouterr().err
+
+
+def test_throttle_lets_one_through_a_second_and_counts_the_rest() -> None:
+    now = 100.0
+    throttle = telemetry.Throttle(lambda: now)
+    assert [throttle.admit("a"), throttle.admit("a"), throttle.admit("b"), throttle.admit("a")] == [0, None, 0, None]
+    now = 101.0
+    assert throttle.admit("a") == 2
+    now = 99.0  # a clock that stepped back must not silence the log for ever
+    assert throttle.admit("a") == 0

@@ -1,0 +1,124 @@
+"""`unmask scan`: video files through the live path's own code, as fast as they can be read."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import statistics
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from streamer.scan import windows_of_file
+from unmask import plot
+from wire.errors import UnmaskError
+from wire.messages import Score, Verdict, Window
+from wire.settings import Settings
+from worker.scorer import Scorer
+
+BATCH = 16
+SEVERITY: dict[Verdict, int] = {"unsure": 0, "clean": 1, "suspect": 2, "fake": 3}
+
+
+def run(files: list[Path], out: Path | None, settings: Settings) -> int:
+    """Scan each file; beside it, or in `out`, go NAME.unmask.json and NAME.unmask.png. 1 if any file failed, else 0."""
+    console = Console(stderr=True)
+    scorer = Scorer(settings)
+    failed = False
+    for file in files:
+        try:
+            result = scan(file, settings, scorer, console)
+            target = (out or file.parent) / f"{file.name}.unmask.json"
+            write(result, target)
+        except UnmaskError as error:
+            console.print(f"unmask: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
+            failed = True
+            continue
+        except OSError as error:
+            console.print(f"unmask: can't write the result ({error}): choose a folder with --out", style="red")
+            failed = True
+            continue
+        _summary(Console(), file, result, target)
+    return 1 if failed else 0
+
+
+def scan(file: Path, settings: Settings, scorer: Scorer, console: Console) -> dict[str, Any]:
+    """The result for one file. Raises SourceError where it is no video."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeRemainingColumn(),
+    )
+    scores: list[Score] = []
+    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task(file.name, total=1.0)
+        windows = windows_of_file(file, settings, lambda done: progress.update(task, completed=done))
+        for batch in _batches(windows):
+            scores += scorer.score(batch)
+    return describe(file, scores, scorer)
+
+
+def _batches(windows: Iterator[Window]) -> Iterator[list[Window]]:
+    while batch := list(itertools.islice(windows, BATCH)):
+        yield batch
+
+
+def describe(file: Path, scores: list[Score], scorer: Scorer) -> dict[str, Any]:
+    """Scores as the JSON object that is written; times are seconds from the file's start."""
+    tracks = sorted({score.track for score in scores})
+    faces = [_face(track, [score for score in scores if score.track == track]) for track in tracks]
+    verdict = max((face["verdict"] for face in faces), key=lambda name: SEVERITY[name], default="no-face")
+    return {
+        "file": file.name,
+        "verdict": verdict,
+        "model": scorer.model,
+        "thresholds": {"suspect": scorer.suspect, "fake": scorer.fake},
+        "faces": faces,
+    }
+
+
+def _face(track: str, scores: list[Score]) -> dict[str, Any]:
+    """One face's timeline, and the verdict on the median of its windows that could be judged."""
+    scores = sorted(scores, key=lambda score: score.captured)
+    sure = [score for score in scores if score.verdict != "unsure"]
+    middle = statistics.median(score.p_fake for score in sure) if sure else None
+    # The median's own verdict is that of the window nearest to it: thresholds are the worker's business alone.
+    verdict = min(sure, key=lambda score: abs(score.p_fake - (middle or 0))).verdict if sure else "unsure"
+    return {
+        "track": track,
+        "verdict": verdict,
+        "p_fake": middle,
+        "windows": [
+            {
+                "start": round(score.started, 3),
+                "end": round(score.captured, 3),
+                "p_fake": round(score.p_fake, 4),
+                "verdict": score.verdict,
+                **({"reason": score.reason} if score.reason else {}),
+                "box": [round(side, 1) for side in score.box],
+            }
+            for score in scores
+        ],
+    }
+
+
+def write(result: dict[str, Any], target: Path) -> None:
+    """The JSON file and the plot beside it."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    plot.timeline(result, target.with_suffix(".png"))
+
+
+def _summary(console: Console, file: Path, result: dict[str, Any], target: Path) -> None:
+    colour = {"fake": "bold red", "suspect": "yellow", "clean": "green"}.get(result["verdict"], "dim")
+    console.print(f"[bold]{file.name}[/]: [{colour}]{result['verdict']}[/] · {target} and .png", highlight=False)
+    for face in result["faces"]:
+        p = "–" if face["p_fake"] is None else f"{face['p_fake']:.2f}"
+        console.print(f"  face {face['track']}: {face['verdict']}, p_fake {p}, {len(face['windows'])} windows")
+    if not result["faces"]:
+        console.print("  no face was long enough in the picture")
