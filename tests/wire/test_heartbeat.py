@@ -8,7 +8,7 @@ import socket
 import pytest
 import redis
 
-from wire.heartbeat import TTL_S, Heartbeat, identity
+from wire.heartbeat import TTL_S, Heartbeat, alive, identity
 from wire.keys import Keys
 from wire.messages import ServiceState
 
@@ -30,3 +30,11 @@ def test_identity_is_stable_where_a_slot_is_given(monkeypatch: pytest.MonkeyPatc
     assert identity("") == f"{socket.gethostname()}-3"
     monkeypatch.delenv("UNMASK_SLOT")
     assert identity("") == f"{socket.gethostname()}-{os.getpid()}"
+
+
+def test_alive_finds_one_roles_services(bus: redis.Redis, keys: Keys) -> None:
+    for role, id in (("worker", "a-1"), ("worker", "b-1"), ("streamer", "a-1")):
+        Heartbeat(bus, keys, role, id).beat()  # type: ignore[arg-type]
+    assert {service.id for service in alive(bus, keys, "worker")} == {"a-1", "b-1"}
+    assert {service.id for service in alive(bus, keys, "worker", "a*")} == {"a-1"}
+    assert alive(bus, keys, "dashboard") == []
