@@ -94,6 +94,14 @@ def _service(config: Path | None, wait: bool) -> Settings:
     return settings
 
 
+@app.command(hidden=True)
+def health(role: Annotated[str, typer.Argument(metavar="streamer|worker|dashboard")], config: Config = None) -> None:
+    """Exit 0 if this host's service of that role is alive by its heartbeat: what a container's health check runs."""
+    from unmask import probes
+
+    raise typer.Exit(probes.health(role, _settings(config)))
+
+
 @app.command()
 def watch(
     url: Annotated[str, typer.Argument(metavar="ws://HOST:PORT/ws/v1")] = "ws://127.0.0.1:8008/ws/v1",

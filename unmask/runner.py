@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import redis
 from rich.console import Console
@@ -19,11 +20,12 @@ from unmask.embedded import EmbeddedServer
 from unmask.supervisor import Child, Supervisor
 from wire import bus, telemetry
 from wire.errors import ServiceError, UsageError
+from wire.heartbeat import alive
 from wire.keys import Keys
-from wire.messages import ServiceState
+from wire.messages import Role
 from wire.settings import Settings
 
-SERVICES = ("dashboard", "worker", "streamer")
+SERVICES: tuple[Role, ...] = ("dashboard", "worker", "streamer")
 
 
 def run(settings: Settings, config: Path | None, on_ready: Callable[[str], None] | None = None) -> int:
@@ -69,16 +71,12 @@ class _Readiness:
         self._bus, self._keys = redis.Redis.from_url(url, socket_timeout=1), keys
 
     def __call__(self, name: str) -> bool:
-        if name == "valkey":
+        if name not in SERVICES:
             return False
         try:
-            for key in self._bus.scan_iter(match=self._keys.service(name, "*"), count=1000):
-                found = self._bus.get(key)
-                if found and ServiceState.decode(found).state == "ready":
-                    return True
+            return any(service.state == "ready" for service in alive(self._bus, self._keys, cast(Role, name)))
         except (redis.RedisError, OSError):
-            pass
-        return False
+            return False
 
 
 class _Once:

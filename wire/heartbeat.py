@@ -20,6 +20,12 @@ def identity(configured: str) -> str:
     return configured or f"{socket.gethostname()}-{os.environ.get('UNMASK_SLOT') or os.getpid()}"
 
 
+def alive(bus: redis.Redis, keys: Keys, role: Role, id_pattern: str = "*") -> list[ServiceState]:
+    """The services of a role whose sign of life stands now; `id_pattern` is a glob. Raises redis.RedisError."""
+    found = (bus.get(key) for key in bus.scan_iter(match=keys.service(role, id_pattern), count=1000))
+    return [ServiceState.decode(data) for data in found if isinstance(data, bytes)]
+
+
 class Heartbeat:
     """Publishes one service's state."""
 

@@ -129,6 +129,11 @@ class DashboardSettings(Section):
     allow_anonymous: bool = Field(False, description="Listen beyond loopback without a token")
     stale_after_s: Seconds = Field(5.0, description="A camera not heard of for this long is shown as stale")
 
+    @field_validator("token")
+    @classmethod
+    def _blank_is_none(cls, token: SecretStr | None) -> SecretStr | None:
+        return token if token and token.get_secret_value().strip() else None
+
 
 class TelemetrySettings(Section):
     """Logs."""
