@@ -24,8 +24,7 @@ class EmbeddedServer:
     def __enter__(self) -> EmbeddedServer:
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._lock = (self.folder / "lock").open("wb")
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._lock = _locked(self.folder / "lock")
         except BlockingIOError:
             raise ServiceError(
                 f"another unmask is running on {self.folder.parent}", "stop it, or set another folder as 'state'"
@@ -66,3 +65,14 @@ class EmbeddedServer:
             "daemonize": "no", "loglevel": "warning",
         }  # fmt: skip
         return [binary, *(part for key, value in options.items() for part in (f"--{key}", value))]
+
+
+def _locked(path: Path) -> IO[bytes]:
+    """The file, locked until it is closed. Raises BlockingIOError where somebody else holds it."""
+    file = path.open("wb")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise
+    return file

@@ -1,9 +1,8 @@
-"""The all-in-one runner: the embedded server if no Redis is configured, then dashboard, worker and streamer."""
+"""The all-in-one runner: the embedded server if no Redis is configured, then worker, dashboard and streamer."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import signal
 import socket
 import sys
@@ -16,6 +15,7 @@ from typing import cast
 import redis
 from rich.console import Console
 
+from streamer import sources
 from unmask.embedded import EmbeddedServer
 from unmask.supervisor import Child, Supervisor
 from wire import bus, telemetry
@@ -25,58 +25,65 @@ from wire.keys import Keys
 from wire.messages import Role
 from wire.settings import Settings
 
-SERVICES: tuple[Role, ...] = ("dashboard", "worker", "streamer")
+SERVICES: tuple[Role, ...] = ("worker", "dashboard", "streamer")
 
 
 def run(settings: Settings, config: Path | None, on_ready: Callable[[str], None] | None = None) -> int:
     """Run everything until a signal; the exit code. `on_ready` gets the page's address once all services are ready.
 
-    Raises UsageError with no camera, RedisUnreachable, and ServiceError where something can't be kept running.
+    Raises UsageError with no camera, UnknownScheme, RedisUnreachable, and ServiceError where a service can't be kept
+    running.
     """
     if not settings.cameras:
         raise UsageError(
             "no camera is configured", "add one under 'cameras' (unmask.example.yaml shows how), or try 'unmask demo'"
         )
+    for camera in settings.cameras.values():
+        sources.parse(camera)  # an unknown scheme is the user's slip: said before anything is started
     port = _port(settings)
     log = telemetry.setup(settings.telemetry, "unmask")
     with contextlib.ExitStack() as stack:
         embedded = None if settings.redis.url else stack.enter_context(EmbeddedServer(settings.state))
         url = embedded.url if embedded else str(settings.redis.url)
-        ready = _Readiness(url, Keys(settings.redis.prefix))
-        supervisor = Supervisor(log, ready)
+        state = _State(url, Keys(settings.redis.prefix))
+        supervisor = Supervisor(log, state.is_ready)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: supervisor.stop())
         if embedded:
-            supervisor.start(Child("valkey", embedded.command(), stdout=sys.stderr.fileno()))
+            supervisor.add(Child("valkey", embedded.command(), stdout=sys.stderr.fileno()))
         else:
             bus.connect(url).close()
-        env = {"REDIS_URL": url, "UNMASK_SLOT": "0", "UNMASK_DASHBOARD__PORT": str(port)} | _decided_here(settings)
+        env = {"REDIS_URL": url, "UNMASK_SLOT": "0", "UNMASK_DASHBOARD__PORT": str(port)}
         arguments = ["--config", str(config)] if config else []
+        # The worker gives a sign of life once its checkpoint is known to be good; the others have nothing to do before.
         for service in SERVICES:
-            supervisor.start(Child(service, [sys.executable, "-m", service, *arguments], env))
+            when = (lambda: True) if service == "worker" else (lambda: state.is_alive("worker"))
+            supervisor.add(Child(service, [sys.executable, "-m", service, *arguments], env, when=when))
         page = f"http://{_shown(settings.dashboard.host)}:{port}/"
         return supervisor.watch(_Once(page, on_ready or _announce))
 
 
-def _decided_here(settings: Settings) -> dict[str, str]:
-    """The cameras by environment, so that the services see those the runner was given, webcam included."""
-    cameras = {name: camera.model_dump() for name, camera in settings.cameras.items()}
-    return {"UNMASK_CAMERAS": json.dumps(cameras)}
-
-
-class _Readiness:
-    """Whether a service's heartbeat says ready; an unreachable Redis is 'not ready', never an error."""
+class _State:
+    """What the services' heartbeats say; an unreachable Redis is silence, never an error."""
 
     def __init__(self, url: str, keys: Keys) -> None:
         self._bus, self._keys = redis.Redis.from_url(url, socket_timeout=1), keys
 
-    def __call__(self, name: str) -> bool:
+    def is_alive(self, name: str) -> bool:
+        """Whether a service of this role gives signs of life."""
+        return bool(self._states(name))
+
+    def is_ready(self, name: str) -> bool:
+        """Whether one of them is ready."""
+        return "ready" in self._states(name)
+
+    def _states(self, name: str) -> set[str]:
         if name not in SERVICES:
-            return False
+            return set()
         try:
-            return any(service.state == "ready" for service in alive(self._bus, self._keys, cast(Role, name)))
+            return {service.state for service in alive(self._bus, self._keys, cast(Role, name))}
         except (redis.RedisError, OSError):
-            return False
+            return set()
 
 
 class _Once:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import typer
 
 from unmask import runner
 from wire import settings
-from wire.settings import CameraSettings, Settings
+from wire.settings import Settings
 
 
 def run(config: Path | None, port: int | None) -> int:
@@ -18,7 +19,8 @@ def run(config: Path | None, port: int | None) -> int:
     if config is None and settings.DEFAULT_FILE.exists():
         config = settings.DEFAULT_FILE
     if not loaded.cameras and _webcam_wanted():
-        loaded = loaded.model_copy(update={"cameras": {"webcam": CameraSettings(url="webcam:0")}})
+        os.environ["UNMASK_CAMERAS"] = '{"webcam": {"url": "webcam:0"}}'  # where the services read it, too
+        loaded = settings.load(config)
     return runner.run(with_port(loaded, port), config)
 
 

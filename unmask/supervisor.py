@@ -29,6 +29,7 @@ class Child:
     command: list[str]
     env: dict[str, str] = field(default_factory=dict)
     stdout: int | None = None
+    when: Callable[[], bool] = lambda: True  # it is started as soon as this says so
     process: subprocess.Popen[bytes] | None = None
     was_ready: bool = False
     deaths: deque[float] = field(default_factory=deque)
@@ -64,10 +65,9 @@ class Supervisor:
         self._children: list[Child] = []
         self._stop = threading.Event()
 
-    def start(self, child: Child) -> None:
-        """Start a child and watch over it from now on."""
+    def add(self, child: Child) -> None:
+        """Start a child in `watch` when its time has come, and look after it from then on."""
         self._children.append(child)
-        child.start()
 
     def stop(self) -> None:
         """Make `watch` return; may be called from a signal handler."""
@@ -86,8 +86,11 @@ class Supervisor:
             self.end()
 
     def _look_after(self, child: Child) -> int | None:
-        """Restart the child if it is dead. The exit code to end with when it explained that it can't run at all."""
-        assert child.process is not None
+        """Start it, or restart it if dead. The exit code to end with when it explained that it can't run at all."""
+        if child.process is None:
+            if child.when():
+                child.start()
+            return None
         child.was_ready = child.was_ready or self._is_ready(child.name)
         code = child.process.poll()
         if code is None:
