@@ -1,0 +1,137 @@
+"""The command line as a shell sees it: exit codes, one line for what is wrong, and an answer at once."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from tests.support.servers import free_port, unmask
+
+COMMANDS = ["run", "demo", "streamer", "worker", "dashboard", "watch", "scan", "check"]
+
+
+def call(*arguments: str | Path, cwd: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the product to its end, with nothing of this machine's configuration."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("UNMASK_", "REDIS_"))}
+    return subprocess.run(
+        unmask(*map(str, arguments)),
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env=clean | (env or {}),
+        timeout=60,
+        check=False,
+    )
+
+
+def assert_one_line(result: subprocess.CompletedProcess[str], code: int, *said: str) -> None:
+    """Exit code, and one line on standard error that holds each part of `said`."""
+    lines = [line for line in result.stderr.splitlines() if line.strip()]
+    assert len(lines) == 1, result.stderr
+    assert "Traceback" not in result.stderr
+    for part in said:
+        assert part in lines[0]
+    assert result.returncode == code
+
+
+def test_version(tmp_path: Path) -> None:
+    result = call("--version", cwd=tmp_path)
+    assert result.stdout.strip() == f"unmask {version('unmask')}"
+
+
+def test_help_names_every_command_and_answers_in_half_a_second(tmp_path: Path) -> None:
+    took = []
+    for _ in range(5):
+        begin = time.perf_counter()
+        result = call("--help", cwd=tmp_path)
+        took.append(time.perf_counter() - begin)
+        assert all(command in result.stdout for command in COMMANDS)
+        if min(took) < 0.5:
+            return
+    pytest.fail(f"five times: {[f'{seconds:.2f}' for seconds in took]} s")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_has_help(command: str, tmp_path: Path) -> None:
+    assert call(command, "--help", cwd=tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize("command", ["run", "worker", "check"])
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("dashbord: {}", "did you mean 'dashboard'?"), ("dashboard: {port: many}", "dashboard.port"), ("a: [", "line")],
+)
+def test_a_wrong_configuration(command: str, text: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "unmask.yaml").write_text(text)
+    assert_one_line(call(command, cwd=tmp_path), 2, "unmask.yaml", said)
+
+
+def test_a_named_file_that_is_missing(tmp_path: Path) -> None:
+    assert_one_line(call("run", "--config", "none.yaml", cwd=tmp_path), 2, "none.yaml", "no such file")
+
+
+def test_an_unknown_scheme(tmp_path: Path) -> None:
+    (tmp_path / "unmask.yaml").write_text("cameras: {a: {url: 'gopher://user:hunter2@h/'}}")
+    result = call("run", cwd=tmp_path)
+    assert_one_line(result, 2, "gopher://", "rtsp(s)://")
+    assert "hunter2" not in result.stderr
+
+
+def test_no_camera(tmp_path: Path) -> None:
+    assert_one_line(call("run", cwd=tmp_path), 2, "no camera", "unmask demo")
+
+
+@pytest.mark.parametrize("command", ["run", "streamer", "worker", "dashboard"])
+def test_redis_that_cannot_be_reached(command: str, tmp_path: Path) -> None:
+    (tmp_path / "unmask.yaml").write_text("cameras: {a: {url: clip.mp4}}\ndashboard: {port: 0}")
+    port = free_port()
+    result = call(command, cwd=tmp_path, env={"REDIS_URL": f"redis://:hunter2@127.0.0.1:{port}/0"})
+    assert_one_line(result, 1, f"127.0.0.1:{port}", "REDIS_URL")
+    assert "hunter2" not in result.stderr
+
+
+@pytest.mark.parametrize("command", ["streamer", "worker", "dashboard"])
+def test_a_single_service_needs_redis(command: str, tmp_path: Path) -> None:
+    assert_one_line(call(command, cwd=tmp_path), 2, "no Redis", "REDIS_URL")
+
+
+def broken_checkpoint(folder: Path, kind: str) -> Path:
+    path = folder / "model.safetensors"
+    if kind == "corrupt":
+        path.write_bytes(b"\x10\x00\x00\x00\x00\x00\x00\x00not json at all!")
+    if kind == "empty":
+        path.write_bytes(b"")
+    return path
+
+
+@pytest.mark.parametrize("kind", ["missing", "corrupt", "empty"])
+@pytest.mark.parametrize("command", ["run", "scan"])
+def test_a_checkpoint_that_is_none(command: str, kind: str, tmp_path: Path) -> None:
+    path = broken_checkpoint(tmp_path, kind)
+    (tmp_path / "unmask.yaml").write_text(
+        f"cameras: {{a: {{url: clip.mp4}}}}\nworker: {{checkpoint: '{path}'}}\ndashboard: {{port: 0}}\nstate: {tmp_path / 's'}"
+    )
+    result = call(command, *(["clip.mp4"] if command == "scan" else []), cwd=tmp_path)
+    assert_one_line(result, 1, "model.safetensors", "checkpoint")
+
+
+def test_a_file_that_is_no_video(tmp_path: Path) -> None:
+    (tmp_path / "notes.mp4").write_text("not a video")
+    assert_one_line(call("scan", "notes.mp4", cwd=tmp_path), 1, "notes.mp4")
+    assert_one_line(call("scan", "absent.mp4", cwd=tmp_path), 1, "absent.mp4", "not-found")
+    assert not list(tmp_path.glob("*.json"))
+
+
+def test_a_port_that_is_taken(tmp_path: Path, redis_url: str) -> None:
+    (tmp_path / "unmask.yaml").write_text("cameras: {a: {url: clip.mp4}}")
+    port = redis_url.rsplit(":", 1)[1].split("/")[0]
+    assert_one_line(call("run", "--port", port, cwd=tmp_path), 1, port, "--port")
+
+
+def test_watch_of_something_that_is_no_dashboard(tmp_path: Path) -> None:
+    assert_one_line(call("watch", "gopher://x", cwd=tmp_path), 2, "ws://")
