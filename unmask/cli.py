@@ -1,4 +1,4 @@
-"""The commands. What a command needs is imported when it runs, so that --help answers at once."""
+"""The commands. What a command needs is imported once its settings are known to be valid: --help answers at once."""
 
 from __future__ import annotations
 
@@ -64,26 +64,30 @@ def demo(port: Port = None) -> None:
 @app.command()
 def streamer(config: Config = None, wait: Wait = False) -> None:
     """Run one streamer: cameras in, face windows out to Redis."""
+    settings = _service(config, wait)
     from streamer import service
 
-    service.run(_service(config, wait))
+    service.run(settings)
 
 
 @app.command()
 def worker(config: Config = None, wait: Wait = False) -> None:
     """Run one worker: windows in from Redis, scores and alerts out."""
+    settings = _service(config, wait)
     from worker import service
 
-    service.run(_service(config, wait))
+    service.run(settings)
 
 
 @app.command()
 def dashboard(config: Config = None, wait: Wait = False, port: Port = None) -> None:
     """Run one dashboard: the page, the subscriptions and the health checks on one port."""
-    from dashboard import service
     from unmask.start import with_port
 
-    service.run(with_port(_service(config, wait), port))
+    settings = with_port(_service(config, wait), port)
+    from dashboard import service
+
+    service.run(settings)
 
 
 def _service(config: Path | None, wait: bool) -> Settings:
@@ -126,9 +130,10 @@ def scan(
     config: Config = None,
 ) -> None:
     """Score video files: per face a timeline, as JSON and as a PNG plot."""
+    settings = _settings(config)
     from unmask import scan as scanner
 
-    raise typer.Exit(scanner.run(files, out, _settings(config)))
+    raise typer.Exit(scanner.run(files, out, settings))
 
 
 @app.command()
@@ -137,6 +142,7 @@ def check(
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds until a camera counts as silent.")] = 10.0,
 ) -> None:
     """Validate the configuration, then probe Redis, the checkpoint and every camera."""
+    settings = _settings(config)
     from unmask import check as checker
 
-    raise typer.Exit(checker.run(_settings(config), timeout))
+    raise typer.Exit(checker.run(settings, timeout))

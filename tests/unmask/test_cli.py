@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import time
@@ -113,9 +114,8 @@ def broken_checkpoint(folder: Path, kind: str) -> Path:
 @pytest.mark.parametrize("command", ["run", "scan"])
 def test_a_checkpoint_that_is_none(command: str, kind: str, tmp_path: Path) -> None:
     path = broken_checkpoint(tmp_path, kind)
-    (tmp_path / "unmask.yaml").write_text(
-        f"cameras: {{a: {{url: clip.mp4}}}}\nworker: {{checkpoint: '{path}'}}\ndashboard: {{port: 0}}\nstate: {tmp_path / 's'}"
-    )
+    settings = {"cameras": {"a": {"url": "clip.mp4"}}, "worker": {"checkpoint": str(path)}, "dashboard": {"port": 0}}
+    (tmp_path / "unmask.yaml").write_text(json.dumps(settings | {"state": str(tmp_path / "state")}))
     result = call(command, *(["clip.mp4"] if command == "scan" else []), cwd=tmp_path)
     assert_one_line(result, 1, "model.safetensors", "checkpoint")
 

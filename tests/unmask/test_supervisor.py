@@ -78,10 +78,8 @@ def test_a_child_that_ignores_sigterm_is_killed(
 ) -> None:
     monkeypatch.setattr("unmask.supervisor.STOP_S", 0.3)
     starts = tmp_path / "starts"
-    code = (
-        f"import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); open({str(starts)!r}, 'w').write('x'); "
-    )
-    child = Child("was-ready", python(code + "time.sleep(60)"))
+    code = f"import signal, time; signal.signal(15, signal.SIG_IGN); open({str(starts)!r}, 'w'); time.sleep(60)"
+    child = Child("was-ready", python(code))
     supervisor.add(child)
     thread, _ = watch_in_thread(supervisor)
     wait_until(starts.exists, 5, "the child ignores SIGTERM")
@@ -116,11 +114,13 @@ def test_the_budget_forgets_old_deaths() -> None:
 def test_children_die_with_a_killed_supervisor(tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
     child = f"import os, time; open({str(pid_file)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
-    code = (
-        "import sys; from unmask.supervisor import Child, Supervisor; import structlog; "
-        f"s = Supervisor(structlog.get_logger(), lambda name: True); s.add(Child('a', [sys.executable, '-c', {child!r}])); "
-        "s.watch()"
-    )
+    code = f"""
+import structlog, sys
+from unmask.supervisor import Child, Supervisor
+supervisor = Supervisor(structlog.get_logger(), lambda name: True)
+supervisor.add(Child("a", [sys.executable, "-c", {child!r}]))
+supervisor.watch()
+"""
     process = subprocess.Popen(python(code))
     wait_until(lambda: pid_file.exists() and pid_file.read_text(), 10, "the grandchild runs")
     pid = int(pid_file.read_text())
