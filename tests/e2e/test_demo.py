@@ -54,8 +54,6 @@ def _cameras(events: list[dict[str, Any]], kind: str) -> set[str]:
 
 def _span(events: list[dict[str, Any]], camera: str) -> float:
     """Seconds of video of a camera that have been scored."""
-    scored = [
-        event["score"] for event in list(events) if event["type"] == "score" and event["score"]["camera"] == camera
-    ]
-    times = [score["captured"] for score in scored]
+    scores = [event["score"] for event in list(events) if event["type"] == "score"]
+    times = [score["captured"] for score in scores if score["camera"] == camera]
     return max(times) - min(times) if times else 0.0
