@@ -1,0 +1,1 @@
+"""The worker: face windows in, calibrated scores and alerts out."""

@@ -1,0 +1,135 @@
+"""The detector: a torchvision ResNeXt per frame, a small projection, a temporal head per window.
+
+One definition for training and serving. `encode` runs once per frame and its result is what Redis caches; `head` runs
+once per window on T cached features. Both work on any batch size and any square input the stride of 32 divides well.
+
+ResNeXt: Xie et al., "Aggregated Residual Transformations for Deep Neural Networks", CVPR 2017.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, cast
+
+import msgspec
+import torch
+from torch import Tensor, nn
+from torchvision.models.resnet import Bottleneck, ResNet
+
+HeadName = Literal["gru", "lstm", "transformer", "mean"]
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Architecture and preprocessing: everything needed to build a Detector and to feed it.
+
+    The defaults are ResNeXt-50 32x4d at 224 px, into which torchvision's ImageNet weights fit.
+    `crop_margin` is the side of the square the network sees in units of max(w, h) of the detector's face box.
+    """
+
+    layers: tuple[int, int, int, int] = (3, 4, 6, 3)
+    groups: int = 32
+    width_per_group: int = 4
+    feature_dim: int = 256  # D, what is cached per frame
+    head: HeadName = "gru"
+    head_dim: int = 128
+    frames: int = 16  # T
+    input_size: int = 224  # S, pixels
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
+    colour: Literal["rgb", "bgr"] = "rgb"  # order of the channels, and of mean and std
+    crop_margin: float = 0.9
+
+
+EDGE = ModelConfig(layers=(2, 2, 2, 2), groups=16, width_per_group=4, head="mean", input_size=96)
+"""ResNeXt-26 16x4d at 96 px: some four times the passes of 32x4d at 112 px on a CPU; the default checkpoint's."""
+
+
+class MeanHead(nn.Module):
+    """Logistic regression on the mean of the frames' features: no memory, blind to their order."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.out = nn.Linear(dim, 1)
+
+    def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Features (B, T, D) and mask (B, T), True where a frame counts, to logits (B)."""
+        return cast(Tensor, self.out(masked_mean(features, mask))).squeeze(-1)
+
+
+class RecurrentHead(nn.Module):
+    """A bidirectional GRU or LSTM over the frames, read out as the mean of its states."""
+
+    def __init__(self, kind: Literal["gru", "lstm"], dim: int, hidden: int) -> None:
+        super().__init__()
+        cell = nn.GRU if kind == "gru" else nn.LSTM
+        self.rnn = cell(dim, hidden, batch_first=True, bidirectional=True)
+        self.out = nn.Linear(2 * hidden, 1)
+
+    def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Features (B, T, D) and mask (B, T) to logits (B)."""
+        states, _ = self.rnn(features)  # (B, T, 2H)
+        return cast(Tensor, self.out(masked_mean(states, mask))).squeeze(-1)
+
+
+class TransformerHead(nn.Module):
+    """Two pre-norm transformer layers with learned positions, read out as the mean of the frames."""
+
+    def __init__(self, dim: int, hidden: int, frames: int) -> None:
+        super().__init__()
+        self.inward = nn.Linear(dim, hidden)
+        self.position = nn.Parameter(torch.zeros(1, frames, hidden))
+        layer = nn.TransformerEncoderLayer(hidden, 4, 4 * hidden, 0.1, batch_first=True, norm_first=True)
+        self.blocks = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+        self.out = nn.Linear(hidden, 1)
+
+    def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Features (B, T, D), T at most the configured number of frames, and mask (B, T) to logits (B)."""
+        tokens = self.inward(features) + self.position[:, : features.shape[1]]  # (B, T, H)
+        states = self.blocks(tokens, src_key_padding_mask=None if mask is None else ~mask)
+        return cast(Tensor, self.out(masked_mean(states, mask))).squeeze(-1)
+
+
+class Detector(nn.Module):
+    """Frames in, one logit per window out; the larger, the more synthetic."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        encoder = ResNet(Bottleneck, list(config.layers), groups=config.groups, width_per_group=config.width_per_group)
+        encoder.fc = nn.Identity()
+        self.encoder = encoder
+        self.projection = nn.Sequential(
+            nn.Linear(512 * Bottleneck.expansion, config.feature_dim), nn.LayerNorm(config.feature_dim)
+        )
+        self.temporal = _build_head(config)
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Normalised images (N, 3, S, S) to features (N, D)."""
+        return cast(Tensor, self.projection(self.encoder(images)))  # (N, 2048) -> (N, D)
+
+    def head(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Features (B, T, D), optionally mask (B, T) with True where a frame counts, to logits (B)."""
+        return cast(Tensor, self.temporal(features, mask))
+
+    def forward(self, windows: Tensor) -> Tensor:
+        """Windows (B, T, 3, S, S) to logits (B)."""
+        batch, frames = windows.shape[:2]
+        features = self.encode(windows.flatten(0, 1))  # (B*T, D)
+        return self.head(features.view(batch, frames, -1))
+
+
+def masked_mean(states: Tensor, mask: Tensor | None) -> Tensor:
+    """Mean of states (B, T, D) over the frames where mask (B, T) is True; over all of them without a mask."""
+    if mask is None:
+        return states.mean(1)
+    weight = mask.to(states.dtype).unsqueeze(-1)  # (B, T, 1)
+    return (states * weight).sum(1) / weight.sum(1).clamp(min=1)
+
+
+def _build_head(config: ModelConfig) -> nn.Module:
+    if config.head == "mean":
+        return MeanHead(config.feature_dim)
+    if config.head == "transformer":
+        return TransformerHead(config.feature_dim, config.head_dim, config.frames)
+    return RecurrentHead(config.head, config.feature_dim, config.head_dim)

@@ -1,0 +1,71 @@
+"""From the streamer's crops to the network's input: the one path that training, evaluation and serving share.
+
+The streamer delivers square crops whose side is `STREAM_MARGIN` times max(w, h) of the face box, centred on it. The
+network sees the centre of that, `crop_margin` times max(w, h), resized to the checkpoint's input size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from worker.model import ModelConfig
+
+Image = npt.NDArray[np.uint8]
+STREAM_MARGIN = 1.4
+
+
+def prepare(crops: Sequence[bytes | Image], config: ModelConfig, margin: float = STREAM_MARGIN) -> Tensor:
+    """Crops, each a JPEG or an array (H, W, 3) in BGR, to float32 (N, 3, S, S), cut, resized and normalised.
+
+    `margin` is what the crops were cut at. Raises ValueError when a crop is no picture.
+    """
+    size = config.input_size
+    images = [centre_cut(decode(crop), config.crop_margin / margin, size) for crop in crops]
+    return normalise(images, config) if images else torch.empty(0, 3, size, size)
+
+
+def decode(crop: bytes | Image) -> Image:
+    """A crop as an array (H, W, 3) in BGR. Raises ValueError when it is no picture."""
+    if isinstance(crop, np.ndarray):
+        image = crop
+    else:
+        raw = np.frombuffer(crop, np.uint8)
+        decoded = cv2.imdecode(raw, cv2.IMREAD_COLOR) if raw.size else None
+        if decoded is None:
+            raise ValueError(f"crop of {len(crop)} bytes is no picture OpenCV can decode")
+        image = decoded.astype(np.uint8, copy=False)
+    if image.ndim != 3 or image.shape[2] != 3 or not image.size:
+        raise ValueError(f"crop has shape {image.shape}, expected height x width x 3")
+    return image
+
+
+def centre_cut(image: Image, share: float, size: int) -> Image:
+    """The centred square of `share` of the shorter side, at most all of it, resized to (size, size, 3)."""
+    height, width = image.shape[:2]
+    side = min(height, width, max(1, round(share * min(height, width))))
+    top, left = (height - side) // 2, (width - side) // 2
+    return resize(image[top : top + side, left : left + side], size)
+
+
+def resize(image: Image, size: int) -> Image:
+    """`image` as (size, size, 3): area-averaged when it shrinks, so that nothing aliases, bilinear when it grows."""
+    if image.shape[0] == size and image.shape[1] == size:
+        return image
+    method = cv2.INTER_AREA if min(image.shape[:2]) > size else cv2.INTER_LINEAR
+    return cv2.resize(image, (size, size), interpolation=method).astype(np.uint8, copy=False)
+
+
+def normalise(images: Sequence[Image], config: ModelConfig) -> Tensor:
+    """BGR images (S, S, 3) to float32 (N, 3, S, S) in the checkpoint's colour order, mean and standard deviation."""
+    batch = np.stack(images)
+    if config.colour == "rgb":
+        batch = batch[..., ::-1]
+    pixels = torch.from_numpy(np.ascontiguousarray(batch)).permute(0, 3, 1, 2).float().div_(255)  # (N, 3, S, S)
+    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (config.mean, config.std))
+    return pixels.sub_(mean).div_(std).contiguous()

@@ -1,0 +1,1 @@
+"""Training and evaluation of the detector; nothing here is loaded while serving."""

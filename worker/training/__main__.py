@@ -1,0 +1,85 @@
+"""`python -m worker.training`: pack, train, export, evaluate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from worker.checkpoint import DEFAULT, load
+from worker.training.data import Pack
+
+app = typer.Typer(help="Train and measure the detector.", no_args_is_help=True, add_completion=False)
+
+
+@app.command()
+def pack(
+    out: Annotated[Path, typer.Option(help="Folder for the packs.")],
+    manifest: Annotated[Path, typer.Option(help="Clips: manifest.tsv.")],
+    stills: Annotated[Path, typer.Option(help="Real faces: stills.tsv.")],
+    dfdc: Annotated[Path, typer.Option(help="Folder with metadata.csv and faces_224/.")],
+    yunet: Annotated[Path, typer.Option(help="YuNet's ONNX file.")],
+) -> None:
+    """Find the faces once and store their crops as memory maps."""
+    from worker.training import pack as packing
+
+    packing.pack_stills(stills, yunet, out / "stills")
+    packing.pack_clips(manifest, "train", yunet, out / "train", windows=4)
+    packing.pack_clips(manifest, "dev", yunet, out / "dev", windows=4)
+    packing.pack_dfdc(dfdc, manifest, yunet, out / "dfdc")
+
+
+@app.command()
+def train(
+    packs: Annotated[Path, typer.Option(help="Folder that `pack` wrote.")],
+    run: Annotated[Path, typer.Option(help="Folder of this run; continues where it stopped.")],
+    steps: Annotated[int, typer.Option(help="Stop at this step.")] = 100_000,
+    recipe: Annotated[Path | None, typer.Option(help="JSON file; anything it leaves out keeps its default.")] = None,
+    threads: Annotated[int, typer.Option(help="Torch's CPU threads.")] = 2,
+) -> None:
+    """Train, or go on training, until STEPS. A file named PAUSE in the run's folder holds it."""
+    from worker.training.train import Recipe
+    from worker.training.train import train as go
+
+    chosen = Recipe() if recipe is None else msgspec.json.decode(recipe.read_bytes(), type=Recipe)
+    go(packs, run, chosen, steps, threads=threads)
+
+
+@app.command()
+def export(
+    packs: Annotated[Path, typer.Option(help="Folder that `pack` wrote.")],
+    run: Annotated[Path, typer.Option(help="Folder of the run.")],
+    out: Annotated[Path, typer.Option(help="The checkpoint to write.")],
+    name: Annotated[str, typer.Option(help="Name of the model; its id adds 8 digits of the weights' sha256.")],
+    measure: Annotated[bool, typer.Option(help="Measure it first and store the figures in it.")] = True,
+) -> None:
+    """Write the run's averaged weights as a calibrated checkpoint."""
+    from worker.training import evaluate as judging
+    from worker.training import export as exporting
+
+    loaded = {part: Pack(packs / part) for part in ("dfdc", "stills", "train", "dev")}
+    detector, _ = exporting.averaged(run)
+    meta = exporting.export(run, loaded, out, name, judging.report(detector, loaded) if measure else None)
+    typer.echo(msgspec.json.format(msgspec.json.encode(meta), indent=2).decode())
+
+
+@app.command()
+def evaluate(
+    packs: Annotated[Path, typer.Option(help="Folder that `pack` wrote.")],
+    model: Annotated[Path, typer.Option(help="The checkpoint to measure.")] = DEFAULT,
+) -> None:
+    """Measure a checkpoint: one JSON object to standard output."""
+    from worker.training import evaluate as judging
+
+    detector, meta = load(model)
+    loaded = {part: Pack(packs / part) for part in ("dfdc", "stills", "dev")}
+    clips = judging.clip_windows(loaded["dev"], "dev")
+    alarm = judging.alarms(detector, clips, meta.temperature, meta.thresholds.fake.p)
+    facts = {"model": meta.model_id, "sets": judging.report(detector, loaded), "dev_false_fake": alarm}
+    typer.echo(msgspec.json.format(msgspec.json.encode(facts), indent=2).decode())
+
+
+if __name__ == "__main__":
+    app()
