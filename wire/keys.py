@@ -51,12 +51,16 @@ class Keys:
 
     @property
     def open_alerts(self) -> str:
-        """Sorted set "<camera>\\0<track>" -> capture time of the newest score, for tracks with an open alert."""
+        """Sorted set "<camera>\\0<track>" -> when its newest score was committed, for tracks with an open alert."""
         return f"{self.prefix}open-alerts"
 
     def camera(self, name: str) -> str:
         """Encoded CameraState of one camera."""
         return f"{self.prefix}camera:{name}"
+
+    def camera_opened(self, name: str) -> str:
+        """Capture time at which the camera's last alert opened, under a TTL; the cool-down counts from it."""
+        return f"{self.prefix}camera-opened:{name}"
 
     def preview(self, name: str) -> str:
         """Newest JPEG of one camera with boxes drawn, under a TTL."""
