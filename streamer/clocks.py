@@ -1,0 +1,67 @@
+"""When each frame was taken, as far as its timestamp and its arrival tell. Pure: times are passed in."""
+
+from __future__ import annotations
+
+import math
+
+
+class CaptureClock:
+    """Wall time at which a frame was taken, from its timestamp and its arrival.
+
+    Networks and decoders delay frames but never hasten them, so the smallest difference between arrival and timestamp
+    seen so far is the best estimate of the offset between the two clocks. Cameras that pause for half a second around
+    a key frame thus keep an even capture clock, and how far we lag behind the camera is known. Where the reader had to
+    wait for a frame, the frame was not late through our fault, and the offset gives way: that follows clocks that run
+    slower than ours, and the made-up timestamps of MJPEG.
+    """
+
+    FOLLOW_S = 0.5  # time constant of giving way
+    JUMP_S = 5.0  # a timestamp that says a frame is older than this was renumbered, not delayed
+
+    def __init__(self) -> None:
+        self._offset: float | None = None
+        self._last_pts = 0.0
+        self._last = float("-inf")
+
+    def stamp(self, pts: float | None, arrival: float, idle: bool) -> float:
+        """Capture time: never after `arrival`, never before that of the frame before. `idle`: it was waited for."""
+        captured = arrival
+        if pts is not None:
+            offset = arrival - pts
+            if self._offset is None or pts < self._last_pts or offset - self._offset > self.JUMP_S:
+                self._offset = offset
+            elif idle and offset > self._offset:
+                # By the frames' own time: one frame after a long silence must not move the offset much.
+                self._offset += (offset - self._offset) * (1 - math.exp((self._last_pts - pts) / self.FOLLOW_S))
+            self._offset = min(self._offset, offset)
+            captured = pts + self._offset
+            self._last_pts = pts
+        self._last = max(self._last, min(captured, arrival))
+        return self._last
+
+
+class MediaClock:
+    """Seconds of video shown so far, from timestamps that may be missing, start anywhere, or be renumbered.
+
+    Never runs backwards. `step` (seconds) stands in where a timestamp is missing; a step of more than `jump_s` is a
+    renumbering. In a file a long pause is real, so there it is infinite.
+    """
+
+    def __init__(self, step: float, jump_s: float = float("inf")) -> None:
+        self._step, self._jump = step, jump_s
+        self._offset: float | None = None
+        self._last = -step
+
+    def at(self, pts: float | None) -> float:
+        """Media time of the next frame; 0 for the first."""
+        media = self._last + self._step
+        if pts is not None:
+            if self._offset is None or not -self._jump < pts + self._offset - self._last < self._jump:
+                self._offset = media - pts
+            media = max(pts + self._offset, self._last)
+        self._last = media
+        return media
+
+    def rewind(self) -> None:
+        """The same file begins again; time goes on one step after its last frame."""
+        self._offset = None

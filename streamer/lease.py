@@ -1,0 +1,98 @@
+"""Who runs which camera: a lease per camera in Redis, and a fair share for each of several streamers.
+
+A streamer that has too few asks for a camera under `<lease>:wanted`; one that has more than its share and sees the
+wish lets go. A camera nobody wants is taken by whoever knows it. The plan is pure, the scripts make each step atomic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import redis
+
+from wire.keys import Keys
+
+GRACE_S = 2.0  # a camera free for longer than this is taken even beyond the fair share
+WISH_MS = 3000
+
+_ACQUIRE = """
+local owner = redis.call('GET', KEYS[1])
+if owner and owner ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('DEL', KEYS[2]) end
+return 1
+"""
+_RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a streamer does next."""
+
+    acquire: tuple[str, ...] = ()
+    release: tuple[str, ...] = ()
+    want: tuple[str, ...] = ()
+
+
+def plan(me: str, owners: Mapping[str, str | None], wanted: Mapping[str, str | None], overdue: frozenset[str]) -> Plan:
+    """Next steps of streamer `me`. `overdue`: cameras that have been free for longer than the grace time."""
+    streamers = {me} | {name for name in (*owners.values(), *wanted.values()) if name}
+    most = -(-len(owners) // len(streamers))
+    least = len(owners) // len(streamers)
+    mine = [camera for camera, owner in owners.items() if owner == me]
+    free = [camera for camera, owner in owners.items() if owner is None]
+    room = max(0, most - len(mine))
+    acquire = free[:room] + [camera for camera in free[room:] if camera in overdue]
+    wishes = [camera for camera in mine if wanted.get(camera) not in (None, me)]
+    release = wishes[: max(0, len(mine) - most)]
+    short = least - len(mine) - len(acquire)
+    held = {name: sum(owner == name for owner in owners.values()) for name in streamers - {me}}
+    others = [(camera, owner) for camera, owner in owners.items() if owner and owner != me]
+    others.sort(key=lambda pair: (-held[pair[1]], wanted.get(pair[0]) not in (None, me)))
+    return Plan(tuple(acquire), tuple(release), tuple(camera for camera, _ in others[: max(0, short)]))
+
+
+class Leases:
+    """The leases of one streamer. Every method raises redis.RedisError when Redis is away."""
+
+    def __init__(self, bus: redis.Redis, keys: Keys, owner: str, ttl_s: float) -> None:
+        self._bus, self._keys, self._owner, self._ttl_ms = bus, keys, owner, round(ttl_s * 1000)
+        self._acquire = bus.register_script(_ACQUIRE)
+        self._release = bus.register_script(_RELEASE)
+        self._free_since: dict[str, float] = {}
+
+    def acquire(self, camera: str) -> bool:
+        """Take or renew the lease; False when another streamer has it."""
+        lease = self._keys.lease(camera)
+        return bool(self._acquire(keys=[lease, self._wish(camera)], args=[self._owner, self._ttl_ms]))
+
+    def release(self, camera: str) -> None:
+        """Give the lease back, if it is ours."""
+        self._release(keys=[self._keys.lease(camera)], args=[self._owner])
+
+    def step(self, cameras: list[str], now: float) -> set[str]:
+        """Renew, take, give back and ask, once; the cameras that are ours after it."""
+        owners, wanted = (
+            self._look([self._keys.lease(c) for c in cameras]),
+            self._look([self._wish(c) for c in cameras]),
+        )
+        by_camera = dict(zip(cameras, owners, strict=True))
+        self._free_since = {c: self._free_since.get(c, now) for c, owner in by_camera.items() if owner is None}
+        overdue = frozenset(c for c, since in self._free_since.items() if now - since > GRACE_S)
+        todo = plan(self._owner, by_camera, dict(zip(cameras, wanted, strict=True)), overdue)
+        for camera in todo.release:
+            self.release(camera)
+        for camera in todo.want:
+            self._bus.set(self._wish(camera), self._owner, px=WISH_MS, nx=True)
+        mine = {camera for camera, owner in by_camera.items() if owner == self._owner}
+        return {camera for camera in sorted((mine | set(todo.acquire)) - set(todo.release)) if self.acquire(camera)}
+
+    def _look(self, keys: list[str]) -> list[str | None]:
+        if not keys:
+            return []
+        values: list[bytes | None] = self._bus.mget(keys)  # type: ignore[assignment]
+        return [value.decode() if value else None for value in values]
+
+    def _wish(self, camera: str) -> str:
+        return f"{self._keys.lease(camera)}:wanted"

@@ -1,0 +1,53 @@
+"""Trying a camera once: does it open, and does a picture come out?"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+from streamer import sources
+from streamer.reader import Reader
+from wire.errors import SourceError, SourceErrorKind
+from wire.settings import CameraSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What came of it. `kind` is empty and `message` says what was seen when `ok`."""
+
+    ok: bool
+    kind: SourceErrorKind | str
+    message: str
+    codec: str = ""
+    size: tuple[int, int] = (0, 0)
+    fps: float = 0.0
+
+
+def probe(camera: CameraSettings, timeout: float) -> Probe:
+    """Open `camera` and decode one frame, within `timeout` seconds. Raises UnknownScheme, nothing else."""
+    source = sources.parse(camera, timeout, timeout)
+    stop = threading.Event()
+    found: list[Probe] = []
+
+    def work() -> None:
+        try:
+            with Reader(source, stop) as reader:
+                info = reader.open()
+                for frame in reader.frames():
+                    size = frame.size
+                    message = f"{info.codec} {size[0]}x{size[1]} {info.fps:.4g} frames/s"
+                    found.append(Probe(True, "", message, info.codec, size, info.fps))
+                    return
+            found.append(_bad(SourceError("no-video", source.name, "no picture")))
+        except SourceError as error:
+            found.append(_bad(error))
+
+    thread = threading.Thread(target=work, name="probe", daemon=True)
+    thread.start()
+    thread.join(timeout)
+    stop.set()
+    return found[0] if found else _bad(SourceError("timeout", source.name, f"no picture within {timeout:g} s"))
+
+
+def _bad(error: SourceError) -> Probe:
+    return Probe(False, error.kind, str(error))

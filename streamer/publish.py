@@ -1,0 +1,139 @@
+"""Everything a streamer sends to Redis, from one thread behind fixed queues: a camera never waits for Redis.
+
+While Redis is away, what can't be sent is dropped, counted, and told once a second; nothing is sent twice.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+
+import redis
+
+from wire.keys import FIELD, Keys
+from wire.messages import CameraState, Window
+from wire.telemetry import Log, Throttle
+
+QUEUE = 16  # windows of one camera that wait to be sent; about 3 s of two faces
+BATCH = 32
+CAMERAS_MAXLEN = 1000
+PREVIEW_TTL_S = 10
+PAUSE_S = 0.2  # after a failure, so that a dead Redis costs no processor time
+
+# By Redis' clock, which also made the ids. Entries a worker holds longer than this are stale to the worker, too.
+_TRIM = """
+local now = redis.call('TIME')
+local oldest = string.format('%.0f-0', now[1] * 1000 + math.floor(now[2] / 1000) - ARGV[1])
+local removed = redis.call('XTRIM', KEYS[1], 'MINID', oldest)
+if removed > 0 then redis.call('HINCRBY', KEYS[2], 'trimmed', removed) end
+return removed
+"""
+
+
+class Publisher:
+    """Sends windows, camera states and previews. `offer_*` may be called from any thread and never block."""
+
+    def __init__(
+        self, bus: redis.Redis, keys: Keys, queue_max_age_s: float, log: Log, clock: Callable[[], float]
+    ) -> None:
+        self.sent = 0
+        self.dropped = 0
+        self._bus, self._keys, self._log = bus, keys, log
+        self._max_age_ms = round(queue_max_age_s * 1000)
+        self._trim = bus.register_script(_TRIM)
+        self._throttle = Throttle(clock)
+        self._wake = threading.Condition()
+        self._windows: dict[str, deque[Window]] = {}
+        self._states: dict[str, CameraState] = {}
+        self._previews: dict[str, bytes] = {}
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
+
+    def start(self) -> None:
+        """Begin to send."""
+        self._thread.start()
+
+    def stop(self, timeout_s: float) -> None:
+        """Send what waits, then end; what is left when the time is over is lost."""
+        with self._wake:
+            self._stopping = True
+            self._wake.notify()
+        self._thread.join(timeout_s)
+
+    def offer_window(self, window: Window) -> None:
+        """Queue a window; the camera's oldest gives way when its queue is full."""
+        with self._wake:
+            queue = self._windows.setdefault(window.camera, deque())
+            if len(queue) >= QUEUE:
+                queue.popleft()
+                self._lost(1, "Redis does not keep up")
+            queue.append(window)
+            self._wake.notify()
+
+    def offer_state(self, state: CameraState) -> None:
+        """The newest state of a camera replaces one that was not sent yet."""
+        with self._wake:
+            waiting = self._states.get(state.name)
+            if waiting is None or waiting.updated <= state.updated:
+                self._states[state.name] = state
+            self._wake.notify()
+
+    def offer_preview(self, camera: str, jpeg: bytes) -> None:
+        """The newest preview of a camera replaces one that was not sent yet."""
+        with self._wake:
+            self._previews[camera] = jpeg
+            self._wake.notify()
+
+    def trim(self) -> int:
+        """Drop windows that are too old from the queue and count them; how many. Raises redis.RedisError."""
+        removed = self._trim(keys=[self._keys.windows, self._keys.outcomes], args=[self._max_age_ms])
+        return int(removed)
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                self._wake.wait_for(lambda: self._stopping or self._windows or self._states or self._previews)
+                windows, states, previews = self._take()
+                if self._stopping and not (windows or states or previews):
+                    return
+            try:
+                self._send(windows, states, previews)
+                self.sent += len(windows)
+            except redis.RedisError as error:
+                self._lost(len(windows), str(error))
+                with self._wake:
+                    self._wake.wait_for(lambda: self._stopping, PAUSE_S)
+
+    def _take(self) -> tuple[list[Window], list[CameraState], list[tuple[str, bytes]]]:
+        """What goes out next: windows from all cameras in turn, so that none starves another."""
+        windows: list[Window] = []
+        while self._windows and len(windows) < BATCH:
+            for camera in list(self._windows):
+                windows.append(self._windows[camera].popleft())
+                if not self._windows[camera]:
+                    del self._windows[camera]
+        states, previews = list(self._states.values()), list(self._previews.items())
+        self._states, self._previews = {}, {}
+        return windows, states, previews
+
+    def _send(self, windows: list[Window], states: list[CameraState], previews: list[tuple[str, bytes]]) -> None:
+        """One transaction: a window is in the queue exactly if it is counted as made."""
+        with self._bus.pipeline(transaction=True) as pipe:
+            for window in windows:
+                pipe.xadd(self._keys.windows, {FIELD: window.encode()})
+            if windows:
+                pipe.hincrby(self._keys.outcomes, "made", len(windows))
+            for state in states:
+                message = state.encode()
+                pipe.set(self._keys.camera(state.name), message)
+                pipe.xadd(self._keys.cameras, {FIELD: message}, maxlen=CAMERAS_MAXLEN, approximate=True)
+            for camera, jpeg in previews:
+                pipe.set(self._keys.preview(camera), jpeg, ex=PREVIEW_TTL_S)
+            pipe.execute()
+
+    def _lost(self, windows: int, reason: str) -> None:
+        self.dropped += windows
+        held = self._throttle.admit("lost")
+        if held is not None:
+            self._log.warning("windows dropped", reason=reason, dropped=self.dropped, lines_held_back=held)

@@ -1,0 +1,221 @@
+"""Opens a source with PyAV and yields its decoded frames with their capture times.
+
+A read that blocks inside FFmpeg can't be interrupted from outside (an interrupt callback would take the GIL at every
+poll), but each one ends by itself after a bounded time; whoever stops a reader waits a little and then lets go of it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import av
+import av.error
+import av.logging
+import numpy as np
+from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Disposition
+from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from streamer.clocks import CaptureClock, MediaClock
+from streamer.sources import Source, classify
+from wire.errors import SourceError
+
+Picture = NDArray[np.uint8]
+IDLE_S = 0.005  # a frame that is there already takes less
+BAD_PACKETS = 250  # in a row, after which a stream counts as undecodable; one damaged group of pictures is fewer
+JUMP_S = 5.0  # paced reading that is later than this gives up catching up; live timestamps that jump are renumbered
+NOT_VIDEO = ("tty", "image2", "lrc", "srt", "webvtt")  # FFmpeg takes any text file for a terminal recording
+
+av.logging.set_level(None)  # FFmpeg's own lines quote urls with their passwords
+
+
+@dataclass(frozen=True, slots=True)
+class StreamInfo:
+    """What an opened source says of itself."""
+
+    codec: str
+    size: tuple[int, int]
+    fps: float
+    duration_s: float | None  # of a file
+
+
+class Decoded:
+    """One frame; the picture is converted only when it is asked for, since most frames are not analysed."""
+
+    __slots__ = ("_frame", "_reader", "captured", "lag", "pts")
+
+    def __init__(self, reader: Reader, frame: av.VideoFrame, pts: float | None, captured: float, lag: float) -> None:
+        self._reader, self._frame = reader, frame
+        self.pts, self.captured, self.lag = pts, captured, lag
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height as `bgr` will have them."""
+        if self._reader.source.crop:
+            return self._reader.source.crop[2:]
+        width, height = self._frame.width, self._frame.height
+        return (height, width) if self._frame.rotation % 180 else (width, height)
+
+    def bgr(self) -> Picture:
+        """uint8, height x width x 3, upright."""
+        picture = (
+            self._reader.reformatter.reformat(self._frame, format="bgr24").to_ndarray().astype(np.uint8, copy=False)
+        )
+        if turns := round(self._frame.rotation / 90) % 4:  # phones film sideways and say so
+            picture = np.ascontiguousarray(np.rot90(picture, turns))
+        if crop := self._reader.source.crop:
+            x, y, width, height = crop
+            picture = np.ascontiguousarray(picture[y : y + height, x : x + width])
+        return picture
+
+
+class Reader:
+    """One opening of one source. Not reusable; everything but the stop event belongs to one thread."""
+
+    def __init__(self, source: Source, stop: threading.Event, clock: Callable[[], float] = time.time) -> None:
+        self.source = source
+        self.info: StreamInfo | None = None
+        self.reformatter = VideoReformatter()
+        self._stop, self._clock = stop, clock
+        self._container: InputContainer | None = None
+        self._capture = CaptureClock()
+        self._paced = source.paced
+        self._waited_s = 0.0
+        self._start: float | None = None  # wall time of media time 0, where reading is paced
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the source; may be called twice."""
+        if self._container is not None:
+            self._container.close()
+            self._container = None
+
+    def open(self) -> StreamInfo:
+        """Connect and find the picture. Raises SourceError."""
+        began = time.monotonic()
+        options: dict[str, Any] = {"options": self.source.options, "format": self.source.format}
+        if self.source.live:
+            # No time-out for reading: the callback that would check it takes the GIL a thousand times a second.
+            options["timeout"] = (self.source.open_timeout_s, None)
+        try:
+            self._container = av.open(self.source.target, "r", **options)
+            stream = self._video(self._container)
+        except (av.error.FFmpegError, OSError, ValueError, LookupError) as error:
+            self.close()
+            waited = time.monotonic() - began
+            raise classify(error, self.source, opened=False, waited_s=waited) from None
+        except SourceError:
+            self.close()
+            raise
+        context = stream.codec_context
+        duration = self._container.duration
+        self.info = StreamInfo(
+            codec=context.name,
+            size=(context.width, context.height),
+            fps=float(stream.average_rate or stream.guessed_rate or 0),
+            duration_s=duration / av.time_base if duration else None,
+        )
+        # A recording behind a url would come as fast as the network carries it.
+        self._paced = self.source.paced or (self.source.target.startswith("http") and bool(duration))
+        return self.info
+
+    def _video(self, container: InputContainer) -> VideoStream:
+        name = container.format.name
+        if name in NOT_VIDEO or name.endswith("_pipe"):
+            raise SourceError("no-video", self.source.name, "not a video file")
+        streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+        if not streams:
+            raise SourceError("no-video", self.source.name, "sound only")
+        # PyAV gives a stream no context where FFmpeg has no decoder for it.
+        context: Any = streams[0].codec_context
+        if context is None:
+            raise SourceError("unsupported-codec", self.source.name, "no decoder")
+        context.thread_count = 1  # more threads cost memory and delay, and save nothing over many cameras
+        return streams[0]
+
+    def frames(self) -> Iterator[Decoded]:
+        """Frames until `stop` is set or a plain file ends; SourceError when a live source does, or anything fails."""
+        info = self.open() if self._container is None else self.info
+        assert info is not None
+        media = MediaClock(1 / (info.fps or 25), JUMP_S if self.source.live else float("inf"))
+        while not self._stop.is_set():
+            shown = 0
+            for frame in self._decode():
+                pts = float(frame.pts * frame.time_base) if frame.pts is not None and frame.time_base else None
+                captured, lag = self._place(pts, media.at(pts))
+                if self._stop.is_set():
+                    return
+                shown += 1
+                yield Decoded(self, frame, pts, captured, lag)
+            if self._stop.is_set():
+                return
+            if self.source.live:
+                raise SourceError("disconnected", self.source.name, "the stream ended")
+            if not shown:
+                raise SourceError("failed", self.source.name, "no picture could be decoded")
+            if not self.source.loop:
+                return
+            media.rewind()
+            self.close()
+            self.open()
+
+    def _place(self, pts: float | None, media: float) -> tuple[float, float]:
+        """Capture time of a frame and how late it is, seconds; paced sources are waited for here."""
+        if self.source.live and not self._paced:
+            now = self._clock()
+            captured = self._capture.stamp(pts, now, self._waited_s > IDLE_S)
+            return captured, now - captured
+        if not self._paced:
+            return media, 0.0
+        now = self._clock()
+        if self._start is None or now - self._start - media > JUMP_S:  # too late to be caught up with
+            self._start = now - media
+        captured = self._start + media
+        if captured > now:
+            self._stop.wait(captured - now)
+        return captured, max(0.0, now - captured)
+
+    def _decode(self) -> Iterator[av.VideoFrame]:
+        assert self._container is not None
+        container, bad = self._container, 0
+        stream = self._video(container)
+        try:
+            for packet in self._timed(container.demux(stream)):
+                try:
+                    frames = packet.decode()
+                except av.error.InvalidDataError:  # damaged on the way, or cut off at the end
+                    bad += 1
+                    if bad > BAD_PACKETS:
+                        raise SourceError("failed", self.source.name, "the picture can't be decoded") from None
+                    continue
+                bad = 0 if frames else bad
+                yield from frames
+                if self._stop.is_set():
+                    return
+        except (av.error.FFmpegError, OSError) as error:
+            raise classify(error, self.source, opened=True) from None
+
+    def _timed(self, packets: Iterator[Packet[VideoStream]]) -> Iterator[Packet[VideoStream]]:
+        """`packets`, with the time each was waited for noted."""
+        while True:
+            began = time.monotonic()
+            packet = next(packets, None)
+            self._waited_s = time.monotonic() - began
+            if packet is None:
+                return
+            yield packet

@@ -1,0 +1,226 @@
+"""The streamer: cameras by lease, one runtime each, and a monitor that publishes their states every second."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from types import FrameType
+
+import cv2
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from streamer import models
+from streamer.camera import CameraRuntime
+from streamer.config import StreamerConfig, take
+from streamer.lease import Leases
+from streamer.publish import Publisher
+from wire import bus as wire_bus
+from wire.errors import DecodeError, RedisUnreachable
+from wire.heartbeat import Heartbeat
+from wire.messages import CameraState, CameraStatus
+from wire.redact import redact
+from wire.settings import Settings
+from wire.telemetry import Log, Throttle, setup
+
+TICK_S = 0.2
+PERIOD_S = 1.0
+STOP_S = 1.5  # for all cameras together; what is then still inside FFmpeg is let go
+END_S = 2.5  # for a clean end altogether
+REDIS_WAIT_S = 1.0
+
+
+class Streamer:
+    """The service. `run` blocks until `stop`, which may be called from any thread or from a signal handler."""
+
+    def __init__(
+        self,
+        config: StreamerConfig,
+        bus: redis.Redis,
+        log: Log,
+        choice: models.Choice,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        bus.set_retry(Retry(NoBackoff(), 0))  # a repeated XADD would be a second window
+        self._config, self._bus, self._log, self._choice, self._clock = config, bus, log, choice, clock
+        self._keys = config.keys
+        self._publisher = Publisher(bus, self._keys, config.streamer.queue_max_age_s, log, clock)
+        self._leases = Leases(bus, self._keys, config.name, config.streamer.lease_s)
+        self._heartbeat = Heartbeat(bus, self._keys, "streamer", config.name, clock)
+        self._throttle = Throttle(clock)
+        self._stop = threading.Event()
+        self._cameras: dict[str, CameraRuntime] = {}
+        self._shown: dict[str, CameraStatus] = {}
+        self._leaving: list[CameraRuntime] = []
+
+    def stop(self) -> None:
+        """Make `run` return, in less than two seconds."""
+        self._stop.set()
+
+    def run(self) -> None:
+        """Run the cameras this streamer has the leases of."""
+        self._publisher.start()
+        self._log.info("streamer started", id=self._config.name, detector=self._choice.kind)
+        due = registered = False
+        last = float("-inf")
+        while not self._stop.is_set():
+            now = self._clock()
+            due = not 0 <= now - last < PERIOD_S
+            if due:
+                last = now
+                try:
+                    registered = registered or self._register()
+                    self._second(now)
+                except redis.RedisError as error:
+                    self._unreachable(error)
+            self._publish_states(everything=due)
+            self._stop.wait(TICK_S)
+        self._shut_down()
+
+    @property
+    def stuck(self) -> bool:
+        """Whether a camera's thread is still inside FFmpeg."""
+        return any(not camera.stop(0) for camera in (*self._cameras.values(), *self._leaving))
+
+    def _second(self, now: float) -> None:
+        """What happens every second, as long as Redis answers. Without it the cameras go on as they are."""
+        mine = self._leases.step([camera.name for camera in self._config.cameras], now)
+        for name in self._cameras.keys() - mine:
+            self._log.info("camera given to another streamer", camera=name)
+            camera = self._cameras.pop(name)
+            camera.ask_to_stop()
+            self._leaving.append(camera)
+            self._shown.pop(name, None)
+        self._leaving = [camera for camera in self._leaving if not camera.stop(0)]
+        for one in self._config.cameras:
+            if one.name in mine and one.name not in self._cameras:
+                self._cameras[one.name] = runtime = CameraRuntime(
+                    one,
+                    self._config.streamer,
+                    self._config.window,
+                    lambda: self._choice.make(self._config.streamer),
+                    self._publisher,
+                    self._config.name,
+                    self._log,
+                    self._clock,
+                )
+                runtime.start()
+        if trimmed := self._publisher.trim():
+            self._log.warning("stale windows dropped from the queue: the workers do not keep up", dropped=trimmed)
+        self._heartbeat.beat("ready", self._detail())
+
+    def _detail(self) -> str:
+        live = sum(status == "live" for status in self._shown.values())
+        dropped = f", {self._publisher.dropped} windows dropped" if self._publisher.dropped else ""
+        return f"detector {self._choice.kind}, {len(self._cameras)} cameras, {live} live{dropped}"
+
+    def _publish_states(self, everything: bool) -> None:
+        for name, camera in self._cameras.items():
+            state = camera.state()
+            if everything or state.state != self._shown.get(name):
+                self._shown[name] = state.state
+                self._publisher.offer_state(state)
+
+    def _register(self) -> bool:
+        """Make the cameras known, and forget those that this streamer had under another configuration."""
+        names = {camera.name for camera in self._config.cameras}
+        if names:
+            self._bus.sadd(self._keys.camera_names, *names)
+        known: set[bytes] = self._bus.smembers(self._keys.camera_names)  # type: ignore[assignment]
+        for name in {member.decode() for member in known} - names:
+            data: bytes | None = self._bus.get(self._keys.camera(name))  # type: ignore[assignment]
+            try:
+                ours = data is not None and CameraState.decode(data).owner == self._config.name
+            except DecodeError:
+                ours = False
+            if ours:
+                self._bus.srem(self._keys.camera_names, name)
+                self._bus.delete(self._keys.camera(name), self._keys.preview(name))
+        return True
+
+    def _unreachable(self, error: redis.RedisError) -> None:
+        held = self._throttle.admit("redis")
+        if held is not None:
+            self._log.warning("Redis does not answer; the cameras go on", error=redact(str(error)))
+
+    def _shut_down(self) -> None:
+        self._log.info("streamer stopping")
+        cameras = [*self._cameras.values(), *self._leaving]
+        for camera in cameras:
+            camera.ask_to_stop()
+        end = time.monotonic() + STOP_S
+        for camera in cameras:
+            camera.stop(max(0.0, end - time.monotonic()))
+        self._publisher.stop(0.5)
+        try:
+            for name in self._cameras:
+                self._leases.release(name)
+            self._heartbeat.stop()
+        except redis.RedisError as error:
+            self._unreachable(error)
+
+
+def run(settings: Settings) -> None:
+    """Run a streamer until SIGTERM or SIGINT. Raises UnmaskError when it can't start."""
+    config = take(settings)
+    log = setup(config.telemetry, "streamer")
+    cv2.setNumThreads(1)  # many cameras share the processor; OpenCV's own pool would only fight with them
+    stop = threading.Event()
+    running = False
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        if not running:
+            raise SystemExit(0)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, on_signal)
+    bus = _wait_for_redis(config.redis_url, log)
+    choice = models.choose(config.streamer, config.models)
+    if choice.why:
+        log.warning(
+            "faces are found with OpenCV's Haar cascade: frontal faces only, no landmarks",
+            why=choice.why,
+            remedy=f"put {models.FILE} in the folder UNMASK_MODELS names, from {models.URL}",
+        )
+    streamer = Streamer(config, bus, log, choice)
+    running = True
+    with ThreadPoolExecutor(1, "streamer") as pool:
+        # Not in this thread: a Redis that is frozen must not keep a signal from ending us.
+        future = pool.submit(streamer.run)
+        future.add_done_callback(lambda _: stop.set())
+        stop.wait()
+        streamer.stop()
+        try:
+            future.result(END_S)
+        except TimeoutError:
+            log.warning("Redis does not answer; leaving without a farewell")
+            _leave()
+    bus.close()
+    if streamer.stuck:
+        _leave()
+
+
+def _leave() -> None:
+    """End at once: a thread inside FFmpeg or a socket can't be ended, and must not meet a dying interpreter."""
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def _wait_for_redis(url: str, log: Log) -> redis.Redis:
+    """The connection, however long it takes."""
+    told = float("-inf")
+    while True:
+        try:
+            return wire_bus.connect(url)
+        except RedisUnreachable as error:
+            if time.monotonic() - told > 10:
+                told = time.monotonic()
+                log.warning("waiting for Redis", error=str(error))
+        threading.Event().wait(REDIS_WAIT_S)

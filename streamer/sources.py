@@ -1,0 +1,159 @@
+"""What a camera's url means to FFmpeg, and what FFmpeg's errors mean to an operator. Pure.
+
+Measured with FFmpeg 8.1 on a server stopped by SIGSTOP: an RTSP read fails after twice the option `timeout`, over TCP
+and over UDP alike, since the first expiry only flushes the parser. So half of `read_timeout_s` would be right for
+reading, but the same option bounds each reply of the handshake, where servers that start on demand need longer.
+Unknown options are ignored silently; in FFmpeg's rtmp, `timeout` means "listen", so it gets `rw_timeout` only.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import av.error
+
+from wire.errors import SourceError, SourceErrorKind, UnknownScheme
+from wire.redact import redact
+from wire.settings import CameraSettings
+
+PROBE_US = 100_000  # FFmpeg's default of 5 s of probing makes each connect last 1.1 s and longer
+PACED_SUFFIXES = (".m3u8",)  # arrives in bursts of whole segments
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(//)?")
+_SCREEN = re.compile(r"(?:(\d+)x(\d+)(?:\+(\d+)\+(\d+))?)?(?:@(.+))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What `av.open` gets, and how the reader is to treat it. `target` may hold credentials; `name` does not."""
+
+    name: str
+    target: str = field(repr=False)
+    format: str | None = None
+    options: dict[str, str] = field(default_factory=dict, repr=False)
+    live: bool = True  # the end of a live stream is a disconnect
+    paced: bool = False  # read as fast as its own timestamps say, no faster
+    loop: bool = False
+    open_timeout_s: float = 5.0
+    crop: tuple[int, int, int, int] | None = None  # x, y, width, height, where the grabber itself can't
+
+
+def parse(
+    camera: CameraSettings, connect_timeout_s: float = 5.0, read_timeout_s: float = 2.5, platform: str = sys.platform
+) -> Source:
+    """The source behind `camera.url`. Raises UnknownScheme."""
+    url = camera.url.strip()
+    match = _SCHEME.match(url)
+    scheme = match[1].lower() if match else ""
+    read_us = str(round(read_timeout_s * 1e6))
+    if scheme in {"rtsp", "rtsps"}:
+        options = {"rtsp_transport": camera.transport, "timeout": read_us, "allowed_media_types": "video"}
+        return _network(url, connect_timeout_s, options)
+    if scheme in {"rtmp", "rtmps"}:
+        return _network(url, connect_timeout_s, {"rw_timeout": read_us})
+    if scheme == "srt":
+        options = {"timeout": read_us, "connect_timeout": str(round(connect_timeout_s * 1e3))}
+        return _network(url, connect_timeout_s, options)
+    if scheme in {"http", "https"}:
+        paced = urlsplit(url).path.lower().endswith(PACED_SUFFIXES)
+        return _network(url, connect_timeout_s, {"rw_timeout": read_us}, paced)
+    if scheme == "webcam":
+        return _webcam(url, url.partition(":")[2], platform)
+    if scheme == "screen":
+        return _screen(url, url.partition(":")[2], platform)
+    if match and match[2] and scheme != "file":
+        raise UnknownScheme(redact(url))
+    return _file(url, camera.loop)
+
+
+def _network(url: str, connect_timeout_s: float, options: dict[str, str], paced: bool = False) -> Source:
+    options = {"analyzeduration": str(PROBE_US), **options}
+    return Source(redact(url), url, None, options, paced=paced, open_timeout_s=connect_timeout_s)
+
+
+def _file(url: str, loop: bool) -> Source:
+    path = unquote(urlsplit(url).path) if url.lower().startswith("file://") else url.removeprefix("file:")
+    # With "file:" in front, no path can be mistaken for a protocol of FFmpeg.
+    return Source(redact(url), f"file:{Path(path).expanduser()}", live=False, paced=True, loop=loop)
+
+
+def _webcam(url: str, device: str, platform: str) -> Source:
+    device = device or "0"
+    if platform == "darwin":
+        return Source(url, f"{device}:none", "avfoundation", {"framerate": "30"})
+    if platform == "win32":
+        return Source(url, device if device.isdigit() else f"video={device}", "dshow")
+    if not (device.isdigit() or device.startswith("/dev/")):
+        raise UnknownScheme(url)
+    return Source(url, f"/dev/video{device}" if device.isdigit() else device, "v4l2")
+
+
+def _screen(url: str, region: str, platform: str) -> Source:
+    match = _SCREEN.fullmatch(region)
+    if not match:
+        raise UnknownScheme(url)
+    width, height, x, y = (int(part) if part else 0 for part in match.groups()[:4])
+    display = match[5]
+    size = {"video_size": f"{width}x{height}"} if width else {}
+    if platform == "darwin":
+        crop = (x, y, width, height) if width else None
+        return Source(url, f"Capture screen {display or 0}:none", "avfoundation", {"framerate": "15"}, crop=crop)
+    if platform == "win32":
+        offset = {"offset_x": str(x), "offset_y": str(y)} if width else {}
+        target = f"title={display}" if display else "desktop"
+        return Source(url, target, "gdigrab", {"framerate": "15", **offset, **size})
+    display = display or os.environ.get("DISPLAY") or ":0.0"
+    return Source(url, f"{display}+{x},{y}", "x11grab", {"framerate": "15", **size})
+
+
+_KINDS: tuple[tuple[type[BaseException], SourceErrorKind], ...] = (
+    (av.error.HTTPUnauthorizedError, "unauthorised"),
+    (av.error.HTTPForbiddenError, "unauthorised"),
+    (av.error.HTTPNotFoundError, "not-found"),
+    (av.error.FileNotFoundError, "not-found"),
+    (av.error.DecoderNotFoundError, "unsupported-codec"),
+    (ConnectionRefusedError, "refused"),
+    (TimeoutError, "timeout"),
+    (av.error.ExitError, "timeout"),
+    (ConnectionResetError, "disconnected"),
+    (BrokenPipeError, "disconnected"),
+    (EOFError, "disconnected"),
+)
+
+
+def classify(error: BaseException, source: Source, *, opened: bool, waited_s: float = 0.0) -> SourceError:
+    """The typed error for what FFmpeg raised; its text is not passed on, since it quotes the url with the password.
+
+    `opened`: it happened while reading. `waited_s`: how long the failing call took.
+    """
+    if isinstance(error, SourceError):
+        return error
+    for type_, kind in _KINDS:
+        if isinstance(error, type_):
+            return SourceError(kind, source.name, _reason(error))
+    network = source.live and source.format is None
+    if isinstance(error, av.error.ProtocolNotFoundError):
+        scheme = source.target.partition(":")[0]
+        reason = f"the installed PyAV was built without {scheme}: restream as RTSP or RTMP, or install one with it"
+        return SourceError("failed", source.name, reason)
+    if source.live and opened:
+        return SourceError("disconnected", source.name, _reason(error))
+    if network and isinstance(error, av.error.InvalidDataError):
+        # A peer that accepts and stays silent ends like this too, once the time-out has passed.
+        if waited_s > 0.8 * float(source.options.get("timeout", 5e6)) / 1e6:
+            return SourceError("timeout", source.name, "no answer")
+        return SourceError("failed", source.name, "what answers there is no video server")
+    if isinstance(error, av.error.InvalidDataError):
+        return SourceError("failed", source.name, "not a video file" if not source.live else "no usable picture")
+    if isinstance(error, av.error.OSError) and network:
+        return SourceError("failed", source.name, "the host's name or network can't be found")
+    return SourceError("failed", source.name, _reason(error))
+
+
+def _reason(error: BaseException) -> str:
+    strerror = getattr(error, "strerror", None)
+    return redact(str(strerror)) if strerror else type(error).__name__
