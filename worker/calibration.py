@@ -13,7 +13,7 @@ import numpy.typing as npt
 from worker.checkpoint import Threshold, Thresholds
 
 Array = npt.NDArray[np.float64]
-LARGEST_P = 0.999
+LARGEST_P = 0.9999
 
 
 def probability(logit: float, temperature: float) -> float:
