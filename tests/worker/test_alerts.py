@@ -85,8 +85,6 @@ def test_any_order_and_any_repetition_end_in_the_same_state(
     state, events = play(shuffled, rules)
     assert essence(replace(state, alert=None)) == essence(replace(ordered, alert=None))
     assert (state.alert is None) == (ordered.alert is None) == (state.level.kind is None)
-    if state.alert and ordered.alert:
-        assert state.alert.peak >= state.level.peak
     assert_alternates(events)
 
 

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+import redis
+
+from tests.support.servers import wait_until
+from tests.worker.making import window
+from wire.keys import FIELD, GROUP, Keys
+from wire.settings import WorkerSettings
+from worker.intake import AHEAD, Intake
+from worker.queue import Entry, Item, WindowQueue
+
+
+class Graves:
+    """Remembers what was buried, and settles it."""
+
+    def __init__(self, bus: redis.Redis, keys: Keys) -> None:
+        self.bus, self.keys, self.buried = bus, keys, list[bytes]()
+
+    def bury(self, entry: Entry, error: str) -> bool:
+        self.buried.append(entry.data)
+        self.bus.xack(self.keys.windows, GROUP, entry.id)
+        return bool(self.bus.xdel(self.keys.windows, entry.id))
+
+
+@pytest.fixture
+def graves(bus: redis.Redis, keys: Keys) -> Graves:
+    return Graves(bus, keys)
+
+
+@pytest.fixture
+def make(bus: redis.Redis, keys: Keys, graves: Graves) -> Callable[..., Intake]:
+    def made(consumer: str = "a", **changed: float) -> Intake:
+        limits = WorkerSettings(**{"batch": 4, "deadline_ms": 0, "reclaim_idle_s": 60, **changed})  # type: ignore[arg-type]
+        intake = Intake(WindowQueue(bus, keys, consumer), graves, limits, time.time)
+        intake.open()
+        return intake
+
+    return made
+
+
+def put(bus: redis.Redis, keys: Keys, *seqs: int, camera: str = "door") -> None:
+    for seq in seqs:
+        bus.xadd(keys.windows, {FIELD: window(seq, camera=camera).encode()})
+
+
+def seqs(items: list[Item]) -> list[int]:
+    return [item.window.seq for item in items]
+
+
+def test_batches_go_round_the_cameras(bus: redis.Redis, keys: Keys, make: Callable[..., Intake]) -> None:
+    put(bus, keys, *range(10), camera="crowd")
+    put(bus, keys, 100, camera="door")
+    intake = make()
+    assert seqs(intake.next()) == [0, 100, 1, 2]
+    assert intake.next() == intake.next(), "the same until it is done with"
+    intake.done()
+    assert seqs(intake.next()) == [3, 4, 5, 6]
+
+
+def test_no_more_is_held_than_a_few_batches(bus: redis.Redis, keys: Keys, make: Callable[..., Intake]) -> None:
+    put(bus, keys, *range(40))
+    make().next()
+    waiting = bus.xpending(keys.windows, GROUP)
+    assert waiting["pending"] == AHEAD * 4  # type: ignore[index]
+
+
+def test_a_batch_that_is_not_full_waits_for_its_deadline(
+    bus: redis.Redis, keys: Keys, make: Callable[..., Intake]
+) -> None:
+    put(bus, keys, 0)
+    intake = make(deadline_ms=150)
+    began = time.monotonic()
+    assert seqs(list(wait_until(intake.next, 5, "a batch"))) == [0]  # type: ignore[call-overload]
+    assert time.monotonic() - began >= 0.14
+
+
+def test_junk_is_buried_and_the_others_go_on(
+    bus: redis.Redis, keys: Keys, make: Callable[..., Intake], graves: Graves
+) -> None:
+    put(bus, keys, 0)
+    bus.xadd(keys.windows, {FIELD: b"junk"})
+    put(bus, keys, 1)
+    assert seqs(make().next()) == [0, 1]
+    assert graves.buried == [b"junk"]
+
+
+def test_what_an_earlier_life_left_is_tried_one_by_one(
+    bus: redis.Redis, keys: Keys, make: Callable[..., Intake], graves: Graves
+) -> None:
+    put(bus, keys, 0, 1)
+    bus.xadd(keys.windows, {FIELD: b"junk"})
+    assert seqs(make().next()) == [0, 1]
+    put(bus, keys, 2)
+    reborn = make()
+    found = []
+    for _ in range(3):
+        items = reborn.next()
+        found.append([(item.window.seq, item.entry.deliveries) for item in items])
+        reborn.done()
+    assert found == [[(0, 2)], [(1, 2)], [(2, 1)]]
+    assert graves.buried == [b"junk"]
+
+
+def test_what_is_to_be_tried_again_comes_alone_with_its_count(
+    bus: redis.Redis, keys: Keys, make: Callable[..., Intake]
+) -> None:
+    put(bus, keys, 0, 1)
+    intake = make()
+    ids = [item.entry.id for item in intake.next()]
+    intake.done(again=ids[1:])
+    assert [(item.window.seq, item.entry.deliveries) for item in intake.next()] == [(1, 2)]
+
+
+def test_windows_of_a_silent_worker_are_taken_over(bus: redis.Redis, keys: Keys, make: Callable[..., Intake]) -> None:
+    put(bus, keys, 0)
+    assert seqs(make("silent").next()) == [0]
+    other = make("b", reclaim_idle_s=0.1)
+    assert seqs(list(wait_until(other.next, 5, "taken over"))) == [0]  # type: ignore[call-overload]
+
+
+def test_windows_that_wait_for_their_turn_are_not_taken_over(
+    bus: redis.Redis, keys: Keys, make: Callable[..., Intake]
+) -> None:
+    put(bus, keys, *range(8))
+    mine, other = make("a", reclaim_idle_s=0.2), make("b", reclaim_idle_s=0.2)
+    mine.next()
+    end = time.monotonic() + 0.5
+    while time.monotonic() < end:
+        mine._swept = 0.0  # due to keep up, however slow the machine
+        mine._keep_up()
+        assert other.next() == []
+
+
+def test_a_lost_reply_is_found_again(bus: redis.Redis, keys: Keys, make: Callable[..., Intake]) -> None:
+    """The server gave us an entry, the connection broke, we never saw it."""
+    put(bus, keys, 0)
+    intake = make(reclaim_idle_s=0.1)
+    WindowQueue(bus, keys, "a").read(1, 0, now=0.0)
+    assert seqs(list(wait_until(intake.next, 5, "found"))) == [0]  # type: ignore[call-overload]

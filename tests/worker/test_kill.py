@@ -1,0 +1,213 @@
+"""kill -9 at the worst moments, real processes: each window scored exactly once, alerts neither lost nor doubled."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from tests.support.servers import end, wait_until
+from tests.worker.making import FRAMES, window
+from tests.worker.test_service import Seen
+from tests.worker.zygote import alive
+from wire.keys import FIELD, GROUP, Keys
+
+Spawn = Callable[..., "subprocess.Popen[bytes]"]
+READY_S = 60  # importing torch on a busy machine
+KILLS = 12
+
+
+@pytest.fixture
+def configure(tiny: Path, tmp_path: Path) -> Callable[..., Path]:
+    """Writes a configuration file."""
+
+    def write(**changed: Any) -> Path:
+        worker = {"checkpoint": str(tiny), "device": "cpu", "threads": 1, "batch": 4, "max_age_s": 600, **changed}
+        file = tmp_path / f"{len(list(tmp_path.iterdir()))}.yaml"
+        file.write_text(json.dumps({"worker": worker, "window": {"frames": FRAMES}, "alerts": {"end_after_s": 2}}))
+        return file
+
+    return write
+
+
+def environment(url: str, slot: str = "0") -> dict[str, str]:
+    return {**os.environ, "REDIS_URL": url, "UNMASK_SLOT": slot, "UNMASK_TELEMETRY__LOG_LEVEL": "warning"}
+
+
+@pytest.fixture
+def spawn(redis_url: str, configure: Callable[..., Path]) -> Iterator[Spawn]:
+    """Starts `python -m worker` processes; they are stopped at the end."""
+    made: list[subprocess.Popen[bytes]] = []
+
+    def begin(slot: str = "0", **changed: Any) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "worker", "--config", str(configure(**changed))]
+        made.append(subprocess.Popen(command, env=environment(redis_url, slot)))
+        return made[-1]
+
+    yield begin
+    for process in made:
+        end(process)
+
+
+@pytest.fixture
+def fork(redis_url: str, configure: Callable[..., Path]) -> Iterator[Callable[[], int]]:
+    """Starts workers without the seconds that importing takes; their pids."""
+    command = [sys.executable, "-m", "tests.worker.zygote"]
+    zygote = subprocess.Popen(
+        command, env=environment(redis_url), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    config = configure()
+
+    def begin() -> int:
+        assert zygote.stdin is not None
+        assert zygote.stdout is not None
+        print(0, config, file=zygote.stdin, flush=True)
+        return int(zygote.stdout.readline())
+
+    yield begin
+    zygote.communicate(timeout=10)
+
+
+@pytest.fixture
+def seen(bus: redis.Redis, keys: Keys) -> Seen:
+    return Seen(bus, keys)
+
+
+def load(seen: Seen, count: int) -> list[str]:
+    """`count` windows of two tracks, queued in one go; their ids."""
+    now = time.time()
+    windows = [
+        window(seq, camera=camera, captured=now - 30 + seq / 10) for seq in range(count // 2) for camera in ("a", "b")
+    ]
+    with seen.bus.pipeline() as pipe:
+        for one in windows:
+            pipe.xadd(seen.keys.windows, {FIELD: one.encode()})
+        pipe.execute()
+    return [one.id for one in windows]
+
+
+def pending(seen: Seen) -> int:
+    try:
+        waiting: Any = seen.bus.xpending(seen.keys.windows, GROUP)
+    except redis.ResponseError:
+        return 0
+    return int(waiting["pending"])
+
+
+def kill_between_reading_and_committing(process: subprocess.Popen[bytes], seen: Seen) -> int:
+    """kill -9 while entries are read and not committed, which nothing but the frozen process could change."""
+
+    def frozen_with_entries() -> int:
+        process.send_signal(signal.SIGSTOP)
+        if held := pending(seen):
+            return held
+        process.send_signal(signal.SIGCONT)
+        return 0
+
+    held = wait_until(frozen_with_entries, READY_S, "the worker has read", period_s=0.002)
+    process.kill()
+    process.wait()
+    assert isinstance(held, int)
+    return held
+
+
+def assert_exactly_once(seen: Seen, ids: list[str]) -> None:
+    """Each window one score, the sum right, nothing left, one alert per track with one end."""
+    assert Counter(seen.scored()) == Counter(ids)
+    outcomes = seen.outcomes()
+    outcomes.pop("duplicate", None)
+    assert outcomes == {"scored": len(ids)}
+    assert (seen.bus.xlen(seen.keys.windows), pending(seen)) == (0, 0)
+    ended = wait_until(lambda: sum(e.event == "end" for e in seen.events()) >= 2 and seen.events(), 30, "both ends")
+    assert isinstance(ended, list)
+    for camera in ("a", "b"):
+        told = [event for event in ended if event.alert.camera == camera]
+        assert [event.event for event in told if event.event != "update"] == ["new", "end"]
+        assert len({event.alert.id for event in told}) == 1
+
+
+def test_killed_between_reading_and_committing(spawn: Spawn, seen: Seen) -> None:
+    ids = load(seen, 160)
+    assert kill_between_reading_and_committing(spawn(), seen) > 0
+    assert len(seen.scored()) < len(ids)
+    spawn(reclaim_idle_s=3600)  # it finds its own windows by its name, not by their idle time
+    wait_until(seen.settled(len(ids)), READY_S, "all scored after the restart")
+    assert_exactly_once(seen, ids)
+
+
+def test_killed_again_and_again_at_random_moments(fork: Callable[[], int], seen: Seen) -> None:
+    chance = random.Random(20)
+    ids = load(seen, 900)
+    for _ in range(KILLS):
+        pid, before = fork(), len(seen.scored())
+        wait_until(lambda before=before: len(seen.scored()) > before, READY_S, "this life's first score", 0.002)
+        time.sleep(chance.uniform(0, 0.04))  # where it is by then is what the test leaves to chance
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda pid=pid: not alive(pid), 5, "it is dead")
+    assert len(seen.scored()) < len(ids), "it was under load to the last kill"
+    fork()
+    wait_until(seen.settled(len(ids)), READY_S, "all scored")
+    assert_exactly_once(seen, ids)
+
+
+def test_a_stalled_worker_wakes_after_another_took_its_windows(spawn: Spawn, seen: Seen) -> None:
+    first = spawn("0", reclaim_idle_s=0.3)
+    wait_until(lambda: seen.bus.keys(f"{seen.keys.prefix}service:worker:*-0"), READY_S, "the first is there")
+    ids = load(seen, 100)
+
+    def frozen_with_entries() -> bool:
+        first.send_signal(signal.SIGSTOP)
+        if pending(seen):
+            return True
+        first.send_signal(signal.SIGCONT)
+        return False
+
+    wait_until(frozen_with_entries, READY_S, "stalled with windows in hand", period_s=0.002)
+    spawn("1", reclaim_idle_s=0.3)
+    wait_until(seen.settled(len(ids)), READY_S, "the other takes over")
+    first.send_signal(signal.SIGCONT)
+    wait_until(lambda: seen.outcomes().get("duplicate"), 20, "it commits what it held, in vain")
+    assert_exactly_once(seen, ids)
+
+
+def test_sigterm_ends_it_in_time_and_whole(spawn: Spawn, seen: Seen) -> None:
+    ids = load(seen, 400)
+    process = spawn()
+    wait_until(lambda: len(seen.scored()) > 3, READY_S, "under way")
+    began = time.monotonic()
+    process.terminate()
+    assert process.wait(10) == 0
+    assert time.monotonic() - began < 3
+    assert len(seen.scored()) < len(ids)
+    assert seen.bus.keys(f"{seen.keys.prefix}service:worker:*") == []
+    assert seen.outcomes()["scored"] == len(set(seen.scored()))
+    assert seen.bus.xlen(seen.keys.windows) == len(ids) - len(seen.scored()), "the rest is still queued"
+
+
+@pytest.mark.parametrize(
+    ("worker", "code", "said"),
+    [({"checkpoint": "none.safetensors"}, 1, "file not found"), ({"chekpoint": "x"}, 2, "did you mean 'checkpoint'")],
+)
+def test_what_can_not_start_says_why_in_one_line(
+    tmp_path: Path, redis_url: str, worker: dict[str, Any], code: int, said: str
+) -> None:
+    config = tmp_path / "unmask.yaml"
+    config.write_text(json.dumps({"worker": worker}))
+    command = [sys.executable, "-m", "worker", "--config", str(config)]
+    env = {**os.environ, "REDIS_URL": redis_url}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=READY_S)
+    assert done.returncode == code
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+    assert said in done.stderr

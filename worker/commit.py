@@ -1,0 +1,203 @@
+"""The commit: everything a batch decides becomes visible in one transaction, or nothing does.
+
+The transaction watches the tracks it changes. Whoever decides about a window, be it the score, staleness or death,
+writes the window's number into its track's state; so of two workers that hold the same window (one stalled, the other
+took over), the second sees the number, or fails the watch, reads again and sees it. It then only acknowledges.
+
+Accounting: made = scored + stale + dead + trimmed + still queued. `duplicate` counts deliveries recognised as settled
+before; it is no part of the sum.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, cast
+
+import msgspec
+import redis
+from redis.client import Pipeline
+
+from wire.keys import FIELD, GROUP, Keys
+from wire.messages import AlertEvent, DeadLetter, Evidence, Score, Window
+from wire.redact import redact
+from wire.settings import Settings
+from worker import alerts, seqs
+from worker.alerts import Rules, TrackState
+from worker.features import Feature, FrameId, RedisCache
+from worker.publish import Publisher, read_state, watch
+from worker.queue import Entry
+
+SCORES_MAXLEN = 20_000
+DEAD_MAXLEN = 200  # a dead letter keeps its window whole, some 300 kB
+TRIM_MARGIN = 0.8  # of the age at which the streamer trims: from there on an entry may be gone while we hold it
+
+Outcome = Literal["scored", "stale", "dead", "duplicate"]
+TrackId = tuple[str, str]
+
+
+class Work(msgspec.Struct, frozen=True):
+    """One window and what was decided: its score, or why it has none."""
+
+    entry: Entry
+    window: Window
+    score: Score | None = None
+    outcome: Literal["scored", "stale", "dead"] = "scored"
+    error: str = ""
+
+    @property
+    def track(self) -> TrackId:
+        """The track whose state the decision is written into."""
+        return self.window.camera, self.window.track
+
+
+@dataclass
+class Plan:
+    """What the transaction will write."""
+
+    states: dict[TrackId, TrackState]
+    opened: dict[str, float]
+    scores: list[Score] = field(default_factory=list)
+    events: list[AlertEvent] = field(default_factory=list)
+    evidence: list[Evidence] = field(default_factory=list)
+    dead: list[Work] = field(default_factory=list)
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+
+
+def plan(
+    works: Iterable[Work], states: Mapping[TrackId, TrackState], opened: Mapping[str, float], rules: Rules, now: float
+) -> Plan:
+    """Apply the decisions in time order to the states as they were read; `opened` are the cameras' last openings."""
+    made = Plan(dict(states), dict(opened))
+    for work in sorted(works, key=lambda work: (work.window.captured, work.window.seq)):
+        state = made.states[work.track]
+        if seqs.contains(state.settled, work.window.seq):
+            made.outcomes["duplicate"] += 1
+            continue
+        made.outcomes[work.outcome] += 1
+        if work.score is None:
+            made.states[work.track] = alerts.settle(state, work.window.seq)
+            if work.outcome == "dead":
+                made.dead.append(work)
+            continue
+        made.scores.append(work.score)
+        state, events = alerts.step(state, work.score, rules, now, made.opened.get(work.window.camera))
+        made.states[work.track] = state
+        made.events += events
+        for event in events:
+            if event.event == "new":
+                made.opened[work.window.camera] = event.alert.updated
+                made.evidence.append(_evidence(event, work.window, state))
+    return made
+
+
+def _evidence(event: AlertEvent, window: Window, state: TrackState) -> Evidence:
+    return Evidence(
+        alert=event.alert.id,
+        model=event.alert.model,
+        threshold=event.alert.threshold,
+        frames=window.frames,
+        trace=tuple((point.captured, point.p_fake) for point in state.points),
+    )
+
+
+class Ledger:
+    """Commits decisions. Every method raises redis.RedisError with nothing changed, or with all of it changed."""
+
+    def __init__(
+        self,
+        bus: redis.Redis,
+        keys: Keys,
+        settings: Settings,
+        rules: Rules,
+        cache: RedisCache,
+        clock: Callable[[], float],
+    ) -> None:
+        self._bus, self._keys, self._rules, self._cache, self._clock = bus, keys, rules, cache, clock
+        self._publish = Publisher(keys, settings)
+        self._trimmable_s = TRIM_MARGIN * settings.streamer.queue_max_age_s
+        self._opened_ttl_s = round(60 + settings.alerts.cooldown_s)
+
+    def settle(self, works: Sequence[Work], fresh: Mapping[FrameId, Feature] | None = None) -> Plan:
+        """Commit `works` and the features computed on the way; what was written, the duplicates told apart."""
+        while True:
+            try:
+                with self._bus.pipeline() as pipe:
+                    return self._settle(pipe, works, fresh or {})
+            except redis.WatchError:
+                continue  # another worker's commit went through, so someone makes progress
+
+    def bury(self, entry: Entry, error: str) -> bool:
+        """Bury bytes that are no window, and so have no track to write into; False when another worker did."""
+        while True:
+            try:
+                with self._bus.pipeline() as pipe:
+                    watch(pipe, self._keys.windows)
+                    if not self._exists(pipe, entry.id):
+                        return False
+                    pipe.multi()
+                    self._dead_letter(pipe, entry, error, self._clock())
+                    pipe.hincrby(self._keys.outcomes, "dead", 1)
+                    self._acknowledge(pipe, [entry.id])
+                    pipe.execute()
+                    return True
+            except redis.WatchError:
+                continue
+
+    def _settle(self, pipe: Pipeline, works: Sequence[Work], fresh: Mapping[FrameId, Feature]) -> Plan:
+        now = self._clock()
+        tracks = list(dict.fromkeys(work.track for work in works))
+        cameras = list(dict.fromkeys(camera for camera, _ in tracks))
+        read = [self._keys.track(*track) for track in tracks]
+        read += [self._keys.camera_opened(camera) for camera in cameras]
+        watch(pipe, *read)
+        held = [work for work in works if not self._trimmed(pipe, work.entry, now)]
+        raw = cast("list[bytes | None]", pipe.mget(read))
+        states = {track: read_state(raw[at], *track) for at, track in enumerate(tracks)}
+        last = zip(cameras, raw[len(tracks) :], strict=True)
+        made = plan(held, states, {camera: float(value) for camera, value in last if value}, self._rules, now)
+        pipe.multi()
+        self._cache.store(pipe, fresh)
+        self._write(pipe, made, states, now)
+        self._acknowledge(pipe, [work.entry.id for work in works])
+        pipe.execute()
+        return made
+
+    def _write(self, pipe: Pipeline, made: Plan, before: Mapping[TrackId, TrackState], now: float) -> None:
+        for track, state in made.states.items():
+            if state is not before[track]:
+                self._publish.state(pipe, state)
+        for camera in dict.fromkeys(event.alert.camera for event in made.events if event.event == "new"):
+            pipe.set(self._keys.camera_opened(camera), repr(made.opened[camera]), ex=self._opened_ttl_s)
+        for score in made.scores:
+            entry: dict[bytes, bytes] = {FIELD: score.encode()}
+            pipe.xadd(self._keys.scores, entry, maxlen=SCORES_MAXLEN, approximate=True)  # type: ignore[arg-type]
+        for event in made.events:
+            self._publish.event(pipe, event)
+        for evidence in made.evidence:
+            self._publish.evidence(pipe, evidence)
+        for work in made.dead:
+            self._dead_letter(pipe, work.entry, work.error, now)
+        for outcome, count in made.outcomes.items():
+            pipe.hincrby(self._keys.outcomes, outcome, count)
+
+    def _trimmed(self, pipe: Pipeline, entry: Entry, now: float) -> bool:
+        """Whether an old entry was trimmed, and counted, by its streamer while we held it; watches the stream if so
+        it might be. The young are not asked for: nothing trims them."""
+        if now - int(entry.id.partition(b"-")[0]) / 1000 < self._trimmable_s:
+            return False
+        watch(pipe, self._keys.windows)
+        return not self._exists(pipe, entry.id)
+
+    def _exists(self, pipe: Pipeline, id: bytes) -> bool:
+        return bool(pipe.xrange(self._keys.windows, id, id, count=1))
+
+    def _acknowledge(self, pipe: Pipeline, ids: Sequence[bytes]) -> None:
+        pipe.xack(self._keys.windows, GROUP, *ids)
+        pipe.xdel(self._keys.windows, *ids)
+
+    def _dead_letter(self, pipe: Pipeline, entry: Entry, error: str, now: float) -> None:
+        letter = DeadLetter(error=redact(error), deliveries=entry.deliveries, at=now, data=entry.data)
+        fields: dict[bytes, bytes] = {FIELD: letter.encode()}
+        pipe.xadd(self._keys.dead, fields, maxlen=DEAD_MAXLEN, approximate=True)  # type: ignore[arg-type]

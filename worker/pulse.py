@@ -1,0 +1,58 @@
+"""The worker's sign of life, from a thread of its own: a long batch is no silence, a hung one is."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import redis
+
+from wire.heartbeat import Heartbeat
+from wire.messages import ServiceStatus
+
+PERIOD_S = 1.0
+HUNG_S = 30.0  # a turn of the loop that takes longer counts as hung, and the sign of life stops
+
+
+class Pulse:
+    """Beats every second until `stop`, as long as `progress` is called."""
+
+    def __init__(self, heartbeat: Heartbeat, detail: str) -> None:
+        self._heartbeat, self._detail = heartbeat, detail
+        self._state: ServiceStatus = "starting"
+        self._progress = time.monotonic()
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
+
+    def start(self) -> None:
+        """Begin to beat, as `starting`."""
+        self._thread.start()
+
+    def turn(self, state: ServiceStatus) -> None:
+        """Say so at once."""
+        self._state = state
+        self._beat()
+
+    def progress(self) -> None:
+        """The loop has come round."""
+        self._progress = time.monotonic()
+
+    def stop(self) -> None:
+        """Take the sign of life away; silent where Redis is away."""
+        self._end.set()
+        self._thread.join()
+        try:
+            self._heartbeat.stop()
+        except redis.RedisError:
+            return  # the TTL does it
+
+    def _run(self) -> None:
+        while not self._end.wait(PERIOD_S):
+            if self._state == "starting" or time.monotonic() - self._progress < HUNG_S:
+                self._beat()
+
+    def _beat(self) -> None:
+        try:
+            self._heartbeat.beat(self._state, self._detail)
+        except redis.RedisError:
+            return  # the loop says that Redis is away

@@ -1,0 +1,152 @@
+"""Windows to scores: decode, encode what is not cached, temporal head, calibration, verdict. Knows no Redis."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+import numpy as np
+
+from wire.errors import CheckpointError
+from wire.messages import Score, Window
+from wire.settings import Settings
+from worker import checkpoint
+from worker.backend import Half, Mask, open_backend, warm_up
+from worker.features import Feature, FrameId, MemoryCache, frame_ids, unique_ids
+from worker.preprocess import prepare
+from worker.verdict import doubt, verdict
+
+
+class Unscorable(ValueError):
+    """The window itself is at fault: no frames, too many, crops that are no pictures."""
+
+
+class Abandoned(Exception):
+    """The caller asked to stop in the middle; nothing was changed."""
+
+
+class Inference(msgspec.Struct, frozen=True):
+    """One logit per window, and the features that had to be computed for them."""
+
+    logits: tuple[float, ...]
+    fresh: dict[FrameId, Feature]
+
+
+class Scorer:
+    """A checkpoint on a device. Raises CheckpointError, or ServiceError where the device is not there."""
+
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
+        path = settings.worker.checkpoint or checkpoint.DEFAULT
+        model, meta = checkpoint.load(path)
+        self.config = meta.config
+        if self.config.frames != settings.window.frames:
+            raise CheckpointError(
+                path,
+                f"made for windows of {self.config.frames} frames, window.frames is {settings.window.frames}",
+                f"set window.frames to {self.config.frames}, or name another checkpoint",
+            )
+        self.model = meta.model_id
+        self.suspect, self.fake = meta.thresholds.suspect.p, meta.thresholds.fake.p
+        self._temperature = meta.temperature
+        self._limits, self._margin = settings.worker.quality, settings.window.crop_margin
+        self._backend = open_backend(model, settings.worker)
+        self._cache, self._clock = MemoryCache(), clock
+
+    @property
+    def detail(self) -> str:
+        """Model and device, for people."""
+        return f"{self.model} on {self._backend.name}"
+
+    def warm_up(self) -> None:
+        """Make the first real batch as fast as the next."""
+        warm_up(self._backend, self.config)
+
+    def score(self, windows: Sequence[Window]) -> list[Score]:
+        """A score per window, in their order; frames seen before are not encoded again. Raises Unscorable."""
+        dequeued = self._clock()
+        result = self.infer(windows, self._cache.fetch(unique_ids(windows)))
+        self._cache.keep(result.fresh)
+        return [self.judge(window, logit, dequeued) for window, logit in zip(windows, result.logits, strict=True)]
+
+    def infer(
+        self,
+        windows: Sequence[Window],
+        known: Mapping[FrameId, Feature],
+        abandon: Callable[[], bool] = lambda: False,
+    ) -> Inference:
+        """Logits of `windows`, given the `known` features; `abandon` is asked between chunks.
+
+        Raises Unscorable, Abandoned, and whatever the device raises.
+        """
+        for window in windows:
+            if not 0 < len(window.frames) <= self.config.frames:
+                raise Unscorable(f"window {window.id} has {len(window.frames)} frames, not 1..{self.config.frames}")
+        fresh = self._encode(windows, known, abandon)
+        logits = [float(logit) for logit in self._head(windows, {**known, **fresh})] if windows else []
+        for window, logit in zip(windows, logits, strict=True):
+            if not math.isfinite(logit):
+                raise Unscorable(f"window {window.id} has a logit of {logit}")
+        return Inference(tuple(logits), fresh)
+
+    def judge(self, window: Window, logit: float, dequeued: float) -> Score:
+        """The calibrated score and verdict of one window."""
+        p_fake = _sigmoid(logit / self._temperature)
+        reason = doubt(window.quality, self._limits, len(window.frames), self.config.frames)
+        return Score(
+            window=window.id,
+            camera=window.camera,
+            track=window.track,
+            epoch=window.epoch,
+            seq=window.seq,
+            logit=logit,
+            p_fake=p_fake,
+            verdict="unsure" if reason else verdict(p_fake, self.suspect, self.fake),
+            reason=reason,
+            quality=window.quality,
+            model=self.model,
+            box=window.frames[-1].box,
+            frame_size=window.frame_size,
+            started=window.frames[0].captured,
+            captured=window.captured,
+            enqueued=window.enqueued,
+            dequeued=dequeued,
+            scored=self._clock(),
+        )
+
+    def _encode(
+        self, windows: Sequence[Window], known: Mapping[FrameId, Feature], abandon: Callable[[], bool]
+    ) -> dict[FrameId, Feature]:
+        """Features of the frames that are not known, each encoded once however many windows share it."""
+        missing: dict[FrameId, bytes] = {}
+        for window in windows:
+            for name, frame in zip(frame_ids(window), window.frames, strict=True):
+                if name not in known:
+                    missing.setdefault(name, frame.jpeg)
+        names, fresh = list(missing), dict[FrameId, Feature]()
+        for at in range(0, len(names), self._backend.chunk):
+            if abandon():
+                raise Abandoned
+            part = names[at : at + self._backend.chunk]
+            try:
+                images = prepare([missing[name] for name in part], self.config, self._margin)
+            except ValueError as error:
+                raise Unscorable(str(error)) from error
+            fresh.update(zip(part, self._backend.encode(images), strict=True))
+        return fresh
+
+    def _head(self, windows: Sequence[Window], features: Mapping[FrameId, Feature]) -> Sequence[float]:
+        """Logits; a window shorter than T is padded with zeros that the mask leaves out."""
+        shape = (len(windows), self.config.frames)
+        stacked: Half = np.zeros((*shape, self.config.feature_dim), np.float16)
+        mask: Mask = np.zeros(shape, np.bool_)
+        for row, window in enumerate(windows):
+            for column, name in enumerate(frame_ids(window)):
+                stacked[row, column], mask[row, column] = features[name], True
+        logits: list[float] = self._backend.head(stacked, mask).tolist()
+        return logits
+
+
+def _sigmoid(x: float) -> float:
+    return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))

@@ -1,0 +1,194 @@
+"""The worker's loop: take windows, score them, commit. Killed at any instruction it loses and doubles nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+
+import redis
+
+from wire import bus, telemetry
+from wire.errors import RedisUnreachable
+from wire.heartbeat import Heartbeat
+from wire.settings import Settings
+from wire.telemetry import Log, Throttle
+from worker.alerts import Rules
+from worker.commit import Ledger, Plan
+from worker.config import Place
+from worker.expiry import PERIOD_S, Expiry
+from worker.features import RedisCache, unique_ids
+from worker.intake import Intake
+from worker.pulse import Pulse
+from worker.queue import WindowQueue
+from worker.scorer import Abandoned, Scorer
+from worker.trial import Decided, Trial
+
+BACKOFF_S = (0.1, 0.2, 0.5, 1.0)
+STOP_BATCH_S = 1.5  # a batch that takes longer after SIGTERM is left to be redelivered
+STOP_S = 2.5
+
+
+def run(settings: Settings) -> None:
+    """Run one worker until SIGTERM or SIGINT. Raises UnmaskError where it can't start or go on."""
+    worker = Worker(settings)
+
+    def end(_number: int, _frame: object) -> None:
+        worker.stop()
+        timer = threading.Timer(STOP_S, os._exit, (0,))  # Redis frozen in the middle of a reply: leave all the same
+        timer.daemon = True
+        timer.start()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    worker.run()
+
+
+class Worker:
+    """Windows in, scores and alerts out. Raises CheckpointError, ConfigError, ServiceError; Redis is untouched then."""
+
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
+        self._settings, self._clock = settings, clock
+        self._log: Log = telemetry.setup(settings.telemetry, "worker")
+        self._throttle = Throttle(time.monotonic)
+        self._place = Place.of(settings)
+        self._scorer = Scorer(settings, clock)
+        self._stop = threading.Event()
+        self._stop_by = float("inf")
+
+    def stop(self) -> None:
+        """Make `run` return after the batch at hand; may be called from a signal handler or another thread."""
+        self._stop_by = time.monotonic() + STOP_BATCH_S
+        self._stop.set()
+
+    def run(self) -> None:
+        """Until `stop`. Waits for Redis at the start and whenever it goes away. Raises ServiceError."""
+        client = self._connect()
+        if client is None:
+            return
+        pulse = Pulse(Heartbeat(client, self._place.keys, "worker", self._place.name, self._clock), self._scorer.detail)
+        pulse.start()
+        try:
+            pulse.turn("starting")
+            self._scorer.warm_up()
+            pulse.turn("ready")
+            self._log.info("ready", worker=self._place.name, model=self._scorer.detail)
+            self._loop(_Line(self._settings, self._place, self._scorer, client, self._clock, self._abandon), pulse)
+            pulse.turn("draining")
+        finally:
+            pulse.stop()
+            client.close()
+
+    def _connect(self) -> redis.Redis | None:
+        """A connection, however long it takes; None when `stop` comes first."""
+        tries = 0
+        while not self._stop.is_set():
+            try:
+                client = bus.connect(self._place.url)
+            except RedisUnreachable as error:
+                self._say("waiting for Redis", error)
+                self._stop.wait(BACKOFF_S[min(tries, len(BACKOFF_S) - 1)])
+                tries += 1
+                continue
+            if tries:
+                self._log.info("Redis is there")
+            return client
+        return None
+
+    def _loop(self, line: _Line, pulse: Pulse) -> None:
+        """Turn after turn. While Redis is away nothing is forgotten: the decisions at hand are committed after."""
+        tries, opened = 0, False
+        while not self._stop.is_set():
+            pulse.progress()
+            try:
+                if not opened:
+                    line.open(self._log, returned=tries > 0)
+                    opened, tries = True, 0
+                made = line.turn()
+                if made is not None:
+                    self._report(made)
+            except Abandoned:
+                return
+            except (redis.RedisError, OSError) as error:
+                self._say("Redis is away" if isinstance(error, bus.REACH_ERRORS) else "Redis refuses", error)
+                self._stop.wait(BACKOFF_S[min(tries, len(BACKOFF_S) - 1)])
+                opened, tries = False, tries + 1
+
+    def _report(self, made: Plan) -> None:
+        for event in made.events:
+            if event.event != "update":
+                self._log.info(f"alert {event.event}", alert=event.alert.id, kind=event.alert.kind)
+        for work in made.dead:
+            self._log.warning("dead window", window=work.window.id, error=work.error)
+        stale = made.outcomes["stale"]
+        if stale and (held := self._throttle.admit("stale")) is not None:
+            self._log.warning("windows too old to score", windows=stale, batches_not_logged=held)
+
+    def _say(self, what: str, error: Exception) -> None:
+        held = self._throttle.admit(what)
+        if held is not None:
+            self._log.warning(what, error=" ".join(str(error).split()), repeated=held)
+
+    def _abandon(self) -> bool:
+        return self._stop.is_set() and time.monotonic() > self._stop_by
+
+
+class _Line:
+    """The parts between Redis and Redis, wired together."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        place: Place,
+        scorer: Scorer,
+        client: redis.Redis,
+        clock: Callable[[], float],
+        abandon: Callable[[], bool],
+    ) -> None:
+        self._abandon = abandon
+        worker, keys = settings.worker, place.keys
+        rules = Rules.of(settings.alerts, scorer.suspect, scorer.fake)
+        self._cache = RedisCache(client, keys, scorer.model, scorer.config.feature_dim, worker.feature_ttl_s)
+        self._ledger = Ledger(client, keys, settings, rules, self._cache, clock)
+        self._intake = Intake(WindowQueue(client, keys, place.name), self._ledger, worker, clock)
+        self._trial = Trial(scorer, worker.max_age_s, worker.max_deliveries, clock)
+        self._expiry = Expiry(client, keys, settings, rules, clock)
+        self._decided: Decided | None = None
+        self._ticked = time.monotonic()
+
+    def open(self, log: Log, returned: bool) -> None:
+        """At the start, and after Redis was away."""
+        left = self._intake.open()
+        self._expiry.restart()
+        if returned:
+            log.info("Redis is back")
+        if left:
+            log.info("taking up windows left behind", windows=left)
+
+    def turn(self) -> Plan | None:
+        """Commit what is decided; else decide about the next windows and commit that. None if there were none."""
+        if time.monotonic() - self._ticked >= PERIOD_S:
+            self._expiry.tick()
+            self._ticked = time.monotonic()
+        if self._decided is None:
+            self._decided = self._decide()
+        if self._decided is None:
+            return None
+        decided = self._decided
+        made = self._ledger.settle(decided.works, decided.fresh) if decided.works else None
+        self._decided = None
+        self._intake.done(decided.again)
+        return made
+
+    def _decide(self) -> Decided | None:
+        items = self._intake.next()
+        if not items:
+            return None
+        worth, works = self._trial.overdue(items)
+        if not worth:
+            return Decided(works, {}, [])
+        known = self._cache.fetch(unique_ids(item.window for item in worth))
+        decided = self._trial.run(worth, known, self._abandon)
+        return Decided([*works, *decided.works], decided.fresh, decided.again)

@@ -1,0 +1,101 @@
+"""From a batch to decisions: too old, scored, dead, or to be tried again alone. Knows no Redis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from wire.errors import ServiceError
+from wire.messages import Score, Window
+from worker.commit import Work
+from worker.features import Feature, FrameId
+from worker.queue import Item
+from worker.scorer import Abandoned, Inference, Unscorable
+
+FATAL = 8  # failures of the device in a row, none in between that worked: it is the machine, not the windows
+
+
+class Infers(Protocol):
+    """What is needed of a Scorer."""
+
+    def infer(
+        self, windows: Sequence[Window], known: Mapping[FrameId, Feature], abandon: Callable[[], bool]
+    ) -> Inference:
+        """See Scorer."""
+
+    def judge(self, window: Window, logit: float, dequeued: float) -> Score:
+        """See Scorer."""
+
+
+class Decided(msgspec.Struct, frozen=True):
+    """What is to be committed, and which entries are to be claimed again, alone."""
+
+    works: list[Work]
+    fresh: dict[FrameId, Feature]
+    again: list[bytes]
+
+
+class Trial:
+    """Decides about batches; a window that fails takes none of its batch with it."""
+
+    def __init__(self, scorer: Infers, max_age_s: float, max_deliveries: int, clock: Callable[[], float]) -> None:
+        self._scorer, self._max_age, self._max_deliveries, self._clock = scorer, max_age_s, max_deliveries, clock
+        self._failures = 0
+
+    def overdue(self, items: Sequence[Item]) -> tuple[list[Item], list[Work]]:
+        """The items worth scoring, and the decisions about the others: too old, or too often a worker's last."""
+        now, worth, works = self._clock(), list[Item](), list[Work]()
+        for item in items:
+            if now - item.window.captured > self._max_age:
+                works.append(Work(item.entry, item.window, outcome="stale"))
+            elif item.entry.deliveries > self._max_deliveries:
+                error = f"delivered {item.entry.deliveries} times and never settled: each worker died or hung on it"
+                works.append(Work(item.entry, item.window, outcome="dead", error=error))
+            else:
+                worth.append(item)
+        return worth, works
+
+    def run(
+        self, items: Sequence[Item], known: Mapping[FrameId, Feature], abandon: Callable[[], bool] = lambda: False
+    ) -> Decided:
+        """Score `items` together, or one by one where that fails.
+
+        Raises Abandoned, and ServiceError when the device does nothing but fail.
+        """
+        try:
+            return self._together(items, known, abandon)
+        except Abandoned:
+            raise
+        except Exception as error:
+            if len(items) == 1:
+                return self._failed(items[0], error)
+        made = Decided([], {}, [])
+        for item in items:
+            part = self.run([item], {**known, **made.fresh}, abandon)
+            made.works.extend(part.works)
+            made.fresh.update(part.fresh)
+            made.again.extend(part.again)
+        return made
+
+    def _together(
+        self, items: Sequence[Item], known: Mapping[FrameId, Feature], abandon: Callable[[], bool]
+    ) -> Decided:
+        result = self._scorer.infer([item.window for item in items], known, abandon)
+        self._failures = 0
+        works = [
+            Work(item.entry, item.window, self._scorer.judge(item.window, logit, item.entry.dequeued))
+            for item, logit in zip(items, result.logits, strict=True)
+        ]
+        return Decided(works, result.fresh, [])
+
+    def _failed(self, item: Item, error: Exception) -> Decided:
+        """Dead at once where the window is at fault, else after its last try."""
+        reason = f"{type(error).__name__}: {error}"
+        if isinstance(error, Unscorable) or item.entry.deliveries >= self._max_deliveries:
+            return Decided([Work(item.entry, item.window, outcome="dead", error=reason)], {}, [])
+        self._failures += 1
+        if self._failures >= FATAL:
+            raise ServiceError(f"inference fails again and again ({reason})", "check the device and its memory")
+        return Decided([], {}, [item.entry.id])
