@@ -1,0 +1,73 @@
+"""What the dashboard needs of the settings, checked before anything is opened."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, field
+
+from wire.errors import ConfigError
+from wire.heartbeat import identity
+from wire.keys import Keys
+from wire.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class DashboardConfig:
+    """Address, secrets, keys and time limits. Times are seconds."""
+
+    redis_url: str = field(repr=False)
+    keys: Keys = field(default_factory=Keys)
+    host: str = "127.0.0.1"
+    port: int = 8008
+    token: str | None = field(default=None, repr=False)
+    allow_anonymous: bool = False
+    stale_after_s: float = 5.0
+    name: str = ""
+    heartbeat_s: float = 10.0  # between two heartbeat messages to a subscriber
+    hello_s: float = 5.0  # a connection that has not said hello by then is closed
+    slow_after_s: float = 10.0  # a subscriber that takes no byte for this long is closed
+    tick_s: float = 0.5  # verdicts are judged again this often: silence is noticed without a message
+
+    @property
+    def checks_host(self) -> bool:
+        """Whether only loopback names are served: nobody has to show a token, so DNS rebinding must not get in."""
+        return self.token is None and not self.allow_anonymous
+
+
+def from_settings(settings: Settings) -> DashboardConfig:
+    """The dashboard's part of `settings`. Raises ConfigError when it would be open to strangers, or has no Redis."""
+    section = settings.dashboard
+    token = section.token.get_secret_value() if section.token else None
+    if token is not None and not token.strip():
+        raise ConfigError("configuration", "dashboard.token", "is empty", "give a long random text, or leave it out")
+    if not is_loopback(section.host) and token is None and not section.allow_anonymous:
+        raise ConfigError(
+            "configuration",
+            "dashboard.host",
+            f"{section.host} is reachable from other machines and there is no token",
+            "set dashboard.token (UNMASK_DASHBOARD__TOKEN), or dashboard.allow_anonymous: true",
+        )
+    if not settings.redis.url:
+        raise ConfigError(
+            "configuration", "redis.url", "not set", "set REDIS_URL, or use 'unmask run', which brings its own server"
+        )
+    return DashboardConfig(
+        redis_url=settings.redis.url,
+        keys=Keys(settings.redis.prefix),
+        host=section.host,
+        port=section.port,
+        token=token,
+        allow_anonymous=section.allow_anonymous,
+        stale_after_s=section.stale_after_s,
+        name=identity(""),
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` (a name or an address, no port) can only be this machine."""
+    if host.lower() == "localhost" or host.lower().endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,74 @@
+"""What /readyz and /metrics look up when they are asked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import redis.asyncio
+
+from dashboard import cursors
+from dashboard.hub import Hub
+from dashboard.metrics import Metrics
+from dashboard.streams import BUS_ERRORS
+from wire.keys import Keys
+from wire.messages import CameraStatus, CameraVerdict
+
+LOOK_S = 3.0
+_STATES: tuple[str, ...] = (*CameraStatus.__args__, "unknown")  # type: ignore[attr-defined]
+_VERDICTS: tuple[str, ...] = CameraVerdict.__args__  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Whether one part of the whole is ready, and in words what is not."""
+
+    ok: bool
+    detail: str
+
+
+async def readiness(hub: Hub) -> dict[str, Part]:
+    """Redis, and the services by their heartbeats."""
+    reached = await hub.survey()
+    parts = {
+        "redis": Part(reached, "answers" if reached else "can't be reached: start it or correct REDIS_URL"),
+        "picture": Part(hub.synced.is_set(), "complete" if hub.synced.is_set() else "not yet read from Redis"),
+    }
+    for role in ("streamer", "worker"):
+        count = getattr(hub.services, role) if reached else 0
+        parts[role] = Part(count > 0, f"{count} ready" if count else "none is ready: is one running?")
+    return parts
+
+
+async def measure(metrics: Metrics, hub: Hub, bus: redis.asyncio.Redis, keys: Keys) -> None:
+    """Set the gauges; those that Redis tells keep their last value when it does not answer."""
+    views = hub.snapshot()
+    for gauge, names, found in (
+        (metrics.cameras, _STATES, Counter(view.state for view in views)),
+        (metrics.verdicts, _VERDICTS, Counter(str(view.verdict) for view in views)),
+    ):
+        for name in names:
+            gauge.labels(name).set(found[name])
+    metrics.alerts_open.set(len(hub.alerts.open()))
+    metrics.subscribers.set(len(hub.subscribers))
+    for role in ("streamer", "worker", "dashboard"):
+        metrics.services.labels(role).set(getattr(hub.services, role))
+    try:
+        async with asyncio.timeout(LOOK_S):
+            await _measure_queue(metrics, bus, keys)
+        metrics.redis_up.set(1)
+    except (*BUS_ERRORS, TimeoutError):
+        metrics.redis_up.set(0)
+
+
+async def _measure_queue(metrics: Metrics, bus: redis.asyncio.Redis, keys: Keys) -> None:
+    outcomes: Any = await bus.hgetall(keys.outcomes)
+    metrics.outcomes.counts = {name.decode(): int(count) for name, count in outcomes.items()}
+    metrics.queue.set(await bus.xlen(keys.windows))
+    oldest: Any = await bus.xrange(keys.windows, count=1)
+    seconds, micros = await bus.time()
+    # Both times are the Redis server's, so no other clock can make the queue look young.
+    written = cursors.parse(oldest[0][0])[0] / 1000 if oldest else 0.0
+    metrics.queue_age.set(max(0.0, seconds + micros / 1e6 - written) if oldest else 0.0)

@@ -1,0 +1,146 @@
+"""The dashboard as a service: one port, one reader of the streams, and a clean end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+
+import redis.asyncio
+import uvicorn
+
+from dashboard.config import DashboardConfig, from_settings
+from dashboard.http import Api
+from dashboard.hub import Hub
+from dashboard.metrics import Metrics
+from dashboard.protocol import MAX_MESSAGE_BYTES
+from dashboard.streams import BUS_ERRORS
+from dashboard.transport import BoundedProtocol
+from wire import telemetry
+from wire.bus import connect_async
+from wire.errors import ServiceError
+from wire.heartbeat import TTL_S
+from wire.messages import ServiceState, ServiceStatus
+from wire.settings import Settings
+from wire.telemetry import Log
+
+GRACE_S = 2  # for open connections when the service stops
+BACKLOG = 1024
+
+
+class Server(uvicorn.Server):
+    """uvicorn without its signal handlers: they would end the process by the signal instead of cleanly."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to `run`."""
+        yield
+
+
+def run(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT. Raises UnmaskError when it can't start."""
+    config = from_settings(settings)
+    log = telemetry.setup(settings.telemetry, "dashboard")
+    listener = listen(config.host, config.port)
+    asyncio.run(_until_signalled(config, listener, log))
+
+
+async def _until_signalled(config: DashboardConfig, listener: socket.socket, log: Log) -> None:
+    def stop(_number: int, _frame: object) -> None:
+        server.should_exit = True  # uvicorn looks ten times a second
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    bus = connect_async(config.redis_url)
+    server, hub = assemble(config, bus, log)
+    try:
+        await serve(config, server, hub, bus, listener, log)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def assemble(config: DashboardConfig, bus: redis.asyncio.Redis, log: Log) -> tuple[Server, Hub]:
+    """The web server and the hub behind it, not yet running."""
+    metrics = Metrics()
+    hub = Hub(config, bus, log, metrics)
+    app = Api(config, bus, hub, metrics).app()
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+    options = uvicorn.Config(
+        app, http="h11", ws=BoundedProtocol, lifespan="off", log_config=None, access_log=False,
+        ws_max_size=MAX_MESSAGE_BYTES, ws_per_message_deflate=False, server_header=False,
+        timeout_graceful_shutdown=GRACE_S, proxy_headers=False,
+    )  # fmt: skip
+    return Server(options), hub
+
+
+async def serve(
+    config: DashboardConfig, server: Server, hub: Hub, bus: redis.asyncio.Redis, listener: socket.socket, log: Log
+) -> None:
+    """Serve on `listener` until `server.should_exit`."""
+    log.info("listening", url=address(config.host, listener))
+    tasks = [asyncio.create_task(work) for work in (hub.run(), hub.tick(), _beat(config, bus, lambda: hub.bus == "ok"))]
+    for task in tasks:
+        task.add_done_callback(
+            lambda _task: setattr(server, "should_exit", True)
+        )  # a reader that died ends the service
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        listener.close()
+        for task in tasks:
+            task.cancel()
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
+        with contextlib.suppress(*BUS_ERRORS, TimeoutError):
+            async with asyncio.timeout(0.5):
+                await bus.delete(config.keys.service("dashboard", config.name))
+        await bus.aclose()
+    for end in ends:
+        if isinstance(end, Exception):
+            raise end
+    log.info("stopped")
+
+
+async def _beat(config: DashboardConfig, bus: redis.asyncio.Redis, ready: Callable[[], bool]) -> None:
+    """The service's sign of life, every second; a lost Redis is the hub's to report."""
+    key, since = config.keys.service("dashboard", config.name), time.time()
+    while True:
+        state: ServiceStatus = "ready" if ready() else "starting"
+        message = ServiceState(role="dashboard", id=config.name, state=state, since=since, updated=time.time())
+        with contextlib.suppress(*BUS_ERRORS):
+            await bus.set(key, message.encode(), ex=TTL_S)
+        await asyncio.sleep(1)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises ServiceError, which says what to do about it."""
+    try:
+        family, kind, proto, _, place = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, proto)
+    except OSError as error:
+        raise ServiceError(f"dashboard.host {host}: {error.strerror}", "give an address of this machine") from None
+    try:
+        if os.name == "posix":
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(place)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        taken = error.errno == errno.EADDRINUSE
+        cause = f"port {port} on {host} is in use" if taken else f"can't listen on {host} port {port}: {error.strerror}"
+        raise ServiceError(cause, "choose another with dashboard.port (UNMASK_DASHBOARD__PORT), or 0") from None
+    return listener
+
+
+def address(host: str, listener: socket.socket) -> str:
+    """The url to open in a browser."""
+    port = listener.getsockname()[1]
+    name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    return f"http://{name}:{port}/"

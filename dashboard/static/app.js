@@ -1,0 +1,194 @@
+// Brings it together: the link's messages to the cards and the feed, and what is wrong to the top of the page.
+
+import "./alert-feed.js";
+import "./camera-card.js";
+import { alertPath, json, token } from "./api.js";
+import { Link } from "./socket.js";
+import { VERDICTS, clock, el, icon, say } from "./words.js";
+
+const $ = (id) => document.getElementById(id);
+const cards = new Map();
+const link = new Link();
+let offset = 0; // server time minus this machine's: a wrong clock here makes nothing look fresh
+let lastNews = null;
+let bus = "ok";
+let services = null;
+
+const page = {
+  link: "connecting",
+  staleAfter: 5,
+  now: () => Date.now() / 1000 + offset,
+};
+
+function card(name) {
+  let found = cards.get(name);
+  if (!found) {
+    found = document.createElement("camera-card");
+    found.id = `camera-${name}`;
+    found.tabIndex = -1;
+    cards.set(name, found);
+    found.begin(name, page);
+    const next = [...cards.keys()].sort((a, b) => a.localeCompare(b, undefined, { numeric: true }));
+    const after = next[next.indexOf(name) + 1];
+    $("cameras").insertBefore(found, after ? cards.get(after) : null);
+  }
+  return found;
+}
+
+function drop(name) {
+  cards.get(name)?.remove();
+  cards.delete(name);
+}
+
+function welcome(message) {
+  page.staleAfter = message.stale_after_s;
+  hear(message);
+  const named = new Set(message.snapshot.cameras.map((view) => view.name));
+  for (const name of cards.keys()) if (!named.has(name)) drop(name);
+  const again = lastNews !== null;
+  for (const view of message.snapshot.cameras) {
+    card(view.name).update(view);
+    if (again) card(view.name).refill();
+  }
+  const closed = $("alerts").reconcile(message.snapshot.alerts);
+  takeAlerts(message.snapshot.alerts);
+  for (const id of closed) json(alertPath(id)).then((found) => found && takeAlerts([found.alert]));
+  json("alerts?limit=50").then((found) => found && takeAlerts(found.alerts));
+}
+
+function hear(message) {
+  offset = message.at - Date.now() / 1000;
+  bus = message.bus;
+  services = message.services;
+}
+
+function takeAlerts(alerts) {
+  $("alerts").take(alerts);
+  const limits = alerts.filter((alert) => alert.threshold).map((alert) => alert.threshold);
+  if (limits.length) for (const one of cards.values()) one.timeline.threshold = limits.at(-1);
+  for (const alert of alerts) noteModel(alert.model);
+}
+
+function receive(message) {
+  lastNews = page.now();
+  if (message.type === "camera") {
+    if (message.removed) drop(message.camera.name);
+    else card(message.camera.name).update(message.camera);
+    noteModel(message.camera.model);
+  } else if (message.type === "score") {
+    cards.get(message.score.camera)?.addScore(message.score);
+    noteModel(message.score.model);
+  } else if (message.type === "alert") {
+    takeAlerts([message.alert]);
+    if (message.event === "new") announce(message.alert);
+  } else if (message.type === "heartbeat") hear(message);
+  else if (message.type === "gap") link.restart();
+  if (message.type !== "score") render();
+}
+
+function announce(alert) {
+  say($("announcer"), `${alert.severity} alert on camera ${alert.camera}, peak score ${alert.peak.toFixed(2)}`);
+}
+
+function noteModel(model) {
+  if (!model) return;
+  const baseline = model.includes("baseline");
+  say($("model"), baseline ? `Baseline model · ${model}` : "");
+  $("model").hidden = !baseline;
+}
+
+function render() {
+  document.body.dataset.link = page.link;
+  const words = { connecting: "Connecting", live: bus === "ok" ? "Live" : "Redis lost", lost: "Not connected" };
+  say($("link"), words[page.link]);
+  say($("clock"), clock(page.now()));
+  renderBanners();
+  renderSummary();
+  const open = $("alerts").open.length;
+  say($("alerts-count"), open ? `${open} open` : "");
+  say($("cameras-count"), cards.size ? String(cards.size) : "");
+  $("no-cameras").hidden = cards.size > 0 || page.link !== "live" || bus !== "ok";
+  document.title = open ? `(${open}) ALERT – Unmask` : page.link === "live" ? "Unmask" : "Not connected – Unmask";
+}
+
+function renderBanners() {
+  const lines = [];
+  if (page.link === "lost") {
+    const since = lastNews === null ? "Nothing is known yet." : `Showing the state of ${clock(lastNews)}, greyed.`;
+    lines.push(["link", `Connection to the dashboard lost. ${since} Trying again by itself.`]);
+  } else if (page.link === "live" || bus !== "ok") {
+    if (bus === "lost") lines.push(["bus", "Redis can't be reached: nothing new arrives. It is tried again by itself."]);
+    else if (bus === "loading") lines.push(["bus", "Reading what is known from Redis."]);
+    else if (services?.worker === 0) {
+      lines.push(["worker", "No worker is ready: faces are not being scored. Start one with 'unmask worker'."]);
+    }
+    if (bus === "ok" && services?.streamer === 0) {
+      lines.push(["streamer", "No streamer is ready: cameras are not being watched. Start one with 'unmask streamer'."]);
+    }
+  }
+  const shown = [...$("banners").children].map((banner) => banner.textContent);
+  if (shown.join() === lines.map(([, text]) => text).join()) return;
+  $("banners").replaceChildren(
+    ...lines.map(([kind, text]) => el("p", { class: "banner", data: { kind } }, icon(VERDICTS.suspect.icon), text)),
+  );
+}
+
+/** The cameras that need eyes, the worst first; each leads to its card. */
+function renderSummary() {
+  const wanting = [...cards.values()]
+    .filter((one) => one.view)
+    .map((one) => ({ one, verdict: one.effective.verdict }))
+    .filter(({ verdict }) => VERDICTS[verdict].rank >= VERDICTS.offline.rank)
+    .sort((a, b) => VERDICTS[b.verdict].rank - VERDICTS[a.verdict].rank || a.one.name.localeCompare(b.one.name));
+  const key = wanting.map(({ one, verdict }) => `${one.name} ${verdict}`).join("\n") + page.link + cards.size;
+  if ($("summary").dataset.key === key) return;
+  $("summary").dataset.key = key;
+  const chips = wanting.slice(0, 6).map(({ one, verdict }) =>
+    el(
+      "button",
+      {
+        type: "button", class: "chip", data: { verdict },
+        onclick: () => { one.scrollIntoView({ block: "center" }); one.focus({ preventScroll: true }); },
+      },
+      icon(VERDICTS[verdict].icon), `${one.name}: ${VERDICTS[verdict].word.toLowerCase()}`,
+    ),
+  );
+  if (wanting.length > 6) chips.push(el("span", { class: "chip" }, `and ${wanting.length - 6} more`));
+  const calm = page.link === "live" && cards.size > 0 && !wanting.length;
+  $("summary").replaceChildren(...(calm ? [el("span", { class: "calm" }, "Nothing needs attention")] : chips));
+}
+
+function askForToken() {
+  page.link = "lost";
+  render();
+  say($("token-text"), token.get() === null
+    ? "This dashboard asks for its token (dashboard.token). It is kept until this tab is closed."
+    : "That token was refused. Try again.");
+  token.drop();
+  if (!$("token-dialog").open) $("token-dialog").showModal();
+}
+
+$("token-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  token.set($("token").value);
+  $("token").value = "";
+  $("token-dialog").close();
+  page.link = "connecting";
+  link.restart();
+});
+$("token-dialog").addEventListener("cancel", (event) => event.preventDefault());
+
+link.addEventListener("welcome", (event) => welcome(event.detail));
+link.addEventListener("message", (event) => receive(event.detail));
+link.addEventListener("unauthorised", askForToken);
+link.addEventListener("link", (event) => {
+  page.link = event.detail;
+  if (page.link === "live") lastNews = page.now();
+  for (const one of cards.values()) one.render();
+  render();
+});
+document.addEventListener("verdict", renderSummary);
+$("alerts").begin(page);
+setInterval(render, 1000);
+link.start();
+render();

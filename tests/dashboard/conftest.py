@@ -1,0 +1,106 @@
+"""A real dashboard on a port of its own, and what talks to it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import redis
+import structlog
+
+from dashboard.config import DashboardConfig
+from dashboard.hub import Hub
+from dashboard.service import Server, assemble, listen, serve
+from tests.dashboard.feed import Feed
+from tests.support.servers import wait_until
+from wire.bus import connect_async
+from wire.keys import Keys
+
+
+@dataclass
+class Running:
+    """A dashboard that serves in a thread of this process."""
+
+    config: DashboardConfig
+    port: int = 0
+    hub: Hub = field(init=False)
+    _server: Server = field(init=False)
+    _failure: BaseException | None = None
+
+    @property
+    def http(self) -> str:
+        """The page's address, without the slash."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def ws(self) -> str:
+        """The subscribers' address."""
+        return f"ws://127.0.0.1:{self.port}/ws/v1"
+
+    def start(self) -> None:
+        """Listen, serve, and wait until it answers."""
+        listener = listen("127.0.0.1", self.port)
+        self.port = listener.getsockname()[1]
+        ready = threading.Event()
+
+        async def main() -> None:
+            bus = connect_async(self.config.redis_url)
+            log: Any = structlog.wrap_logger(structlog.PrintLogger(), processors=[_silent])
+            self._server, self.hub = assemble(self.config, bus, log)
+            ready.set()
+            await serve(self.config, self._server, self.hub, bus, listener, log)
+
+        def thread() -> None:
+            try:
+                asyncio.run(main())
+            except BaseException as error:
+                self._failure = error
+
+        self._thread = threading.Thread(target=thread, daemon=True)
+        self._thread.start()
+        assert ready.wait(10)
+        wait_until(lambda: self._server.started, 10, "the dashboard serves")
+
+    def synced(self) -> Running:
+        """Wait until it has the whole picture."""
+        wait_until(self.hub.synced.is_set, 10, "the dashboard has read Redis")
+        return self
+
+    def stop(self) -> None:
+        """End it as SIGTERM would, and pass on what it died of."""
+        self._server.should_exit = True
+        self._thread.join(10)
+        assert not self._thread.is_alive()
+        if self._failure is not None:
+            raise self._failure
+
+
+def _silent(_logger: object, _method: str, _event: object) -> Any:
+    raise structlog.DropEvent
+
+
+@pytest.fixture
+def feed(bus: redis.Redis, keys: Keys) -> Feed:
+    """Publishes as the services would."""
+    return Feed(bus, keys)
+
+
+@pytest.fixture
+def dashboard(redis_url: str) -> Iterator[Callable[..., Running]]:
+    """Starts dashboards (fields of DashboardConfig, and port); each is stopped at the end."""
+    running: list[Running] = []
+
+    def make(*, port: int = 0, **options: Any) -> Running:
+        one = Running(DashboardConfig(**{"redis_url": redis_url, "name": f"d{len(running)}", "tick_s": 0.1, **options}))
+        one.port = port
+        one.start()
+        running.append(one)
+        return one
+
+    yield make
+    for one in running:
+        one.stop()

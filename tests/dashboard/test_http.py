@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import httpx
+import pytest
+import redis
+
+from tests.dashboard.conftest import Running
+from tests.dashboard.feed import Feed
+from tests.support.servers import free_port, wait_until
+
+JPEG = b"\xff\xd8\xff\xe0 a picture \xff\xd9"
+Start = Callable[..., Running]
+
+
+def test_healthz_answers_and_readyz_tells_what_is_missing(dashboard: Start, feed: Feed) -> None:
+    one = dashboard().synced()
+    assert httpx.get(f"{one.http}/healthz").status_code == 200
+    answer = httpx.get(f"{one.http}/readyz")
+    assert answer.status_code == 503
+    parts = answer.json()["parts"]
+    assert parts["redis"]["ok"]
+    assert not parts["streamer"]["ok"]
+    assert not parts["worker"]["ok"]
+    feed.service("streamer")
+    feed.service("worker", state="starting")
+    assert httpx.get(f"{one.http}/readyz").json()["parts"]["streamer"]["ok"]
+    assert httpx.get(f"{one.http}/readyz").status_code == 503
+    feed.service("worker")
+    answer = httpx.get(f"{one.http}/readyz")
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["ready"]
+
+
+def test_without_redis_the_page_is_served_and_readyz_says_so(dashboard: Start) -> None:
+    one = dashboard(redis_url=f"redis://127.0.0.1:{free_port()}/0")
+    assert httpx.get(f"{one.http}/").status_code == 200
+    assert httpx.get(f"{one.http}/healthz").status_code == 200
+    answer = httpx.get(f"{one.http}/readyz", timeout=10)
+    assert answer.status_code == 503
+    assert not answer.json()["parts"]["redis"]["ok"]
+    preview = httpx.get(f"{one.http}/api/v1/cameras/door/preview.jpg", timeout=20)
+    assert preview.status_code == 503
+    assert "Redis" in preview.json()["error"]
+    assert "unmask_redis_up 0.0" in httpx.get(f"{one.http}/metrics", timeout=20).text
+
+
+def test_cameras_carry_their_verdict(dashboard: Start, feed: Feed) -> None:
+    feed.camera("door")
+    feed.score("door", 0.1)
+    feed.camera("yard", "unauthorised", error="401", faces=0)
+    one = dashboard().synced()
+
+    def views() -> dict[str, dict[str, object]]:
+        answer = httpx.get(f"{one.http}/api/v1/cameras").json()
+        return {camera["name"]: camera for camera in answer["cameras"]}
+
+    wait_until(lambda: views()["door"]["verdict"] == "clean", 3, "the score is read")
+    assert views()["yard"]["verdict"] == "offline"
+    assert views()["yard"]["why"] == "unauthorised"
+    timeline = httpx.get(f"{one.http}/api/v1/cameras/door/timeline").json()
+    assert timeline["tracks"]["1-1"][0][1:] == [0.1, "clean"]
+    assert httpx.get(f"{one.http}/api/v1/cameras/none/timeline").status_code == 404
+
+
+def test_preview_is_never_stored_and_missing_ones_are_a_json_404(dashboard: Start, feed: Feed) -> None:
+    one = dashboard().synced()
+    url = f"{one.http}/api/v1/cameras/door/preview.jpg"
+    missing = httpx.get(url)
+    assert missing.status_code == 404
+    assert list(missing.json()) == ["error"]
+    feed.bus.set(feed.keys.preview("door"), JPEG, ex=30)
+    answer = httpx.get(url)
+    assert answer.content == JPEG
+    assert answer.headers["content-type"] == "image/jpeg"
+    assert answer.headers["cache-control"] == "no-store"
+
+
+def test_alerts_are_filtered_and_paged(dashboard: Start, feed: Feed) -> None:
+    now = time.time()
+    for number in range(7):
+        feed.alert(f"a{number}", "new", "door" if number % 2 else "yard", started=now + number)
+    feed.alert("a3", "end", "door", started=now + 3)
+    feed.alert("a3", "update", "door", started=now + 3)  # late: what has ended stays ended
+    one = dashboard().synced()
+
+    def ids(**query: object) -> list[str]:
+        answer = httpx.get(f"{one.http}/api/v1/alerts", params={k: str(v) for k, v in query.items()})
+        assert answer.status_code == 200, answer.text
+        return [alert["id"] for alert in answer.json()["alerts"]]
+
+    assert ids() == ["a6", "a5", "a4", "a3", "a2", "a1", "a0"]
+    assert ids(camera="door") == ["a5", "a3", "a1"]
+    assert ids(state="ended") == ["a3"]
+    assert ids(state="open", camera="door") == ["a5", "a1"]
+    page = httpx.get(f"{one.http}/api/v1/alerts?limit=3").json()
+    assert page["next"] == "a4"
+    assert ids(limit=3, before=page["next"]) == ["a3", "a2", "a1"]
+    assert httpx.get(f"{one.http}/api/v1/alerts?limit=4&before=a3").json()["next"] is None
+    for wrong in ("limit=0", "limit=501", "limit=x", "state=closed", "before=unknown"):
+        answer = httpx.get(f"{one.http}/api/v1/alerts?{wrong}")
+        assert answer.status_code == 400, wrong
+        assert "\n" not in answer.json()["error"]
+
+
+def test_one_alert_with_its_evidence(dashboard: Start, feed: Feed) -> None:
+    feed.alert("a1")
+    feed.evidence("a1", [JPEG, JPEG + b"2"])
+    one = dashboard().synced()
+    answer = httpx.get(f"{one.http}/api/v1/alerts/a1").json()
+    assert answer["alert"]["peak"] == 0.97
+    assert len(answer["evidence"]["crops"]) == 2
+    crop = httpx.get(f"{one.http}/api/v1/alerts/a1/evidence/1.jpg")
+    assert crop.content == JPEG + b"2"
+    assert crop.headers["cache-control"] == "no-store"
+    assert httpx.get(f"{one.http}/api/v1/alerts/a1/evidence/2.jpg").status_code == 404
+    assert httpx.get(f"{one.http}/api/v1/alerts/none").status_code == 404
+    feed.bus.set(feed.keys.evidence("a1"), b"garbage")
+    assert httpx.get(f"{one.http}/api/v1/alerts/a1").json()["evidence"] is None
+
+
+def test_metrics(dashboard: Start, feed: Feed, bus: redis.Redis) -> None:
+    one = dashboard().synced()
+    bus.hset(feed.keys.outcomes, mapping={"scored": 41, "stale": 2})
+    bus.xadd(feed.keys.windows, {"m": b"x"}, id=f"{int(time.time() * 1000) - 4000}-0")
+    feed.camera("door")
+    feed.score("door", captured=time.time() - 0.4)
+    feed.alert("a1")
+    bus.xadd(feed.keys.scores, {"m": b"no score"})
+
+    def text() -> str:
+        return httpx.get(f"{one.http}/metrics").text
+
+    wait_until(lambda: 'unmask_undecodable_total{stream="scores"} 1.0' in text(), 3, "all is read")
+    wait_until(lambda: "unmask_alerts_open 1.0" in text(), 3, "the alert is read")
+    lines = dict(line.rsplit(" ", 1) for line in text().splitlines() if not line.startswith("#"))
+    assert lines['unmask_windows_total{outcome="scored"}'] == "41.0"
+    assert lines['unmask_windows_total{outcome="stale"}'] == "2.0"
+    assert lines["unmask_queue_windows"] == "1.0"
+    assert 4 <= float(lines["unmask_queue_oldest_seconds"]) < 20
+    assert lines['unmask_cameras{state="live"}'] == "1.0"
+    assert lines['unmask_cameras{state="frozen"}'] == "0.0"
+    assert lines["unmask_capture_to_score_seconds_count"] == "1.0"
+    assert lines["unmask_redis_up"] == "1.0"
+
+
+def test_the_token_guards_data_and_not_the_probes(dashboard: Start, feed: Feed) -> None:
+    one = dashboard(token="s3cret").synced()
+    feed.bus.set(feed.keys.preview("door"), JPEG)
+    for path in ("cameras", "alerts", "alerts/a1", "alerts/a1/evidence/0.jpg", "cameras/door/preview.jpg"):
+        for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": "Basic s3cret"}):
+            answer = httpx.get(f"{one.http}/api/v1/{path}", headers=headers)
+            assert answer.status_code == 401, (path, headers)
+            assert "token" in answer.json()["error"]
+    good = httpx.get(f"{one.http}/api/v1/cameras/door/preview.jpg", headers={"authorization": "Bearer s3cret"})
+    assert good.content == JPEG
+    for path in ("/", "/healthz", "/metrics", "/static/app.js"):
+        assert httpx.get(one.http + path).status_code == 200
+
+
+def test_security_headers(dashboard: Start) -> None:
+    one = dashboard()
+    page = httpx.get(f"{one.http}/")
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    api = httpx.get(f"{one.http}/api/v1/cameras")
+    assert api.headers["x-content-type-options"] == "nosniff"
+    assert api.headers["cache-control"] == "no-store"
+    lost = httpx.get(f"{one.http}/nowhere")
+    assert lost.status_code == 404
+    assert lost.json() == {"error": "Not Found"}
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [("localhost:9", 200), ("127.0.0.1", 200), ("[::1]:80", 200), ("evil.example", 421), ("", 421), ("[", 421)],
+)
+def test_without_a_token_only_loopback_names_are_served(dashboard: Start, host: str, status: int) -> None:
+    one = dashboard()
+    assert httpx.get(f"{one.http}/api/v1/cameras", headers={"host": host}).status_code == status
+
+
+def test_with_a_token_any_name_is_served(dashboard: Start) -> None:
+    one = dashboard(token="s3cret")
+    answer = httpx.get(f"{one.http}/api/v1/cameras", headers={"host": "cctv", "authorization": "Bearer s3cret"})
+    assert answer.status_code == 200

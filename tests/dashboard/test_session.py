@@ -1,0 +1,467 @@
+"""/ws/v1 as a program sees it: real server, real Valkey, real sockets."""
+
+from __future__ import annotations
+
+import json
+import random
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import redis
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from tests.dashboard.conftest import Running
+from tests.dashboard.feed import Feed
+from tests.support.servers import end, free_port, valkey, wait_until
+
+Start = Callable[..., Running]
+WAIT_S = 8.0
+
+
+class Talk:
+    """A subscriber that speaks the protocol by hand."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self.socket = socket
+        self.welcome: dict[str, Any] = {}
+
+    def say(self, **message: Any) -> None:
+        self.socket.send(json.dumps(message))
+
+    def hear(self, *types: str, timeout_s: float = WAIT_S) -> dict[str, Any]:
+        """The next message of these types; heartbeats are passed over unless asked for."""
+        until = time.monotonic() + timeout_s
+        while True:
+            message: dict[str, Any] = json.loads(self.socket.recv(timeout=max(0.01, until - time.monotonic())))
+            if message["type"] in types:
+                return message
+            assert message["type"] == "heartbeat", message
+
+    def closed(self) -> int:
+        """The code the server closes with."""
+        return self.rest()[1]
+
+    def rest(self) -> tuple[list[dict[str, Any]], int]:
+        """All messages up to the close, and its code."""
+        messages: list[dict[str, Any]] = []
+        while True:
+            try:
+                messages.append(json.loads(self.socket.recv(timeout=WAIT_S)))
+            except ConnectionClosed as closed:
+                return messages, closed.rcvd.code if closed.rcvd else 1006
+
+
+@contextmanager
+def talking(one: Running, hello: bool = True, **options: Any) -> Iterator[Talk]:
+    """A connection, greeted."""
+    with connect(one.ws, **{"compression": None, "close_timeout": 1, **options}) as socket:
+        talk = Talk(socket)
+        if hello:
+            talk.say(type="hello", version=1, token=one.config.token)
+            talk.welcome = talk.hear("welcome")
+        yield talk
+
+
+def subscribe(talk: Talk, **filters: Any) -> dict[str, Any]:
+    talk.say(type="subscribe", id="s", **filters)
+    return talk.hear("subscribed")
+
+
+def test_welcome_carries_the_picture_and_its_cursor(dashboard: Start, feed: Feed) -> None:
+    feed.camera("door", "unauthorised")
+    feed.alert("ended", "new")
+    feed.alert("ended", "end")
+    cursor = feed.alert("open")
+    one = dashboard().synced()
+    with talking(one) as talk:
+        assert talk.welcome["cursor"] == cursor
+        assert [alert["id"] for alert in talk.welcome["snapshot"]["alerts"]] == ["open"]
+        assert talk.welcome["snapshot"]["cameras"][0]["verdict"] == "offline"
+
+
+def test_the_life_of_an_alert(dashboard: Start, feed: Feed) -> None:
+    one = dashboard().synced()
+    with talking(one) as talk:
+        subscribe(talk)
+        written = [feed.alert("a", event) for event in ("new", "update", "end")]
+        got = [talk.hear("alert") for _ in written]
+    assert [message["event"] for message in got] == ["new", "update", "end"]
+    assert [message["cursor"] for message in got] == written
+    assert {message["sub"] for message in got} == {"s"}
+    assert got[2]["alert"]["end_reason"] == "cleared"
+
+
+def test_without_since_the_past_is_not_sent(dashboard: Start, feed: Feed) -> None:
+    feed.alert("old")
+    one = dashboard().synced()
+    with talking(one) as talk:
+        subscribe(talk)
+        feed.alert("new")
+        assert talk.hear("alert")["alert"]["id"] == "new"
+
+
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        ({}, [0, 1, 2, 3]),
+        ({"cameras": ["do*"]}, [0, 1]),
+        ({"cameras": ["yard", "door-1"]}, [0, 2, 3]),
+        ({"kinds": ["spike"]}, [1]),
+        ({"severities": ["critical"]}, [0, 1]),
+        ({"events": ["end"]}, [3]),
+        ({"cameras": ["yard"], "severities": ["warning"], "events": ["new"]}, [2]),
+    ],
+)
+def test_filters(dashboard: Start, feed: Feed, filters: dict[str, Any], expected: list[int]) -> None:
+    one = dashboard().synced()
+    written = [
+        feed.alert("a0", camera="door-1"),
+        feed.alert("a1", camera="door-2", kind="spike"),
+        feed.alert("a2", camera="yard", severity="warning"),
+        feed.alert("a2", "end", camera="yard", severity="warning"),
+    ]
+    with talking(one) as talk:
+        subscribe(talk, since="0", **filters)
+        got = [talk.hear("alert")["cursor"] for _ in expected]
+        talk.say(type="ping", id="done")
+        talk.hear("pong")
+    assert got == [written[n] for n in expected]
+
+
+def test_scores_and_cameras_come_when_asked_for(dashboard: Start, feed: Feed) -> None:
+    one = dashboard().synced()
+    with talking(one) as talk:
+        subscribe(talk, topics=["scores", "cameras"], cameras=["door"])
+        feed.score("yard")
+        feed.camera("door")
+        camera = talk.hear("camera")
+        assert camera["camera"]["name"] == "door"
+        feed.score("door", 0.93)
+        score = talk.hear("score", "camera")
+        while score["type"] == "camera":
+            score = talk.hear("score", "camera")
+        assert score["score"]["p_fake"] == 0.93
+        wait_until(lambda: talk.hear("camera")["camera"]["verdict"] == "fake", 5, "the verdict follows the score")
+
+
+def test_silence_makes_a_camera_stale_without_any_message_from_it(dashboard: Start, feed: Feed) -> None:
+    one = dashboard(stale_after_s=1.0).synced()
+    with talking(one) as talk:
+        subscribe(talk, topics=["cameras"])
+        feed.camera("door", faces=0)
+        assert talk.hear("camera")["camera"]["verdict"] == "no-face"
+        view = talk.hear("camera")["camera"]
+        assert (view["verdict"], view["why"]) == ("stale", "streamer-silent")
+
+
+def test_two_subscriptions_and_the_end_of_one(dashboard: Start, feed: Feed) -> None:
+    one = dashboard().synced()
+    with talking(one) as talk:
+        talk.say(type="subscribe", id="a", cameras=["door"])
+        talk.say(type="subscribe", id="b")
+        talk.hear("subscribed")
+        talk.hear("subscribed")
+        feed.alert("x")
+        assert sorted(talk.hear("alert")["sub"] for _ in range(2)) == ["a", "b"]
+        talk.say(type="unsubscribe", id="b")
+        talk.hear("unsubscribed")
+        feed.alert("y")
+        assert talk.hear("alert")["sub"] == "a"
+        talk.say(type="unsubscribe", id="b")
+        assert talk.hear("error")["code"] == "unknown-subscription"
+
+
+def test_heartbeats_come_by_themselves_and_at_once_when_services_change(dashboard: Start, feed: Feed) -> None:
+    one = dashboard(heartbeat_s=0.5).synced()
+    with talking(one) as talk:
+        first = talk.hear("heartbeat")
+        assert first["bus"] == "ok"
+        feed.service("worker")
+        wait_until(lambda: talk.hear("heartbeat")["services"]["worker"] == 1, 5, "the worker is counted")
+
+
+def test_a_heartbeat_moves_the_cursor_over_what_was_filtered(dashboard: Start, feed: Feed) -> None:
+    one = dashboard(heartbeat_s=0.3).synced()
+    with talking(one) as talk:
+        subscribe(talk, cameras=["nobody"])
+        cursor = feed.alert("x")
+        wait_until(lambda: talk.hear("heartbeat")["cursor"] == cursor, 5, "the cursor moves")
+
+
+# Errors and close codes
+
+
+@pytest.mark.parametrize(
+    ("first", "code", "error"),
+    [
+        ({"type": "ping"}, 4400, "expected-hello"),
+        ({"type": "hello"}, 4400, "malformed"),
+        ({"type": "hello", "version": 2}, 4406, "unsupported-version"),
+        ({"type": "hello", "version": 1}, 4401, "unauthorised"),
+        ({"type": "hello", "version": 1, "token": "wrong"}, 4401, "unauthorised"),
+        ({"type": "hello", "version": 1, "token": "s3cre\u0165"}, 4401, "unauthorised"),
+    ],
+)
+def test_a_bad_greeting_is_told_and_closed(dashboard: Start, first: dict[str, Any], code: int, error: str) -> None:
+    one = dashboard(token="s3cret").synced()
+    with talking(one, hello=False) as talk:
+        talk.say(**first)
+        assert talk.hear("error")["code"] == error
+        assert talk.closed() == code
+
+
+def test_the_right_token_is_let_in(dashboard: Start) -> None:
+    with talking(dashboard(token="s3cret").synced()) as talk:
+        assert talk.welcome["version"] == 1
+
+
+def test_nobody_may_stay_without_a_hello(dashboard: Start) -> None:
+    with talking(dashboard(hello_s=0.2), hello=False) as talk:
+        assert talk.closed() == 4408
+
+
+def test_mistakes_are_answered_and_only_many_of_them_close(dashboard: Start, feed: Feed) -> None:
+    one = dashboard().synced()
+    with talking(one) as talk:
+        subscribe(talk)
+        for text, code in [
+            ("{", "malformed"),
+            (b"\x00\xff", "malformed"),
+            ('{"type":"dance"}', "unknown-type"),
+            ('{"type":"hello","version":1}', "unexpected-hello"),
+            ('{"type":"subscribe","id":"t","since":"yesterday"}', "bad-cursor"),
+            ('{"type":"subscribe","id":"t","camera":"door"}', "malformed"),
+        ]:
+            talk.socket.send(text)
+            assert talk.hear("error")["code"] == code
+        feed.alert("x")
+        assert talk.hear("alert")["alert"]["id"] == "x"
+        for _ in range(10):
+            talk.socket.send("{")
+        assert talk.closed() == 4429
+
+
+def test_too_many_subscriptions(dashboard: Start) -> None:
+    with talking(dashboard().synced()) as talk:
+        for number in range(17):
+            talk.say(type="subscribe", id=str(number))
+        for _ in range(16):
+            talk.hear("subscribed")
+        assert talk.hear("error")["code"] == "too-many-subscriptions"
+
+
+def test_a_message_too_large_is_refused(dashboard: Start) -> None:
+    with talking(dashboard().synced()) as talk:
+        talk.socket.send("x" * 70_000)
+        assert talk.closed() == 1009
+
+
+def test_a_page_of_another_site_may_not_subscribe(dashboard: Start) -> None:
+    one = dashboard()
+    with pytest.raises(InvalidStatus) as caught, connect(one.ws, origin="https://evil.example"):  # type: ignore[arg-type]
+        pass
+    assert caught.value.response.status_code == 403
+    with talking(one, origin=one.http) as talk:
+        assert talk.welcome
+
+
+def test_strange_hosts_get_no_socket(dashboard: Start) -> None:
+    one = dashboard()
+    door = socket.create_connection(("127.0.0.1", one.port))
+    with pytest.raises(InvalidStatus) as caught, connect("ws://evil.example/ws/v1", sock=door):
+        pass
+    assert caught.value.response.status_code == 421
+
+
+# Never dropped, never doubled
+
+
+def test_a_subscriber_that_left_resumes_and_gets_every_event_once(dashboard: Start, feed: Feed) -> None:
+    one = dashboard().synced()
+    with talking(one) as talk:
+        subscribe(talk)
+        feed.alert("a", "new")
+        cursor = talk.hear("alert")["cursor"]
+    missed = [feed.alert("a", "update", windows=n) for n in range(500)]
+    with talking(one) as talk:
+        subscribe(talk, since=cursor)
+        live = feed.alert("a", "end")
+        got = [talk.hear("alert")["cursor"] for _ in range(501)]
+    assert got == [*missed, live]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_random_cuts_while_events_are_written(dashboard: Start, feed: Feed, seed: int) -> None:
+    """Cut anywhere, resume anywhere, in memory or back in Redis: all events, in order, once."""
+    dice = random.Random(seed)
+    one = dashboard().synced()
+    one.hub.recent._limit = 50  # so that resuming has to go back to Redis and join the live events again
+    with talking(one) as talk:
+        cursor = talk.welcome["cursor"]
+    total = 1500
+    written: list[str] = []
+
+    def write() -> None:
+        for number in range(total):
+            written.append(feed.alert(f"a{number}"))
+            time.sleep(dice.random() * 0.002)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    got: list[str] = []
+    while len(got) < total:
+        with talking(one) as talk:
+            subscribe(talk, since=cursor)
+            for _ in range(min(dice.randint(0, 200), total - len(got))):
+                cursor = talk.hear("alert")["cursor"]
+                got.append(cursor)
+    writer.join()
+    assert got == written
+
+
+def test_alerts_survive_a_restart_of_redis_and_of_the_dashboard(dashboard: Start, tmp_path: Path) -> None:
+    port = free_port()
+    with valkey(tmp_path, port=port, aof=True) as (url, process):
+        feed = Feed(redis.Redis.from_url(url))
+        one = dashboard(redis_url=url).synced()
+        with talking(one) as talk:
+            subscribe(talk)
+            written = [feed.alert("before")]
+            assert talk.hear("alert")["cursor"] == written[0]
+            end(process)
+            wait_until(lambda: talk.hear("heartbeat")["bus"] == "lost", 10, "the loss is told")
+            assert httpx.get(f"{one.http}/readyz").status_code == 503
+            with valkey(tmp_path, port=port, aof=True):
+                written += [feed.alert(f"after{n}") for n in range(20)]
+                got = [talk.hear("alert", timeout_s=15)["cursor"] for _ in range(20)]
+                assert got == written[1:]
+                one.stop()
+                written += [feed.alert(f"stopped{n}") for n in range(20)]
+                one.start()
+                one.synced()
+                with talking(one) as again:
+                    subscribe(again, since=got[9])
+                    rest = [again.hear("alert")["cursor"] for _ in range(30)]
+                assert rest == written[11:]
+        feed.bus.close()
+
+
+def test_a_redis_that_forgot_everything_is_a_gap(dashboard: Start, tmp_path: Path) -> None:
+    port = free_port()
+    with valkey(tmp_path, port=port) as (url, process):
+        feed = Feed(redis.Redis.from_url(url))
+        one = dashboard(redis_url=url).synced()
+        with talking(one) as talk:
+            subscribe(talk)
+            feed.alert("before")
+            talk.hear("alert")
+            end(process)
+            with valkey(tmp_path, port=port):
+                gap = talk.hear("gap", timeout_s=15)
+                assert gap["reason"] == "reset"
+                feed.alert("after")
+                assert talk.hear("alert")["alert"]["id"] == "after"
+                assert [alert.id for alert in one.hub.alerts.open()] == ["after"]
+        feed.bus.close()
+
+
+def test_a_cursor_older_than_what_is_kept_is_a_gap(dashboard: Start, feed: Feed, bus: redis.Redis) -> None:
+    written = [feed.alert(f"a{n}") for n in range(10)]
+    bus.xtrim(feed.keys.alerts, maxlen=3, approximate=False)
+    one = dashboard().synced()
+    one.hub.recent.base = (2**60, 0)  # nothing in memory
+    with talking(one) as talk:
+        subscribe(talk, since=written[2])
+        assert talk.hear("gap", "alert") == {
+            "type": "gap", "sub": "s", "since": written[2], "reason": "trimmed",
+        }  # fmt: skip
+        assert [talk.hear("alert", "gap")["cursor"] for _ in range(3)] == written[7:]
+
+
+def test_a_cursor_of_another_redis_is_a_gap(dashboard: Start, feed: Feed) -> None:
+    written = feed.alert("a")
+    one = dashboard().synced()
+    with talking(one) as talk:
+        subscribe(talk, since="99999999999999-0")
+        assert talk.hear("gap", "alert")["reason"] == "reset"
+        assert talk.hear("gap", "alert")["cursor"] == written
+
+
+def test_a_stalled_subscriber_is_closed_costs_nothing_and_can_resume(dashboard: Start, feed: Feed) -> None:
+    one = dashboard(slow_after_s=0.5).synced()
+    total = 3000
+    padding = "x" * 1000
+    slow = socket.create_connection(("127.0.0.1", one.port))
+    slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    with talking(one, sock=slow, max_queue=1) as stalled, talking(one) as quick:
+        cursor = subscribe(stalled)["cursor"]
+        subscribe(quick)
+        pipe = feed.bus.pipeline()
+        feeder = Feed(pipe, feed.keys)
+        for number in range(total):
+            with pytest.raises(AttributeError):  # a pipeline answers later
+                feeder.alert("a", "update", windows=number, model=padding)
+        written = [id.decode() for id in pipe.execute() if isinstance(id, bytes)]
+        got = [quick.hear("alert")["cursor"] for _ in range(total)]
+        assert got == written
+        wait_until(lambda: "too_slow_total 1.0" in httpx.get(f"{one.http}/metrics").text, 10, "the slow one is closed")
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        messages, code = stalled.rest()
+    assert code == 4508
+    part = [message["cursor"] for message in messages if message["type"] == "alert"]
+    assert len(part) < total
+    assert part == written[: len(part)]
+    with talking(one) as again:
+        subscribe(again, since=part[-1] if part else cursor)
+        rest = [again.hear("alert")["cursor"] for _ in range(total - len(part))]
+    assert part + rest == written
+
+
+def test_a_slow_subscriber_gets_the_newest_score_of_each_track_and_not_the_old_ones(
+    dashboard: Start, feed: Feed
+) -> None:
+    one = dashboard().synced()
+    slow = socket.create_connection(("127.0.0.1", one.port))
+    slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    total = 6000
+    with talking(one, sock=slow, max_queue=1) as talk:
+        subscribe(talk, topics=["scores"])
+        pipe = feed.bus.pipeline()
+        feeder = Feed(pipe, feed.keys)
+        for number in range(total):
+            with pytest.raises(AttributeError):
+                feeder.score(track=f"t{number % 3}", seq=number, reason="x" * 500)
+        pipe.execute()
+        last = [key[0] for key in feed.bus.xrevrange(feed.keys.scores, count=1)]
+        wait_until(lambda: one.hub._scores_at == tuple(map(int, last[0].decode().split("-"))), 10, "all are read")
+        newest: dict[str, int] = {}
+        count: Counter[str] = Counter()
+        while set(newest.values()) != {total - 3, total - 2, total - 1}:
+            score = talk.hear("score")["score"]
+            assert score["seq"] > newest.get(score["track"], -1)
+            newest[score["track"]] = score["seq"]
+            count[score["track"]] += 1
+    assert sum(count.values()) < total / 2
+
+
+def test_before_redis_is_there_the_server_says_so_and_then_goes_on(dashboard: Start, tmp_path: Path) -> None:
+    port = free_port()
+    one = dashboard(redis_url=f"redis://127.0.0.1:{port}/0")
+    with talking(one, hello=False) as talk:
+        talk.say(type="hello", version=1)
+        wait_until(lambda: talk.hear("heartbeat")["bus"] == "lost", 10, "Redis is missed")
+        with valkey(tmp_path, port=port) as (url, _):
+            talk.hear("welcome", timeout_s=15)
+            subscribe(talk)
+            with redis.Redis.from_url(url) as bus:
+                Feed(bus).alert("a")
+            assert talk.hear("alert")["alert"]["id"] == "a"
