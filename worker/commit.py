@@ -4,8 +4,8 @@ The transaction watches the tracks it changes. Whoever decides about a window, b
 writes the window's number into its track's state; so of two workers that hold the same window (one stalled, the other
 took over), the second sees the number, or fails the watch, reads again and sees it. It then only acknowledges.
 
-Accounting: made = scored + stale + dead + trimmed + still queued. `duplicate` counts deliveries recognised as settled
-before; it is no part of the sum.
+Accounting: made = scored + stale + dead + duplicate + trimmed + still queued. A `duplicate` is a second entry with a
+window that is settled. An entry that another worker settled while we held it counts once, there.
 """
 
 from __future__ import annotations
@@ -62,6 +62,7 @@ class Plan:
     events: list[AlertEvent] = field(default_factory=list)
     evidence: list[Evidence] = field(default_factory=list)
     dead: list[Work] = field(default_factory=list)
+    again: list[Work] = field(default_factory=list)  # settled before
     outcomes: Counter[Outcome] = field(default_factory=Counter)
 
 
@@ -73,7 +74,7 @@ def plan(
     for work in sorted(works, key=lambda work: (work.window.captured, work.window.seq)):
         state = made.states[work.track]
         if seqs.contains(state.settled, work.window.seq):
-            made.outcomes["duplicate"] += 1
+            made.again.append(work)
             continue
         made.outcomes[work.outcome] += 1
         if work.score is None:
@@ -121,10 +122,11 @@ class Ledger:
 
     def settle(self, works: Sequence[Work], fresh: Mapping[FrameId, Feature] | None = None) -> Plan:
         """Commit `works` and the features computed on the way; what was written, the duplicates told apart."""
+        each = list({work.entry.id: work for work in works}.values())
         while True:
             try:
                 with self._bus.pipeline() as pipe:
-                    return self._settle(pipe, works, fresh or {})
+                    return self._settle(pipe, each, fresh or {})
             except redis.WatchError:
                 continue  # another worker's commit went through, so someone makes progress
 
@@ -157,6 +159,9 @@ class Ledger:
         states = {track: read_state(raw[at], *track) for at, track in enumerate(tracks)}
         last = zip(cameras, raw[len(tracks) :], strict=True)
         made = plan(held, states, {camera: float(value) for camera, value in last if value}, self._rules, now)
+        for work in made.again:
+            watch(pipe, self._keys.windows)
+            made.outcomes["duplicate"] += self._exists(pipe, work.entry.id)
         pipe.multi()
         self._cache.store(pipe, fresh)
         self._write(pipe, made, states, now)
@@ -179,7 +184,7 @@ class Ledger:
             self._publish.evidence(pipe, evidence)
         for work in made.dead:
             self._dead_letter(pipe, work.entry, work.error, now)
-        for outcome, count in made.outcomes.items():
+        for outcome, count in (+made.outcomes).items():
             pipe.hincrby(self._keys.outcomes, outcome, count)
 
     def _trimmed(self, pipe: Pipeline, entry: Entry, now: float) -> bool:
