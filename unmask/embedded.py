@@ -62,7 +62,7 @@ class EmbeddedServer:
             "port": "0", "unixsocket": f"{self._sockets}/valkey.sock", "unixsocketperm": "700",
             "dir": str(self.folder), "appendonly": "yes", "appendfsync": "everysec", "save": "",
             "aof-load-truncated": "yes", "maxmemory": MAX_MEMORY, "maxmemory-policy": "noeviction",
-            "daemonize": "no", "loglevel": "warning",
+            "daemonize": "no", "loglevel": "warning", "logfile": str(self.folder / "valkey.log"),
         }  # fmt: skip
         return [binary, *(part for key, value in options.items() for part in (f"--{key}", value))]
 

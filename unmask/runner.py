@@ -50,7 +50,7 @@ def run(settings: Settings, config: Path | None, on_ready: Callable[[str], None]
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: supervisor.stop())
         if embedded:
-            supervisor.add(Child("valkey", embedded.command(), stdout=sys.stderr.fileno()))
+            supervisor.add(Child("valkey", embedded.command(), hint=f"see {embedded.folder}/valkey.log"))
         else:
             bus.connect(url).close()
         env = {"REDIS_URL": url, "UNMASK_SLOT": "0", "UNMASK_DASHBOARD__PORT": str(port)}

@@ -28,7 +28,7 @@ class Child:
     name: str
     command: list[str]
     env: dict[str, str] = field(default_factory=dict)
-    stdout: int | None = None
+    hint: str = "its own log lines above say why"
     when: Callable[[], bool] = lambda: True  # it is started as soon as this says so
     process: subprocess.Popen[bytes] | None = None
     was_ready: bool = False
@@ -39,7 +39,6 @@ class Child:
         self.process = subprocess.Popen(
             self.command,
             env={**os.environ, **self.env},
-            stdout=self.stdout,
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C goes to the supervisor alone, which stops the services in order
             preexec_fn=_die_with_parent if sys.platform == "linux" else None,
@@ -98,9 +97,7 @@ class Supervisor:
         if code in (1, 2) and not child.was_ready:  # it said why in its one line
             return code
         if not child.may_restart(self._clock()):
-            raise ServiceError(
-                f"{child.name} died {RESTARTS + 1} times within {WITHIN_S:.0f} s", "its own log lines above say why"
-            )
+            raise ServiceError(f"{child.name} died {RESTARTS + 1} times within {WITHIN_S:.0f} s", child.hint)
         self._log.warning("restarting a service that died", child=child.name, code=code, deaths=len(child.deaths))
         child.start()
         return None
