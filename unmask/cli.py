@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
 if TYPE_CHECKING:
     from wire.settings import Settings
+
+
+class Topic(StrEnum):
+    """What can be subscribed to."""
+
+    ALERTS = "alerts"
+    SCORES = "scores"
+    CAMERAS = "cameras"
+
 
 app = typer.Typer(
     name="unmask",
@@ -110,7 +120,7 @@ def health(role: Annotated[str, typer.Argument(metavar="streamer|worker|dashboar
 def watch(
     url: Annotated[str, typer.Argument(metavar="ws://HOST:PORT/ws/v1")] = "ws://127.0.0.1:8008/ws/v1",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
-    topic: Annotated[list[str] | None, typer.Option(help="alerts, scores or cameras; repeatable.")] = None,
+    topic: Annotated[list[Topic] | None, typer.Option(help="What to subscribe to; repeatable.")] = None,
     camera: Annotated[list[str] | None, typer.Option(help="Name or pattern, e.g. 'lobby-*'; repeatable.")] = None,
     since: Annotated[str | None, typer.Option(metavar="CURSOR", help="Replay alerts after this cursor first.")] = None,
     token: Annotated[str | None, typer.Option(envvar="UNMASK_TOKEN", help="The dashboard's token.")] = None,
@@ -118,7 +128,8 @@ def watch(
     """Subscribe to alerts (or scores, or camera states) and print them; reconnects and resumes by itself."""
     from unmask import subscriber
 
-    subscriber.watch(url, token=token, as_json=as_json, topics=topic or ["alerts"], cameras=camera or [], since=since)
+    topics = cast(list[Literal["alerts", "scores", "cameras"]], [one.value for one in topic or [Topic.ALERTS]])
+    subscriber.watch(url, token=token, as_json=as_json, topics=topics, cameras=camera or [], since=since)
 
 
 @app.command()

@@ -10,7 +10,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import cast
 
 import redis
 from rich.console import Console
@@ -81,7 +80,7 @@ class _State:
         if name not in SERVICES:
             return set()
         try:
-            return {service.state for service in alive(self._bus, self._keys, cast(Role, name))}
+            return {service.state for service in alive(self._bus, self._keys, name)}
         except (redis.RedisError, OSError):
             return set()
 

@@ -6,10 +6,11 @@ import asyncio
 import sys
 
 from dashboard import watch as watcher
+from dashboard.protocol import Topic
 
 
 def watch(
-    url: str, *, token: str | None, as_json: bool, topics: list[str], cameras: list[str], since: str | None
+    url: str, *, token: str | None, as_json: bool, topics: list[Topic], cameras: list[str], since: str | None
 ) -> None:
     """Print events until interrupted. Raises UnmaskError where the address or the token can never work."""
     try:

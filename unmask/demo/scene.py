@@ -43,9 +43,10 @@ def render(path: Path, *, manipulated: bool, seconds: float = 8.0, mirror: bool 
 
 def frames(manipulated: bool, seconds: float, mirror: bool = False, seed: int = 0) -> Iterator[Picture]:
     """The clip's pictures: uint8, height x width x 3, BGR."""
-    portrait = cv2.imread(str(PICTURE))
-    if portrait is None:
+    read = cv2.imread(str(PICTURE))
+    if read is None:
         raise FileNotFoundError(PICTURE)
+    portrait = read.astype(np.uint8, copy=False)
     noise = np.random.default_rng(seed)
     count = round(seconds * FPS)
     for number in range(count):
@@ -63,15 +64,16 @@ def swap(picture: Picture, noise: np.random.Generator) -> Picture:
     centre = (x + w / 2, y + h / 2)
     tremble = noise.normal(0, 0.6, 2)
     turn = cv2.getRotationMatrix2D(centre, 4.0 + float(noise.normal(0, 0.4)), 1.10)
-    turn[:, 2] += (3.0 + tremble[0], -2.0 + tremble[1])
-    other = cv2.warpAffine(picture, turn, (width, height), borderMode=cv2.BORDER_REPLICATE)
-    small = cv2.resize(other, None, fx=0.45, fy=0.45, interpolation=cv2.INTER_AREA)
-    other = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.float32)
-    other = np.clip(other * np.array([0.86, 0.97, 1.10], np.float32) + 6, 0, 255)
-    mask = np.zeros((height, width), np.float32)
+    turn[0, 2] += 3.0 + tremble[0]
+    turn[1, 2] += -2.0 + tremble[1]
+    turned = cv2.warpAffine(picture, turn, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    small = cv2.resize(turned, None, fx=0.45, fy=0.45, interpolation=cv2.INTER_AREA)
+    soft = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.float32)
+    other = np.clip(soft * np.array([0.86, 0.97, 1.10], np.float32) + 6, 0, 255)
+    ellipse = np.zeros((height, width), np.float32)
     axes = (round(w * 0.43), round(h * 0.44))
-    cv2.ellipse(mask, (round(centre[0] + tremble[0]), round(centre[1] + 4 + tremble[1])), axes, 0, 0, 360, 1.0, -1)
-    mask = cv2.GaussianBlur(mask, (0, 0), 2.0)[:, :, None]
+    cv2.ellipse(ellipse, (round(centre[0] + tremble[0]), round(centre[1] + 4 + tremble[1])), axes, 0, 0, 360, 1.0, -1)
+    mask = cv2.GaussianBlur(ellipse, (0, 0), 2.0)[:, :, None]
     blended: Picture = (picture * (1 - mask) + other * mask).astype(np.uint8)
     return blended
 
@@ -82,10 +84,8 @@ def _talk(portrait: Picture, phase: float) -> Picture:
     columns, rows = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
     near = np.exp(-(((columns - MOUTH[0]) / 26) ** 2 + ((rows - MOUTH[1]) / 18) ** 2)).astype(np.float32)
     opening = np.float32(2.2 * (0.5 - 0.5 * math.cos(12 * phase)))
-    moved: Picture = cv2.remap(
-        portrait, columns, rows - near * opening, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
-    return moved
+    moved = cv2.remap(portrait, columns, rows - near * opening, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return moved.astype(np.uint8, copy=False)
 
 
 def _camera(picture: Picture, phase: float, mirror: bool, noise: np.random.Generator) -> Picture:
@@ -93,10 +93,8 @@ def _camera(picture: Picture, phase: float, mirror: bool, noise: np.random.Gener
     width, height = SIZE
     scale = width / 400 * (1 + 0.02 * math.sin(phase))
     view = cv2.getRotationMatrix2D((223.0, 120.0), 2.0 * math.sin(phase + 1), scale)
-    view[:, 2] += (
-        width / 2 - 223.0 + 14 * math.sin(phase) + 3 * math.sin(3 * phase),
-        height * 0.46 - 120.0 + 6 * math.sin(2 * phase),
-    )
+    view[0, 2] += width / 2 - 223.0 + 14 * math.sin(phase) + 3 * math.sin(3 * phase)
+    view[1, 2] += height * 0.46 - 120.0 + 6 * math.sin(2 * phase)
     seen = cv2.warpAffine(picture, view, SIZE, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
     if mirror:
         seen = cv2.flip(seen, 1)
