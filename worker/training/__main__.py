@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from pathlib import Path
 from typing import Annotated
 
@@ -44,7 +46,10 @@ def train(
     from worker.training.train import train as go
 
     chosen = Recipe() if recipe is None else msgspec.json.decode(recipe.read_bytes(), type=Recipe)
-    go(packs, run, chosen, steps, threads=threads)
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    go(packs, run, chosen, steps, threads=threads, stop=stopping.is_set)
 
 
 @app.command()

@@ -19,6 +19,7 @@ from worker.training.metrics import Array
 from worker.training.train import Recipe, Run
 
 SUSPECT_ALARMS, FAKE_ALARMS = 0.05, 0.01
+MOST_STILLS = 120
 FRAMES = 4  # of a calibration window: they share one picture and one degradation, more would add little
 
 
@@ -34,7 +35,7 @@ def averaged(folder: Path) -> tuple[Detector, int]:
 def calibration_windows(dfdc: Pack, stills: Pack) -> Windows:
     """Degraded windows of people never trained on: DFDC reals and fakes, stills, and blends of both kinds."""
     reals, fakes = dfdc.where("calibration", 0), dfdc.where("calibration", 1)[::5]
-    held = stills.where("held")
+    held = stills.where("held")[:MOST_STILLS]
     parts = [still_windows(dfdc, rows, "as-is", FRAMES, seed) for seed, rows in ((21, reals), (22, fakes))]
     wide = [still_windows(stills, held, kind, FRAMES, 23) for kind in ("as-is", "coarse", "subtle")]
     return joined([*parts, *wide])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -161,8 +161,19 @@ def batches(sampler: Sampler, recipe: Recipe, start: int) -> Iterator[Batch]:
             yield ahead.pop(0).result()
 
 
-def train(packs: Path, folder: Path, recipe: Recipe, steps: int, evaluate_every: int = 250, threads: int = 2) -> Run:
-    """Trains until step `steps`, from the folder's state where there is one. `packs` holds dfdc, stills and train."""
+def train(
+    packs: Path,
+    folder: Path,
+    recipe: Recipe,
+    steps: int,
+    evaluate_every: int = 250,
+    threads: int = 2,
+    stop: Callable[[], bool] = lambda: False,
+) -> Run:
+    """Trains until step `steps`, from the folder's state where there is one. `packs` holds dfdc, stills and train.
+
+    `stop` is asked before every step; when it says so the state is written and the run returned.
+    """
     from worker.training.evaluate import quick  # evaluation imports the run's types
 
     torch.set_num_threads(threads)
@@ -172,24 +183,25 @@ def train(packs: Path, folder: Path, recipe: Recipe, steps: int, evaluate_every:
     run.note(event="resumed" if run.resume() else "started", recipe=msgspec.to_builtins(recipe))
     sampler = Sampler(dfdc, stills, clips, recipe.shares, recipe.model.input_size, recipe.margins)
     sums: dict[str, float] = {}
+    counted = 0  # steps since the last note
     saved = began = time.monotonic()
     with Progress() as progress:
         bar = progress.add_task("training", total=steps, completed=run.step)
         for batch in batches(sampler, recipe, run.step):
-            if run.step >= steps:
+            if run.step >= steps or stop():
                 break
-            while (folder / "PAUSE").exists():
+            while (folder / "PAUSE").exists() and not stop():
                 time.sleep(1)
                 began = time.monotonic()
             for name, value in run.train_step(batch).items():
                 sums[name] = sums.get(name, 0.0) + value
+            counted += 1
             progress.update(bar, completed=run.step)
             if run.step % 50 == 0:
-                speed = 50 * 2 * recipe.pairs / (time.monotonic() - began)
-                run.note(passes=run.step * 2 * recipe.pairs, images_per_s=round(speed, 1),
-                         **{name: round(value / 50, 4) for name, value in sums.items()})  # fmt: skip
-                sums.clear()
-                began = time.monotonic()
+                speed = counted * 2 * recipe.pairs / (time.monotonic() - began)
+                means = {name: round(value / counted, 4) for name, value in sums.items()}
+                run.note(passes=run.step * 2 * recipe.pairs, images_per_s=round(speed, 1), **means)
+                sums, counted, began = {}, 0, time.monotonic()
             if time.monotonic() - saved > 180:
                 run.save()
                 saved = time.monotonic()
