@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import redis
+
+from tests.support.servers import wait_until
+from wire.heartbeat import Heartbeat
+from wire.keys import Keys
+from wire.messages import ServiceState
+from worker import pulse
+from worker.pulse import Pulse
+
+
+@pytest.fixture
+def beating(bus: redis.Redis, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pulse]:
+    monkeypatch.setattr(pulse, "PERIOD_S", 0.02)
+    made = Pulse(Heartbeat(bus, keys, "worker", "w0"), "tiny on cpu")
+    made.start()
+    yield made
+    made.stop()
+
+
+def state(bus: redis.Redis, keys: Keys) -> ServiceState | None:
+    raw: Any = bus.get(keys.service("worker", "w0"))
+    return ServiceState.decode(raw) if raw else None
+
+
+def test_beats_by_itself_and_goes_when_stopped(bus: redis.Redis, keys: Keys, beating: Pulse) -> None:
+    first = wait_until(lambda: state(bus, keys), 5, "a beat")
+    assert isinstance(first, ServiceState)
+    assert (first.state, first.detail) == ("starting", "tiny on cpu")
+    beating.turn("ready")
+    now = state(bus, keys)
+    assert now is not None
+    assert now.state == "ready"
+    wait_until(lambda: (s := state(bus, keys)) and s.updated > now.updated, 5, "the next beat")
+    beating.stop()
+    assert state(bus, keys) is None
+
+
+def test_a_hung_loop_falls_silent(
+    bus: redis.Redis, keys: Keys, beating: Pulse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pulse, "HUNG_S", 0.1)
+    beating.turn("ready")
+
+    def silent() -> bool:
+        before = state(bus, keys)
+        time.sleep(0.2)  # ten periods
+        return state(bus, keys) == before
+
+    wait_until(silent, 5, "no more beats")
+    beating.progress()
+    last = state(bus, keys)
+    assert last is not None
+    wait_until(lambda: (s := state(bus, keys)) and s.updated > last.updated, 5, "and again")
