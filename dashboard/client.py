@@ -13,7 +13,8 @@ from __future__ import annotations
 import asyncio
 import random
 import ssl
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
@@ -75,7 +76,7 @@ class Client:
             severities=tuple(severities), events=tuple(events),
         )  # fmt: skip
 
-    async def __aiter__(self) -> AsyncIterator[Event]:
+    async def __aiter__(self) -> AsyncGenerator[Event, None]:
         """Events for ever. Raises SubscribeError when trying again can't help."""
         failures = 0
         told = ""
@@ -88,8 +89,9 @@ class Client:
                     if told or failures:
                         self._on_status(f"connected to {self._shown}")
                     failures, told = 0, ""
-                    async for event in self._events(socket):
-                        yield event
+                    async with aclosing(self._events(socket)) as events:
+                        async for event in events:
+                            yield event
             except (ConnectionClosed, OSError, TimeoutError, InvalidHandshake, InvalidURI, EOFError) as error:
                 reason = self._explain(error)
                 if reason != told:
@@ -109,7 +111,7 @@ class Client:
         while not isinstance(message := await self._next(socket), Subscribed):
             self._check(message)
 
-    async def _events(self, socket: ClientConnection) -> AsyncIterator[Event]:
+    async def _events(self, socket: ClientConnection) -> AsyncGenerator[Event, None]:
         while True:
             message = await self._next(socket)
             self._check(message)

@@ -54,6 +54,7 @@ class Api:
                 Route(f"{v1}/alerts/{{id}}", self._guarded(self.alert)),
                 Route(f"{v1}/alerts/{{id}}/evidence/{{n:int}}.jpg", self._guarded(self.crop)),
                 WebSocketRoute("/ws/v1", self.subscribe),
+                WebSocketRoute("/{path:path}", self.no_socket),
                 Mount("/static", StaticFiles(directory=STATIC)),
             ],
             middleware=[Middleware(auth.Guard, config=self._config)],
@@ -161,6 +162,10 @@ class Api:
             return
         await socket.accept()
         await Session(socket, self._hub, self._config, self._metrics).run()
+
+    async def no_socket(self, socket: WebSocket) -> None:
+        """Any other WebSocket address; the framework would answer 403."""
+        await socket.send_denial_response(_error(404, "subscribe at /ws/v1"))
 
     async def _stored_alert(self, id: str) -> Alert | None:
         data: Any = await self._bus.get(self._config.keys.alert(id))

@@ -21,6 +21,7 @@ from dashboard.hub import Hub
 from dashboard.metrics import Metrics
 from dashboard.protocol import MAX_MESSAGE_BYTES
 from dashboard.streams import BUS_ERRORS
+from dashboard.tasks import end
 from dashboard.transport import BoundedProtocol
 from wire import telemetry
 from wire.bus import connect_async
@@ -93,16 +94,14 @@ async def serve(
         await server.serve(sockets=[listener])
     finally:
         listener.close()
-        for task in tasks:
-            task.cancel()
-        ends = await asyncio.gather(*tasks, return_exceptions=True)
+        deaths = await end(tasks)
         with contextlib.suppress(*BUS_ERRORS, TimeoutError):
             async with asyncio.timeout(0.5):
                 await bus.delete(config.keys.service("dashboard", config.name))
         await bus.aclose()
-    for end in ends:
-        if isinstance(end, Exception):
-            raise end
+    for death in deaths:
+        if death is not None:
+            raise death
     log.info("stopped")
 
 

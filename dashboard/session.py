@@ -23,6 +23,7 @@ from dashboard.metrics import Metrics
 from dashboard.protocol import BadMessage, ClientMessage, Hello, Ping, Subscribe, Unsubscribe
 from dashboard.streams import BUS_ERRORS
 from dashboard.subscription import Subscription
+from dashboard.tasks import end
 from wire.messages import Score
 
 PAGE = 200
@@ -113,9 +114,7 @@ class Session:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._hub.subscribers.discard(self)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end(tasks)
         for task in done:
             task.result()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import aclosing
 from datetime import datetime
 from typing import TextIO
 
@@ -43,12 +44,17 @@ async def watch(
         on_status=_tell,
     )  # fmt: skip
     console = Console(file=out, highlight=False, soft_wrap=True)
-    async for event in client:
-        if as_json:
-            out.write(protocol.encode(event) + "\n")
-        else:
-            console.print(describe(event))
-        out.flush()
+    async with aclosing(aiter(client)) as events:
+        async for event in events:
+            out.write(protocol.encode(event) + "\n" if as_json else _rendered(console, describe(event)))
+            out.flush()
+
+
+def _rendered(console: Console, line: Text) -> str:
+    """The line with the terminal's colours; written by us, since rich ends the process on a broken pipe."""
+    with console.capture() as captured:
+        console.print(line)
+    return captured.get()
 
 
 def _tell(line: str) -> None:

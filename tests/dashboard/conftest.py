@@ -73,7 +73,7 @@ class Running:
     def stop(self) -> None:
         """End it as SIGTERM would, and pass on what it died of."""
         self._server.should_exit = True
-        self._thread.join(10)
+        self._thread.join(5)
         assert not self._thread.is_alive()
         if self._failure is not None:
             raise self._failure
