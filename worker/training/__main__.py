@@ -77,13 +77,26 @@ def evaluate(
 ) -> None:
     """Measure a checkpoint: one JSON object to standard output."""
     from worker.training import evaluate as judging
+    from worker.training.sets import clip_windows
 
     detector, meta = load(model)
     loaded = {part: Pack(packs / part) for part in ("dfdc", "stills", "dev")}
-    clips = judging.clip_windows(loaded["dev"], "dev")
+    clips = clip_windows(loaded["dev"], "dev")
     alarm = judging.alarms(detector, clips, meta.temperature, meta.thresholds.fake.p)
     facts = {"model": meta.model_id, "sets": judging.report(detector, loaded), "dev_false_fake": alarm}
     typer.echo(msgspec.json.format(msgspec.json.encode(facts), indent=2).decode())
+
+
+@app.command()
+def heads(
+    packs: Annotated[Path, typer.Option(help="Folder that `pack` wrote.")],
+    model: Annotated[Path, typer.Option(help="The checkpoint whose encoder to use.")] = DEFAULT,
+) -> None:
+    """Fit every temporal head on frozen features of the train clips and measure it on the dev clips."""
+    from worker.training.heads import compare
+
+    found = compare(load(model).model, Pack(packs / "train"), Pack(packs / "dev"))
+    typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
 
 
 if __name__ == "__main__":

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -14,25 +12,23 @@ import torch
 from worker.calibration import probabilities
 from worker.model import Detector
 from worker.preprocess import Image, centre_cut, normalise
-from worker.training.blend import blend
 from worker.training.data import Pack
-from worker.training.degrade import Cut, Degradation, draw, h264
 from worker.training.metrics import Array, Figure, auc, auc_figure, probe_scores, share_figure, shortcuts
+from worker.training.sets import (
+    Windows,
+    blended_clips,
+    blended_set,
+    by_clip,
+    clip_windows,
+    dfdc_windows,
+    joined,
+    picked,
+    still_windows,
+)
 
 SWAP_SOURCES = ("DeepFaceLive", "DFDC", "cfosco", "ghost", "faceswapWHU", "GenConViT")
 REAL_ONLY = ("LivePortrait", "V-Express")  # their real clips stand beside the swaps
-VIDEO_CRF, VIDEO_PX = 28, 168  # what the blends of dev clips go through before they are scored
 QUICK_GROUPS, QUICK_STILLS = 150, 80
-
-
-class Windows(NamedTuple):
-    """Scored windows: their crops, labels, and the clip (or group) and source each belongs to."""
-
-    crops: list[list[Image]]
-    labels: npt.NDArray[np.int64]
-    groups: list[str]
-    sources: list[str]
-    margins: list[float]
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -63,19 +59,6 @@ def frame_logits(detector: Detector, crops: Sequence[Image], margin: float) -> A
     return logits.double().numpy()
 
 
-def blended_set(pack: Pack, rows: list[int], coarse: bool, seed: int = 7) -> tuple[list[Image], npt.NDArray[np.int64]]:
-    """The real crops `rows` followed by a self-blend of each, the same for the same seed; labels beside them."""
-    reals, fakes = [], []
-    for number, index in enumerate(rows):
-        image, points = np.asarray(pack.crops[index]), pack.rows[index].points
-        if points is None:
-            continue
-        fake, _ = blend(image, points, np.random.default_rng((seed, number)), coarse)
-        reals.append(image)
-        fakes.append(fake)
-    return reals + fakes, np.repeat([0, 1], len(reals)).astype(np.int64)
-
-
 def quick(detector: Detector, dfdc: Pack, stills: Pack) -> dict[str, float]:
     """Learning-curve figures: frame AUC on calibration groups, and on blends of people held out."""
     pairs = [members for members in dfdc.groups("calibration").values() if all(members)][:QUICK_GROUPS]
@@ -91,108 +74,29 @@ def quick(detector: Detector, dfdc: Pack, stills: Pack) -> dict[str, float]:
 
 
 @torch.inference_mode()
+def window_features(detector: Detector, windows: Windows) -> list[torch.Tensor]:
+    """Features (T, D) of every window; the crops of many windows are encoded together."""
+    out: list[torch.Tensor] = [torch.empty(0)] * len(windows.crops)
+    for margin in sorted(set(windows.margins)):
+        which = [i for i, value in enumerate(windows.margins) if value == margin]
+        encoded = features_of(detector, [crop for i in which for crop in windows.crops[i]], margin)
+        parts = torch.split(encoded, [len(windows.crops[i]) for i in which])
+        for i, part in zip(which, parts, strict=True):
+            out[i] = part
+    return out
+
+
+@torch.inference_mode()
 def window_logits(detector: Detector, windows: Windows) -> Array:
     """Logits of windows, each through the encoder and the temporal head."""
-    out = []
-    for crops, margin in zip(windows.crops, windows.margins, strict=True):
-        out.append(float(detector.head(features_of(detector, crops, margin).unsqueeze(0))))
-    return np.array(out)
-
-
-def dfdc_windows(pack: Pack, split: str, fakes_per_group: int = 5) -> Windows:
-    """Single-frame windows of DFDC crops: every real and up to `fakes_per_group` fakes of each group of `split`."""
-    crops, labels, groups = [], [], []
-    for group, (reals, fakes) in pack.groups(split).items():  # type: ignore[arg-type]
-        for index in [*reals, *fakes[:fakes_per_group]]:
-            crops.append([pack.crops[index]])
-            labels.append(pack.rows[index].label)
-            groups.append(group)
-    return Windows(crops, np.array(labels), groups, ["DFDC"] * len(crops), [pack.rows[0].margin] * len(crops))
-
-
-def clip_windows(pack: Pack, split: str, frames: int = 8) -> Windows:
-    """The runs of consecutive crops packed from clips; runs with fewer than `frames` crops are left out."""
-    runs: dict[tuple[str, int], list[int]] = defaultdict(list)
-    for index in pack.where(split):  # type: ignore[arg-type]
-        runs[pack.rows[index].name, pack.rows[index].window].append(index)
-    kept = [members for members in runs.values() if len(members) >= frames]
-    rows = [pack.rows[members[0]] for members in kept]
-    crops = [[pack.crops[index] for index in members] for members in kept]
-    labels = np.array([row.label for row in rows], np.int64)
-    names, sources, margins = ([getattr(row, field) for row in rows] for field in ("name", "source", "margin"))
-    return Windows(crops, labels, names, sources, margins)
-
-
-def blended_clips(pack: Pack, split: str, coarse: bool, seed: int = 7) -> Windows:
-    """Real clips' first runs and a self-blend of each, the same blend in all frames, both through the video codec."""
-    runs: dict[str, list[int]] = defaultdict(list)
-    for index in pack.where(split, 0):  # type: ignore[arg-type]
-        if pack.rows[index].window == 0:
-            runs[pack.rows[index].name].append(index)
-    crops, labels, groups, sources = [], [], [], []
-    for number, (name, members) in enumerate(sorted(runs.items())):
-        for label in (0, 1):
-            frames = []
-            for index in members:
-                image, points = np.asarray(pack.crops[index]), pack.rows[index].points
-                if label and points is not None:
-                    image, _ = blend(image, points, np.random.default_rng((seed, number)), coarse)
-                frames.append(image)
-            crops.append(through_video(frames))
-            labels.append(label)
-            groups.append(name)
-            sources.append(pack.rows[members[0]].source)
-    return Windows(crops, np.array(labels), groups, sources, [pack.rows[0].margin] * len(crops))
-
-
-def through_video(frames: list[Image]) -> list[Image]:
-    """Frames as a camera's H.264 stream would show them, a key frame every 12."""
-    whole = Cut(0.5, 0.5, 1.0, False)
-    return h264([whole.apply(frame, VIDEO_PX) for frame in frames], VIDEO_CRF, group=12)
-
-
-def still_windows(pack: Pack, rows: list[int], kind: str, frames: int, seed: int) -> Windows:
-    """Windows made of one crop each: small shifts, one degradation. `kind` is as-is, subtle or coarse (blends)."""
-    crops, groups, labels, sources = [], [], [], []
-    for number, index in enumerate(rows):
-        row, image = pack.rows[index], np.asarray(pack.crops[index])
-        rng = np.random.default_rng((seed, number))
-        if kind != "as-is":
-            if row.points is None:
-                continue
-            image, _ = blend(image, row.points, rng, kind == "coarse")
-        crops.append(_jittered(image, draw(rng, 96, 200), frames, np.random.default_rng((seed, number, 1))))
-        groups.append(row.group)
-        labels.append(int(kind != "as-is" or row.label == 1))
-        sources.append(row.source)
-    return Windows(crops, np.array(labels, np.int64), groups, sources, [pack.rows[0].margin] * len(crops))
-
-
-def _jittered(image: Image, plan: Degradation, frames: int, rng: np.random.Generator) -> list[Image]:
-    out = []
-    for number in range(frames):
-        x, y = 0.5 + rng.uniform(-0.02, 0.02, 2)
-        cut = Cut(float(x), float(y), float(rng.uniform(0.95, 1.0)), False)
-        noisy = msgspec.structs.replace(plan, seed=number)
-        out.append(noisy.after_codec(noisy.before_codec(cut.apply(image, plan.native))))
-    return out
+    features = window_features(detector, windows)
+    return np.array([float(detector.head(part.unsqueeze(0))) for part in features])
 
 
 def probe(windows: Windows) -> Array:
     """Out-of-fold scores of the linear model on size, blur and high-frequency energy, one middle crop a window."""
     features = [shortcuts(centre_cut(np.asarray(crops[len(crops) // 2]), 0.65, 96)) for crops in windows.crops]
     return probe_scores(np.array(features), windows.labels, windows.groups)
-
-
-def by_clip(windows: Windows, scores: Array) -> tuple[Array, npt.NDArray[np.int64], list[str], list[str]]:
-    """Mean score, label, name and source of each clip."""
-    members: dict[str, list[int]] = defaultdict(list)
-    for index, group in enumerate(windows.groups):
-        members[group].append(index)
-    names = sorted(members)
-    means = np.array([scores[members[name]].mean() for name in names])
-    labels = np.array([windows.labels[members[name][0]] for name in names], np.int64)
-    return means, labels, names, [windows.sources[members[name][0]] for name in names]
 
 
 def result(scores: Array, probed: Array, labels: npt.NDArray[np.int64], groups: list[str]) -> Result:
@@ -227,28 +131,6 @@ def report(detector: Detector, packs: dict[str, Pack]) -> dict[str, Result]:
 
 def _real_beside(windows: Windows, index: int) -> bool:
     return windows.sources[index] in REAL_ONLY and windows.labels[index] == 0
-
-
-def joined(parts: Sequence[Windows]) -> Windows:
-    """Several sets of windows as one."""
-    return Windows(
-        [crops for part in parts for crops in part.crops],
-        np.concatenate([part.labels for part in parts]),
-        [group for part in parts for group in part.groups],
-        [source for part in parts for source in part.sources],
-        [margin for part in parts for margin in part.margins],
-    )
-
-
-def picked(windows: Windows, which: list[int]) -> Windows:
-    """Some of the windows."""
-    return Windows(
-        [windows.crops[i] for i in which],
-        windows.labels[which],
-        [windows.groups[i] for i in which],
-        [windows.sources[i] for i in which],
-        [windows.margins[i] for i in which],
-    )
 
 
 def alarms(detector: Detector, windows: Windows, temperature: float, fake: float) -> Figure:

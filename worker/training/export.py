@@ -14,8 +14,9 @@ from worker.calibration import fit_temperature, probabilities, thresholds
 from worker.checkpoint import Measured, Meta
 from worker.model import Detector
 from worker.training.data import Pack
-from worker.training.evaluate import Result, Windows, joined, still_windows, window_logits
+from worker.training.evaluate import Result, window_logits
 from worker.training.metrics import Array
+from worker.training.sets import Windows, joined, still_windows
 from worker.training.train import Recipe, Run
 
 SUSPECT_ALARMS, FAKE_ALARMS = 0.05, 0.01

@@ -10,7 +10,7 @@ import torch
 from tests.worker.test_model import tiny
 from tests.worker.training.making import pack
 from worker.preprocess import prepare
-from worker.training import evaluate
+from worker.training import evaluate, sets
 
 
 def test_features_are_those_of_the_serving_path(tmp_path: Path) -> None:
@@ -22,44 +22,44 @@ def test_features_are_those_of_the_serving_path(tmp_path: Path) -> None:
 
 def test_mean_head_averages_the_frames_logits(tmp_path: Path) -> None:
     made, model = pack(tmp_path, "x", 1, 3, 1.4), tiny()
-    window = evaluate.Windows([list(made.crops)], np.array([1]), ["a"], ["x"], [1.4])
+    window = sets.Windows([list(made.crops)], np.array([1]), ["a"], ["x"], [1.4])
     single = evaluate.frame_logits(model, list(made.crops), 1.4)
     assert np.allclose(evaluate.window_logits(model, window), single.mean(), atol=1e-5)
 
 
 def test_clip_windows_are_runs_long_enough(tmp_path: Path) -> None:
     made = pack(tmp_path, "x", 3, 0, 1.4, "dev")
-    assert evaluate.clip_windows(made, "dev", frames=2).crops == []
-    windows = evaluate.clip_windows(made, "dev", frames=1)
+    assert sets.clip_windows(made, "dev", frames=2).crops == []
+    windows = sets.clip_windows(made, "dev", frames=1)
     assert (len(windows.crops), windows.groups) == (3, ["0-0", "1-0", "2-0"])
 
 
 def test_still_windows_share_their_picture(tmp_path: Path) -> None:
     made = pack(tmp_path, "x", 3, 0, 1.4, "held")
-    real = evaluate.still_windows(made, [0, 1, 2], "as-is", 3, seed=1)
-    fake = evaluate.still_windows(made, [0, 1, 2], "coarse", 3, seed=1)
-    both = evaluate.joined([real, fake])
+    real = sets.still_windows(made, [0, 1, 2], "as-is", 3, seed=1)
+    fake = sets.still_windows(made, [0, 1, 2], "coarse", 3, seed=1)
+    both = sets.joined([real, fake])
     assert both.labels.tolist() == [0, 0, 0, 1, 1, 1]
     assert both.groups == ["0", "1", "2"] * 2
     assert [len(crops) for crops in both.crops] == [3] * 6
-    assert evaluate.picked(both, [1, 4]).groups == ["1", "1"]
+    assert sets.picked(both, [1, 4]).groups == ["1", "1"]
 
 
 def test_blended_clips_pair_every_real_clip(tmp_path: Path) -> None:
-    windows = evaluate.blended_clips(pack(tmp_path, "x", 2, 1, 1.4, "dev"), "dev", coarse=True)
+    windows = sets.blended_clips(pack(tmp_path, "x", 2, 1, 1.4, "dev"), "dev", coarse=True)
     assert windows.labels.tolist() == [0, 1, 0, 1]
     real, fake = windows.crops[0][0], windows.crops[1][0]
     assert np.abs(real.astype(int) - fake).mean() > 1
 
 
 def test_by_clip_averages() -> None:
-    windows = evaluate.Windows([[]] * 3, np.array([0, 1, 1]), ["a", "b", "b"], ["x", "y", "y"], [1.4] * 3)
-    means, labels, names, sources = evaluate.by_clip(windows, np.array([0.0, 1.0, 3.0]))
+    windows = sets.Windows([[]] * 3, np.array([0, 1, 1]), ["a", "b", "b"], ["x", "y", "y"], [1.4] * 3)
+    means, labels, names, sources = sets.by_clip(windows, np.array([0.0, 1.0, 3.0]))
     assert (means.tolist(), labels.tolist(), names, sources) == ([0.0, 2.0], [0, 1], ["a", "b"], ["x", "y"])
 
 
 def test_alarms_count_real_windows_only(tmp_path: Path) -> None:
     made, model = pack(tmp_path, "x", 3, 1, 1.4, "dev"), tiny()
-    windows = evaluate.clip_windows(made, "dev", frames=1)
+    windows = sets.clip_windows(made, "dev", frames=1)
     assert evaluate.alarms(model, windows, 1.0, 0.0).value == 1.0
     assert evaluate.alarms(model, windows, 1.0, 1.1).value == 0.0

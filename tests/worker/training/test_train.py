@@ -13,7 +13,7 @@ import torch
 from tests.worker.test_model import TINY
 from tests.worker.training.making import pack
 from worker import checkpoint
-from worker.training import evaluate, export
+from worker.training import evaluate, export, sets
 from worker.training.data import Pack
 from worker.training.sampler import Sampler, Shares
 from worker.training.train import Recipe, Run, losses, train
@@ -107,7 +107,7 @@ def test_export_makes_a_checkpoint_that_loads(tmp_path: Path, measured: dict[str
     run = Run(tmp_path / "run", RECIPE)
     run.step = 5
     run.save()
-    results = {"x": evaluate.judge(run.averaged(), evaluate.dfdc_windows(measured["dfdc"], "held"))}
+    results = {"x": evaluate.judge(run.averaged(), sets.dfdc_windows(measured["dfdc"], "held"))}
     meta = export.export(tmp_path / "run", measured, tmp_path / "out.safetensors", "tiny", results)
     model, loaded = checkpoint.load(tmp_path / "out.safetensors")
     assert loaded == meta
