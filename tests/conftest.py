@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 import redis
+from playwright.sync_api import Browser, sync_playwright
 
 from tests.support.servers import RtspServer, missing, rtsp_available, valkey
 from wire.keys import Keys
 
+CHROMIUM = "/usr/bin/chromium"
 SHARED = Path(__file__).parents[2] / "shared"
 
 
@@ -57,6 +59,19 @@ def rtsp_server() -> Iterator[Callable[..., RtspServer]]:
     yield make
     for server in made:
         server.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, headless. For one module: while it runs, asyncio.run is refused in the test's own thread."""
+    if not Path(CHROMIUM).exists():
+        missing("no Chromium: run scripts/install-system.sh test")
+    quiet = ["disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
+             "disable-component-update", "disable-sync", "no-sandbox"]  # fmt: skip
+    with sync_playwright() as playwright:
+        one = playwright.chromium.launch(executable_path=CHROMIUM, args=[f"--{flag}" for flag in quiet])
+        yield one
+        one.close()
 
 
 @pytest.fixture(scope="session")

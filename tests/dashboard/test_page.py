@@ -1,0 +1,283 @@
+"""The page in a real browser."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import redis
+from playwright.sync_api import Browser, Page, expect
+
+from tests.dashboard.conftest import Running
+from tests.dashboard.feed import BASELINE, Feed
+from tests.support.servers import end, free_port, valkey
+
+Start = Callable[..., Running]
+XSS = '<img src=x onerror="window.pwned=1"><script>window.pwned=2</script>\'"&{{7*7}}'
+DARK = "rgb(10, 13, 19)"
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page of its own; whatever it complains of fails the test."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="dark")
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda line: complaints.append(line.text) if "Content Security Policy" in line.text else None)
+    page.on("dialog", lambda dialog: complaints.append(f"dialog {dialog.message}"))
+    page.on("request", lambda asked: complaints.append(asked.url) if "//127.0.0.1:" not in asked.url else None)
+    page.set_default_timeout(10_000)
+    expect.set_options(timeout=10_000)
+    yield page
+    context.close()
+    assert [line for line in complaints if not line.startswith("blob:http://127.0.0.1:")] == []
+
+
+@contextmanager
+def kept_up(publish: Callable[[], object]) -> Iterator[None]:
+    """`publish` again and again, as a living streamer and worker do."""
+    stop = threading.Event()
+
+    def work() -> None:
+        while not stop.is_set():
+            publish()
+            stop.wait(0.2)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def services(feed: Feed) -> None:
+    feed.service("streamer")
+    feed.service("worker")
+
+
+def jpeg() -> bytes:
+    return bytes(cv2.imencode(".jpg", np.full((90, 160, 3), 120, np.uint8))[1].tobytes())
+
+
+def verdict(page: Page, name: str, expected: str) -> None:
+    shown = page.locator(f"#camera-{name} .verdict")
+    expect(shown).to_have_text(expected)
+
+
+def test_cameras_with_their_state_verdict_numbers_and_picture(page: Page, dashboard: Start, feed: Feed) -> None:
+    services(feed)
+    feed.bus.set(feed.keys.preview("door"), jpeg())
+    feed.camera("yard", "unauthorised", error="401 Unauthorized", faces=0, reconnects=14)
+    one = dashboard().synced()
+
+    def living() -> None:
+        feed.camera("door", fps=14.9)
+        feed.score("door", 0.93)
+        feed.camera("yard", "unauthorised", error="401 Unauthorized", faces=0, reconnects=14)
+
+    with kept_up(living):
+        page.goto(one.http)
+        verdict(page, "door", "Fake")
+        verdict(page, "yard", "Offline")
+        yard = page.locator("#camera-yard")
+        expect(yard).to_contain_text("unauthorised")
+        expect(yard).to_contain_text("refuses the user or password")
+        expect(yard).to_contain_text("401 Unauthorized")
+        expect(yard).to_contain_text("14")
+        expect(page.locator("#camera-door")).to_contain_text("14.9 fps")
+        expect(page.locator("#camera-door")).to_contain_text("300 ms")
+        expect(page.locator("#camera-door img")).to_be_visible()
+        expect(page.locator("#model")).to_contain_text(f"Baseline model · {BASELINE}")
+        expect(page.locator("#link")).to_have_text("Live")
+        expect(page.locator("#banners")).to_be_empty()
+        expect(page.locator("#summary button")).to_have_text(["door: fake", "yard: offline"])
+        line = page.locator("#camera-door canvas")
+        expect(line).to_have_attribute("aria-label", re.compile(r"newest 0\.93"))
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == DARK
+
+
+def test_an_alert_arrives_lives_and_ends_before_the_eyes(page: Page, dashboard: Start, feed: Feed) -> None:
+    services(feed)
+    one = dashboard().synced()
+    page.goto(one.http)
+    expect(page.locator("alert-feed")).to_contain_text("No alerts")
+    feed.evidence("a1", [jpeg()] * 16)
+    feed.alert("a1", "new", "door")
+    item = page.locator("alert-item")
+    expect(item).to_have_count(1)
+    expect(item).to_contain_text("Critical")
+    expect(item).to_contain_text("door")
+    expect(item).to_contain_text("peak 0.97")
+    expect(item).to_contain_text(f"baseline model {BASELINE}")
+    expect(page.locator("#announcer")).to_contain_text("critical alert on camera door")
+    expect(page).to_have_title(re.compile(r"\(1\) ALERT"))
+    expect(item.locator("img")).to_have_count(6)
+    item.get_by_role("button", name="Show all 16 crops").click()
+    expect(item.locator("img")).to_have_count(16)
+    assert page.evaluate("[...document.querySelectorAll('alert-item img')].every(i => i.complete && i.naturalWidth)")
+    feed.alert("a1", "update", "door", peak=0.99)
+    expect(item).to_contain_text("peak 0.99")
+    feed.alert("a1", "end", "door")
+    expect(item).to_contain_text("Ended")
+    expect(item).to_contain_text("scores fell below the threshold")
+    expect(page).to_have_title("Unmask")
+    feed.alert("a2", "new", "yard", severity="warning")
+    expect(page.locator("alert-item h3")).to_have_text(["yard", "door"])  # open ones first
+
+
+def test_a_silent_streamer_is_shown_as_stale(page: Page, dashboard: Start, feed: Feed) -> None:
+    services(feed)
+    feed.bus.set(feed.keys.preview("door"), jpeg())
+    one = dashboard(stale_after_s=1.5).synced()
+
+    def living() -> None:
+        feed.camera("door")
+        feed.score("door", 0.1)
+
+    with kept_up(living):
+        page.goto(one.http)
+        verdict(page, "door", "Clean")
+        expect(page.locator("#camera-door img")).to_be_visible()
+    verdict(page, "door", "Stale")
+    expect(page.locator("#camera-door")).to_contain_text("gone silent")
+    expect(page.locator("#camera-door .age")).to_contain_text("old")
+    expect(page.locator("#camera-door")).to_contain_text("was live")
+    expect(page.locator("#summary")).to_contain_text("door: stale")
+
+
+def test_a_lost_connection_is_told_and_nothing_stays_clean_and_nothing_is_missed(
+    page: Page, dashboard: Start, feed: Feed
+) -> None:
+    services(feed)
+    one = dashboard().synced()
+
+    def living() -> None:
+        feed.camera("door")
+        feed.score("door", 0.1)
+
+    with kept_up(living):
+        feed.alert("a1", "new", "door")
+        page.goto(one.http)
+        verdict(page, "door", "Clean")
+        expect(page.locator("alert-item")).to_contain_text("Since")
+        one.stop()
+        expect(page.locator("#banners")).to_contain_text(re.compile(r"lost\. Showing the state of \d+:\d\d:\d\d"))
+        verdict(page, "door", "Stale")
+        expect(page.locator("#link")).to_have_text("Not connected")
+        expect(page.locator("alert-item")).to_contain_text("not known whether it lasts")
+        assert page.title().startswith(("Not connected", "(1)"))
+        feed.alert("a1", "end", "door")
+        feed.alert("a2", "new", "yard")
+        feed.alert("a2", "end", "yard")
+        one.start()
+        verdict(page, "door", "Clean")
+        expect(page.locator("#banners")).to_be_empty()
+        expect(page.locator("alert-item .tag")).to_have_text(["Ended", "Ended"])
+
+
+def test_a_lost_redis_is_told(page: Page, dashboard: Start, tmp_path: Path) -> None:
+    port = free_port()
+    with valkey(tmp_path, port=port) as (url, process):
+        with redis.Redis.from_url(url) as bus:
+            services(Feed(bus))
+            Feed(bus).camera("door", faces=0)
+        one = dashboard(redis_url=url, stale_after_s=1.5).synced()
+        page.goto(one.http)
+        verdict(page, "door", "No face")
+        end(process)
+        expect(page.locator("#banners")).to_contain_text("Redis can't be reached")
+        verdict(page, "door", "Stale")
+        expect(page.locator("#link")).to_have_text("Redis lost")
+
+
+def test_empty_states_say_what_to_do(page: Page, dashboard: Start, feed: Feed) -> None:
+    one = dashboard().synced()
+    page.goto(one.http)
+    expect(page.locator("#no-cameras")).to_be_visible()
+    expect(page.locator("#no-cameras")).to_contain_text("unmask.yaml")
+    expect(page.locator("#banners")).to_contain_text("No worker is ready")
+    expect(page.locator("#banners")).to_contain_text("No streamer is ready")
+    services(feed)
+    expect(page.locator("#banners")).to_be_empty()
+    feed.bus.sadd(feed.keys.camera_names, "lobby")
+    expect(page.locator("#camera-lobby")).to_contain_text("No streamer has reported this camera yet")
+    expect(page.locator("#no-cameras")).to_be_hidden()
+
+
+def test_text_from_outside_stays_text(page: Page, dashboard: Start, feed: Feed) -> None:
+    services(feed)
+    feed.camera("door", "failed", error=XSS, faces=0)
+    feed.camera(f"evil{XSS}", "live", faces=0)
+    feed.score("door", 0.9, reason=XSS, model=f"baseline{XSS}")
+    feed.alert("a1", "new", f"evil{XSS}", model=f"baseline{XSS}", track=XSS)
+    one = dashboard().synced()
+    page.goto(one.http)
+    expect(page.locator("#camera-door .error")).to_have_text(XSS)
+    expect(page.locator("camera-card h3").nth(1)).to_have_text(f"evil{XSS}")
+    expect(page.locator("alert-item h3")).to_have_text(f"evil{XSS}")
+    expect(page.locator("alert-item .foot")).to_contain_text(XSS)
+    feed.alert("a2", "new", XSS)
+    expect(page.locator("#announcer")).to_contain_text(XSS)
+    assert page.evaluate("window.pwned") is None
+    assert page.locator("main script, main img[src=x]").count() == 0
+
+
+def test_the_token_is_asked_for_once_and_kept_out_of_addresses(page: Page, dashboard: Start, feed: Feed) -> None:
+    services(feed)
+    feed.bus.set(feed.keys.preview("door"), jpeg())
+    one = dashboard(token="s3cret").synced()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    with kept_up(lambda: feed.camera("door", faces=0)):
+        page.goto(one.http)
+        field = page.get_by_label("Token", exact=True).and_(page.locator("input"))
+        field.fill("wrong")
+        page.keyboard.press("Enter")
+        expect(page.locator("#token-text")).to_contain_text("refused")
+        field.fill("s3cret")
+        page.keyboard.press("Enter")
+        verdict(page, "door", "No face")
+        expect(page.locator("#camera-door img")).to_be_visible()
+        page.reload()
+        verdict(page, "door", "No face")
+        expect(page.locator("#token-dialog")).to_be_hidden()
+    assert asked
+    assert not [url for url in asked if "s3cret" in url]
+
+
+def test_the_keyboard_reaches_a_camera_in_need(page: Page, dashboard: Start, feed: Feed) -> None:
+    services(feed)
+    feed.camera("door", "timeout", faces=0)
+    one = dashboard(stale_after_s=60).synced()
+    page.goto(one.http)
+    chip = page.get_by_role("button", name="door: offline")
+    expect(chip).to_be_visible()
+    page.keyboard.press("Tab")
+    expect(page.locator(".skip")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(chip).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#camera-door")).to_be_focused()
+
+
+@pytest.mark.parametrize("width", [360, 800, 1920])
+def test_no_width_needs_sideways_scrolling(page: Page, dashboard: Start, feed: Feed, width: int) -> None:
+    services(feed)
+    for number in range(6):
+        feed.camera(f"a-camera-with-quite-a-long-name-{number}", "unsupported-codec", error="x" * 300, faces=0)
+    feed.alert("a1", camera="a-camera-with-quite-a-long-name-that-does-not-end")
+    one = dashboard(stale_after_s=60).synced()
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(one.http)
+    expect(page.locator("camera-card")).to_have_count(6)
+    expect(page.locator("alert-item")).to_have_count(1)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
