@@ -85,12 +85,16 @@ def sharpen(image: Image, amount: float) -> Image:
     return np.asarray(cv2.addWeighted(image, 1 + amount, soft, -amount, 0), np.uint8)
 
 
-def shift_and_scale(image: Image, spread: float, rng: np.random.Generator) -> Image:
-    """`image` moved and scaled about its centre by `spread` of its side (standard deviation)."""
+def misplace(image: Image, spread: float, rng: np.random.Generator) -> Image:
+    """`image` scaled, turned and moved about its centre by `spread` of its side or of a radian (standard deviation)."""
     size = image.shape[0]
     zoom = np.exp(rng.normal(0, spread, 2))
-    dx, dy = rng.normal(0, spread * size / 2, 2)
-    matrix = np.array([[zoom[0], 0, (1 - zoom[0]) * size / 2 + dx], [0, zoom[1], (1 - zoom[1]) * size / 2 + dy]])
+    angle = rng.normal(0, spread)
+    cos, sin = np.cos(angle), np.sin(angle)
+    linear = np.array([[zoom[0] * cos, -zoom[1] * sin], [zoom[0] * sin, zoom[1] * cos]])
+    centre = np.array([size / 2, size / 2])
+    moved_centre = centre + rng.normal(0, spread * size / 2, 2)
+    matrix = np.hstack([linear, (moved_centre - linear @ centre)[:, None]])
     moved = cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
     return np.asarray(moved, np.uint8)
 
@@ -128,7 +132,7 @@ def blend(
         source = coarsen(source, rng.uniform(0.45, 0.9))
     elif change < 0.65:
         source = sharpen(source, rng.uniform(0.3, 1.2))
-    source = shift_and_scale(source, rng.uniform(0.02, 0.05) if coarse else rng.uniform(0.005, 0.025), rng)
+    source = misplace(source, rng.uniform(0.02, 0.07) if coarse else rng.uniform(0.005, 0.025), rng)
     if rng.random() < 0.6:
         source = elastic(source, size * (rng.uniform(0.015, 0.03) if coarse else rng.uniform(0.003, 0.012)), rng)
     sharp = elastic(face_mask(points, size, rng, kind), size * 0.02, rng)
