@@ -59,7 +59,8 @@ class Publisher:
         with self._wake:
             self._stopping = True
             self._wake.notify()
-        self._thread.join(timeout_s)
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
 
     def offer_window(self, window: Window) -> None:
         """Queue a window; the camera's oldest gives way when its queue is full."""

@@ -51,7 +51,7 @@ def parse(
     scheme = match[1].lower() if match else ""
     read_us = str(round(read_timeout_s * 1e6))
     if scheme in {"rtsp", "rtsps"}:
-        options = {"rtsp_transport": camera.transport, "timeout": read_us, "allowed_media_types": "video"}
+        options = {"rtsp_transport": camera.transport, "timeout": read_us}
         return _network(url, connect_timeout_s, options)
     if scheme in {"rtmp", "rtmps"}:
         return _network(url, connect_timeout_s, {"rw_timeout": read_us})

