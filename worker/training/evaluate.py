@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from worker.calibration import probabilities
@@ -29,6 +29,7 @@ from worker.training.sets import (
 SWAP_SOURCES = ("DeepFaceLive", "DFDC", "cfosco", "ghost", "faceswapWHU", "GenConViT")
 REAL_ONLY = ("LivePortrait", "V-Express")  # their real clips stand beside the swaps
 QUICK_GROUPS, QUICK_STILLS = 150, 80
+STILL_FRAMES = 2  # of a window made of a still: they share their picture
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -99,33 +100,44 @@ def probe(windows: Windows) -> Array:
     return probe_scores(np.array(features), windows.labels, windows.groups)
 
 
-def result(scores: Array, probed: Array, labels: npt.NDArray[np.int64], groups: list[str]) -> Result:
-    """AUC of scores and of the probe's, with intervals by group."""
-    figures = (auc_figure(scores, labels, groups), auc_figure(probed, labels, groups))
-    return Result(*figures, items=len(labels), groups=len(set(groups)))
+class Scored(NamedTuple):
+    """Windows with their logits and the probe's scores."""
+
+    windows: Windows
+    logits: Array
+    probed: Array
+
+    def result(self, clips: bool = False, which: list[int] | None = None) -> Result:
+        """How well they are told apart; with `clips`, a clip counts once, with the mean of its windows."""
+        chosen = list(range(len(self.logits))) if which is None else which
+        windows, logits, probed = picked(self.windows, chosen), self.logits[chosen], self.probed[chosen]
+        labels, groups = windows.labels, windows.groups
+        if clips:
+            probed = by_clip(windows, probed)[0]
+            logits, labels, groups, _ = by_clip(windows, logits)
+        figures = (auc_figure(logits, labels, groups), auc_figure(probed, labels, groups))
+        return Result(*figures, items=len(labels), groups=len(set(groups)))
 
 
-def judge(detector: Detector, windows: Windows, clips: bool = False) -> Result:
-    """How `windows` are told apart; with `clips`, the windows of a clip count as one item with their mean score."""
-    scores, probed = window_logits(detector, windows), probe(windows)
-    if not clips:
-        return result(scores, probed, windows.labels, windows.groups)
-    means, labels, names, _ = by_clip(windows, scores)
-    return result(means, by_clip(windows, probed)[0], labels, names)
+def scored(detector: Detector, windows: Windows) -> Scored:
+    """Windows through the detector and through the probe."""
+    return Scored(windows, window_logits(detector, windows), probe(windows))
 
 
 def report(detector: Detector, packs: dict[str, Pack]) -> dict[str, Result]:
     """Every evaluation set of the model card, on packs named dfdc, stills and dev."""
-    stills, dev = packs["stills"], clip_windows(packs["dev"], "dev")
-    held = stills.where("held")
-    found = {"dfdc_frames": judge(detector, dfdc_windows(packs["dfdc"], "held"))}
+    stills, held = packs["stills"], packs["stills"].where("held")
+    found = {"dfdc_frames": scored(detector, dfdc_windows(packs["dfdc"], "held")).result()}
     for kind in ("subtle", "coarse"):
-        pairs = [still_windows(stills, held, as_is, 4, seed=11) for as_is in ("as-is", kind)]
-        found[f"{kind}_stills"] = judge(detector, joined(pairs))
-        found[f"{kind}_clips"] = judge(detector, blended_clips(packs["dev"], "dev", kind == "coarse"))
-    found["dev_all"] = judge(detector, dev, clips=True)
-    swaps = [i for i, source in enumerate(dev.sources) if source in SWAP_SOURCES or _real_beside(dev, i)]
-    found["dev_swaps"] = judge(detector, picked(dev, swaps), clips=True)
+        pairs = joined([still_windows(stills, held, which, STILL_FRAMES, seed=11) for which in ("as-is", kind)])
+        found[f"{kind}_stills"] = scored(detector, pairs).result()
+        found[f"{kind}_clips"] = scored(detector, blended_clips(packs["dev"], "dev", kind == "coarse")).result()
+    dev = scored(detector, clip_windows(packs["dev"], "dev"))
+    swaps = [
+        i for i, source in enumerate(dev.windows.sources) if source in SWAP_SOURCES or _real_beside(dev.windows, i)
+    ]
+    found["dev_all"] = dev.result(clips=True)
+    found["dev_swaps"] = dev.result(clips=True, which=swaps)
     return found
 
 

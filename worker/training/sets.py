@@ -29,7 +29,7 @@ class Windows(NamedTuple):
     margins: list[float]
 
 
-def dfdc_windows(pack: Pack, split: Split, fakes_per_group: int = 5) -> Windows:
+def dfdc_windows(pack: Pack, split: Split, fakes_per_group: int = 2) -> Windows:
     """Single-frame windows of DFDC crops: every real and up to `fakes_per_group` fakes of each group of `split`."""
     crops, labels, groups = [], [], []
     for group, (reals, fakes) in pack.groups(split).items():

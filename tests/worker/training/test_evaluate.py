@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from tests.worker.test_model import tiny
@@ -63,3 +64,27 @@ def test_alarms_count_real_windows_only(tmp_path: Path) -> None:
     windows = sets.clip_windows(made, "dev", frames=1)
     assert evaluate.alarms(model, windows, 1.0, 0.0).value == 1.0
     assert evaluate.alarms(model, windows, 1.0, 1.1).value == 0.0
+
+
+def test_scored_by_window_and_by_clip() -> None:
+    windows = sets.Windows([[]] * 4, np.array([0, 0, 1, 1]), ["a", "a", "b", "c"], ["x"] * 4, [1.4] * 4)
+    judged = evaluate.Scored(windows, np.array([0.0, 0.9, 1.0, 0.5]), np.zeros(4))
+    assert judged.result().auc.value == 0.75
+    by_clip = judged.result(clips=True)
+    assert (by_clip.auc.value, by_clip.items, by_clip.probe.value) == (1.0, 3, 0.5)
+    assert judged.result(which=[1, 3]).auc.value == 0.0
+
+
+def test_report_has_every_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    packs = {
+        "dfdc": pack(tmp_path / "dfdc", "DFDC", 5, 1, 0.8, "held"),
+        "stills": pack(tmp_path / "stills", "lfw", 5, 0, 1.4, "held"),
+        "dev": pack(tmp_path / "dev", "ghost", 5, 1, 1.4, "dev"),
+    }
+    monkeypatch.setattr(evaluate, "clip_windows", lambda made, split: sets.clip_windows(made, split, frames=1))
+    found = evaluate.report(tiny(), packs)
+    assert set(found) == {
+        "dfdc_frames", "subtle_stills", "coarse_stills", "subtle_clips", "coarse_clips", "dev_all", "dev_swaps",
+    }  # fmt: skip
+    assert found["dev_all"].items == 10
+    assert all(0 <= r.auc.lo <= r.auc.value <= r.auc.hi <= 1 for r in found.values())

@@ -107,7 +107,7 @@ def test_export_makes_a_checkpoint_that_loads(tmp_path: Path, measured: dict[str
     run = Run(tmp_path / "run", RECIPE)
     run.step = 5
     run.save()
-    results = {"x": evaluate.judge(run.averaged(), sets.dfdc_windows(measured["dfdc"], "held"))}
+    results = {"x": evaluate.scored(run.averaged(), sets.dfdc_windows(measured["dfdc"], "held")).result()}
     meta = export.export(tmp_path / "run", measured, tmp_path / "out.safetensors", "tiny", results)
     model, loaded = checkpoint.load(tmp_path / "out.safetensors")
     assert loaded == meta
