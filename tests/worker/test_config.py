@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -26,3 +27,9 @@ def test_the_pure_modules_and_those_of_the_queue_do_without_torch() -> None:
     code = f"import sys; from worker import {light}; sys.exit(' '.join({{'torch', 'av'}} & set(sys.modules)) or 0)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_openmp_is_told_not_to_spin_before_torch_is_loaded() -> None:
+    code = "import os, sys, worker; sys.exit('torch' in sys.modules or os.environ['OMP_WAIT_POLICY'] != 'PASSIVE')"
+    env = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    assert subprocess.run([sys.executable, "-c", code], env=env, check=False).returncode == 0
