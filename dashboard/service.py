@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import redis.asyncio
 import uvicorn
@@ -31,17 +31,8 @@ from wire.messages import ServiceState, ServiceStatus
 from wire.settings import Settings
 from wire.telemetry import Log
 
-GRACE_S = 2  # for open connections when the service stops
+GRACE_S = 1  # for open connections when the service stops
 BACKLOG = 1024
-
-
-class Server(uvicorn.Server):
-    """uvicorn without its signal handlers: they would end the process by the signal instead of cleanly."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave the signals to `run`."""
-        yield
 
 
 def run(settings: Settings) -> None:
@@ -54,7 +45,8 @@ def run(settings: Settings) -> None:
 
 async def _until_signalled(config: DashboardConfig, listener: socket.socket, log: Log) -> None:
     def stop(_number: int, _frame: object) -> None:
-        server.should_exit = True  # uvicorn looks ten times a second
+        # uvicorn has handlers of its own while it serves; afterwards it raises the signal again, for this one.
+        server.should_exit = True
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     bus = connect_async(config.redis_url)
@@ -66,7 +58,7 @@ async def _until_signalled(config: DashboardConfig, listener: socket.socket, log
             signal.signal(number, handler)
 
 
-def assemble(config: DashboardConfig, bus: redis.asyncio.Redis, log: Log) -> tuple[Server, Hub]:
+def assemble(config: DashboardConfig, bus: redis.asyncio.Redis, log: Log) -> tuple[uvicorn.Server, Hub]:
     """The web server and the hub behind it, not yet running."""
     metrics = Metrics()
     hub = Hub(config, bus, log, metrics)
@@ -77,11 +69,16 @@ def assemble(config: DashboardConfig, bus: redis.asyncio.Redis, log: Log) -> tup
         ws_max_size=MAX_MESSAGE_BYTES, ws_per_message_deflate=False, server_header=False,
         timeout_graceful_shutdown=GRACE_S, proxy_headers=False,
     )  # fmt: skip
-    return Server(options), hub
+    return uvicorn.Server(options), hub
 
 
 async def serve(
-    config: DashboardConfig, server: Server, hub: Hub, bus: redis.asyncio.Redis, listener: socket.socket, log: Log
+    config: DashboardConfig,
+    server: uvicorn.Server,
+    hub: Hub,
+    bus: redis.asyncio.Redis,
+    listener: socket.socket,
+    log: Log,
 ) -> None:
     """Serve on `listener` until `server.should_exit`."""
     log.info("listening", url=address(config.host, listener))

@@ -11,7 +11,6 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 SEND_BUFFER = 128 * 1024  # in the kernel, per connection; Linux doubles it
 FLUSH_S = 10.0  # what a closed peer has left to read its close code
-STOP_S = 1.0  # the same when the server stops
 
 
 class BoundedProtocol(WebSocketsSansIOProtocol):
@@ -24,19 +23,10 @@ class BoundedProtocol(WebSocketsSansIOProtocol):
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
 
     async def send(self, message: Any) -> None:
-        """Send one ASGI event; a close does not wait for room, since there may never be any."""
+        """Send one ASGI event; a close may have to wait for room that never comes."""
         if message["type"] == "websocket.close":
-            self.writable.set()
-            self._cut_after(FLUSH_S)
+            asyncio.get_running_loop().call_later(FLUSH_S, self._cut)
         await super().send(message)
-
-    def shutdown(self) -> None:
-        """The server stops."""
-        super().shutdown()
-        self._cut_after(STOP_S)
-
-    def _cut_after(self, seconds: float) -> None:
-        asyncio.get_running_loop().call_later(seconds, self._cut)
 
     def _cut(self) -> None:
         if not self.disconnected:

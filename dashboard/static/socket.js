@@ -50,8 +50,9 @@ export class Link extends EventTarget {
     this.#silenceMs = (message.heartbeat_s + 3) * 1000;
     this.#tell("welcome", message);
     this.#tell("link", "live");
-    const since = this.#cursor || message.cursor;
-    const subscribe = { type: "subscribe", id: "page", topics: ["alerts", "scores", "cameras"], since };
+    this.#cursor ??= message.cursor;
+    const topics = ["alerts", "scores", "cameras"];
+    const subscribe = { type: "subscribe", id: "page", topics, since: this.#cursor };
     this.#socket.send(JSON.stringify(subscribe));
   }
 

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 import redis
 import structlog
+import uvicorn
 
 from dashboard.config import DashboardConfig
 from dashboard.hub import Hub
-from dashboard.service import Server, assemble, listen, serve
+from dashboard.service import assemble, listen, serve
 from tests.dashboard.feed import Feed
 from tests.support.servers import wait_until
 from wire.bus import connect_async
@@ -28,7 +29,8 @@ class Running:
     config: DashboardConfig
     port: int = 0
     hub: Hub = field(init=False)
-    _server: Server = field(init=False)
+    loop: asyncio.AbstractEventLoop = field(init=False)
+    _server: uvicorn.Server = field(init=False)
     _failure: BaseException | None = None
 
     @property
@@ -48,6 +50,7 @@ class Running:
         ready = threading.Event()
 
         async def main() -> None:
+            self.loop = asyncio.get_running_loop()
             bus = connect_async(self.config.redis_url)
             log: Any = structlog.wrap_logger(structlog.PrintLogger(), processors=[_silent])
             self._server, self.hub = assemble(self.config, bus, log)
@@ -69,6 +72,11 @@ class Running:
         """Wait until it has the whole picture."""
         wait_until(self.hub.synced.is_set, 10, "the dashboard has read Redis")
         return self
+
+    @property
+    def connections(self) -> int:
+        """Open connections of any kind."""
+        return len(self._server.server_state.connections)
 
     def stop(self) -> None:
         """End it as SIGTERM would, and pass on what it died of."""

@@ -172,6 +172,7 @@ def test_a_lost_connection_is_told_and_nothing_stays_clean_and_nothing_is_missed
         one.stop()
         expect(page.locator("#banners")).to_contain_text(re.compile(r"lost\. Showing the state of \d+:\d\d:\d\d"))
         verdict(page, "door", "Stale")
+        expect(page.locator("#camera-door")).to_contain_text("This page is not connected")
         expect(page.locator("#link")).to_have_text("Not connected")
         expect(page.locator("alert-item")).to_contain_text("not known whether it lasts")
         assert page.title().startswith(("Not connected", "(1)"))
@@ -182,6 +183,7 @@ def test_a_lost_connection_is_told_and_nothing_stays_clean_and_nothing_is_missed
         verdict(page, "door", "Clean")
         expect(page.locator("#banners")).to_be_empty()
         expect(page.locator("alert-item .tag")).to_have_text(["Ended", "Ended"])
+        expect(page.locator("#announcer")).to_contain_text("camera yard")  # told, though it began while we were away
 
 
 def test_a_lost_redis_is_told(page: Page, dashboard: Start, tmp_path: Path) -> None:

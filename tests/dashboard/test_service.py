@@ -20,6 +20,7 @@ import redis
 from websockets.sync.client import connect
 
 from dashboard.config import from_settings, is_loopback
+from tests.dashboard.feed import Feed
 from tests.support.servers import end, free_port, valkey, wait_until
 from wire.errors import ConfigError
 from wire.keys import Keys
@@ -75,17 +76,21 @@ def test_sigterm_ends_it_cleanly_and_soon_with_100_subscribers(redis_url: str, b
 
 
 def test_a_stalled_subscriber_does_not_keep_it_from_ending(redis_url: str, bus: redis.Redis) -> None:
+    feed = Feed(bus)
+    for number in range(1000):
+        feed.alert("a", "update", windows=number, model="x" * 1000)
     with running(redis_url) as (process, url):
-        port = int(url.rsplit(":", 1)[1])
-        with socket.create_connection(("127.0.0.1", port)) as slow:
-            slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            slow.sendall(
-                f"GET /ws/v1 HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
-            )
-            slow.recv(1000)
+        slow = socket.create_connection(("127.0.0.1", int(url.rsplit(":", 1)[1])))
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        with connect(f"ws{url[4:]}/ws/v1", sock=slow, close_timeout=0, max_queue=1) as one:
+            one.send('{"type":"hello","version":1}')
+            wait_until(lambda: '"welcome"' in one.recv(timeout=10), 10, "the welcome")
+            one.send('{"type":"subscribe","id":"s","since":"0"}')
+            wait_until(lambda: '"subscribed"' in one.recv(timeout=10), 10, "the subscription")
+            began = time.monotonic()
             process.send_signal(signal.SIGTERM)
-            assert process.wait(5) == 0
+            assert process.wait(10) == 0
+            assert time.monotonic() - began < 3
 
 
 def test_a_port_in_use_is_one_line(redis_url: str) -> None:
