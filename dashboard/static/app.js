@@ -136,7 +136,7 @@ function renderBanners() {
 /** The cameras that need eyes, the worst first; each leads to its card. */
 function renderSummary() {
   const wanting = [...cards.values()]
-    .filter((one) => one.view)
+    .filter((one) => one.view && page.link === "live") // else the banner says it of all
     .map((one) => ({ one, verdict: one.effective.verdict }))
     .filter(({ verdict }) => VERDICTS[verdict].rank >= VERDICTS.offline.rank)
     .sort((a, b) => VERDICTS[b.verdict].rank - VERDICTS[a.verdict].rank || a.one.name.localeCompare(b.one.name));
