@@ -35,7 +35,7 @@ from dashboard.protocol import (
     Topic,
     Welcome,
 )
-from wire.errors import UnmaskError
+from wire.errors import UnmaskError, UsageError
 from wire.messages import AlertEventName, AlertKind, Severity
 from wire.redact import redact
 
@@ -48,6 +48,10 @@ _SUBSCRIPTION = "1"
 
 class SubscribeError(UnmaskError):
     """The server can't be subscribed to, now or later."""
+
+
+class AddressError(UsageError, SubscribeError):
+    """The address is none of a WebSocket."""
 
 
 class Client:
@@ -168,7 +172,7 @@ class Client:
         """The error to end with, where trying again can't help."""
         address = "give the address of a dashboard, e.g. ws://127.0.0.1:8008/ws/v1"
         if isinstance(error, InvalidURI):
-            return SubscribeError(f"{self._shown} is no WebSocket address", address)
+            return AddressError(f"{self._shown} is no WebSocket address", address)
         if isinstance(error, ConnectionClosed) and error.rcvd:
             if error.rcvd.code == protocol.CLOSE_UNAUTHORISED:
                 return SubscribeError(f"{self._shown} refuses the token", "set --token or UNMASK_DASHBOARD__TOKEN")

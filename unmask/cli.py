@@ -123,7 +123,7 @@ def watch(
     topic: Annotated[list[Topic] | None, typer.Option(help="What to subscribe to; repeatable.")] = None,
     camera: Annotated[list[str] | None, typer.Option(help="Name or pattern, e.g. 'lobby-*'; repeatable.")] = None,
     since: Annotated[str | None, typer.Option(metavar="CURSOR", help="Replay alerts after this cursor first.")] = None,
-    token: Annotated[str | None, typer.Option(envvar="UNMASK_TOKEN", help="The dashboard's token.")] = None,
+    token: Annotated[str | None, typer.Option(envvar="UNMASK_DASHBOARD__TOKEN", help="The dashboard's token.")] = None,
 ) -> None:
     """Subscribe to alerts (or scores, or camera states) and print them; reconnects and resumes by itself."""
     from unmask import subscriber
