@@ -1,7 +1,7 @@
 """Who runs which camera: a lease per camera in Redis, and a fair share for each of several streamers.
 
-A streamer that has too few asks for a camera under `<lease>:wanted`; one that has more than its share and sees the
-wish lets go. A camera nobody wants is taken by whoever knows it. The plan is pure, the scripts make each step atomic.
+A streamer that knows of one with at least two cameras more asks for one of them under `<lease>:wanted`, and the other,
+seeing the wish, lets go. A camera that stays free is taken by whoever knows it. The plan is pure, each step atomic.
 """
 
 from __future__ import annotations
@@ -38,19 +38,27 @@ class Plan:
 def plan(me: str, owners: Mapping[str, str | None], wanted: Mapping[str, str | None], overdue: frozenset[str]) -> Plan:
     """Next steps of streamer `me`. `overdue`: cameras that have been free for longer than the grace time."""
     streamers = {me} | {name for name in (*owners.values(), *wanted.values()) if name}
-    most = -(-len(owners) // len(streamers))
-    least = len(owners) // len(streamers)
+    held = {name: sum(owner == name for owner in owners.values()) for name in streamers}
     mine = [camera for camera, owner in owners.items() if owner == me]
     free = [camera for camera, owner in owners.items() if owner is None]
-    room = max(0, most - len(mine))
+    room = max(0, -(-len(owners) // len(streamers)) - len(mine))
     acquire = free[:room] + [camera for camera in free[room:] if camera in overdue]
-    wishes = [camera for camera in mine if wanted.get(camera) not in (None, me)]
-    release = wishes[: max(0, len(mine) - most)]
-    short = least - len(mine) - len(acquire)
-    held = {name: sum(owner == name for owner in owners.values()) for name in streamers - {me}}
-    others = [(camera, owner) for camera, owner in owners.items() if owner and owner != me]
-    others.sort(key=lambda pair: (-held[pair[1]], wanted.get(pair[0]) not in (None, me)))
-    return Plan(tuple(acquire), tuple(release), tuple(camera for camera, _ in others[: max(0, short)]))
+    release = []
+    for camera in mine:
+        wisher = wanted.get(camera)
+        if wisher and held[me] - held[wisher] >= 2:
+            release.append(camera)
+            held[me], held[wisher] = held[me] - 1, held[wisher] + 1
+    held[me] += len(acquire)
+    want = []
+    for camera, owner in sorted(owners.items(), key=lambda pair: -held[pair[1] or me]):
+        if owner is None or owner == me or held[owner] - held[me] < 2:
+            continue
+        held[owner] -= 1
+        if wanted.get(camera) in (None, me):  # else it goes to another who asked first
+            want.append(camera)
+            held[me] += 1
+    return Plan(tuple(acquire), tuple(release), tuple(want))
 
 
 class Leases:

@@ -71,7 +71,7 @@ class StreamerSettings(Section):
     min_face_px: float = Field(32.0, ge=8, description="Smaller faces are not tracked")
     max_faces: int = Field(8, ge=1, le=64, description="Faces followed at once per camera, the largest first")
     connect_timeout_s: Seconds = Field(5.0, description="Until a camera that does not answer counts as timed out")
-    read_timeout_s: Seconds = Field(2.5, description="Socket silence after which a stream is reopened")
+    read_timeout_s: Seconds = Field(2.5, description="Socket silence; a stream is reopened after twice this")
     frozen_after_s: Seconds = Field(3.0, description="Age of the newest frame at which the camera counts as frozen")
     backoff_s: tuple[Seconds, ...] = Field((0.5, 1, 2, 5, 10), min_length=1, description="Waits between reconnects")
     queue_max_age_s: Seconds = Field(30.0, description="Older windows are dropped from the queue, and counted")

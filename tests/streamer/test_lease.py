@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import redis
-from hypothesis import given
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from streamer.lease import GRACE_S, Leases, plan
@@ -35,6 +35,7 @@ def test_a_camera_nobody_takes_is_taken_beyond_the_share() -> None:
     assert plan("a", owners, {}, frozenset({"4"})).acquire == ("4",)
 
 
+@settings(max_examples=60, phases=[Phase.explicit, Phase.reuse, Phase.generate])  # shrinking takes minutes
 @given(
     cameras=st.integers(1, 12),
     streamers=st.integers(1, 5),
@@ -68,7 +69,7 @@ def test_any_start_settles_in_fair_shares(cameras: int, streamers: int, start: l
     held = [sum(owner == name for owner in owners.values()) for name in names]
     assert sum(held) == cameras, owners
     assert moves == 0, "still moving"
-    assert max(held) - min(held) <= 1 or max(held) <= -(-cameras // streamers), held
+    assert max(held) - min(held) <= 1, held
 
 
 def test_a_lease_is_exclusive_renewed_and_given_back(bus: redis.Redis, keys: Keys) -> None:

@@ -82,9 +82,12 @@ def test_a_miss_at_the_end_is_thrown_away() -> None:
 
 def test_an_epoch_starts_with_nothing() -> None:
     builder = WindowBuilder("cam", 3, 1, GAP)
-    build(builder, range(2))
-    at = sample(0, epoch=6, captured=2 * STEP)
-    assert builder.add(at, [crop(at, "5-0")], 0) == []
+    assert [w.seq for w in build(builder, range(4))] == [0, 1]
+    made = []
+    for index in range(3):
+        at = sample(index, epoch=6, captured=(4 + index) * STEP)
+        made += builder.add(at, [crop(at, "5-0")], 0)
+    assert [(w.epoch, w.seq, len(w.frames)) for w in made] == [(6, 0, 3)]
 
 
 @pytest.mark.parametrize("broken", [Sample(5, 3, 2 * STEP, SIZE), Sample(5, 2, 60.0, SIZE)])
