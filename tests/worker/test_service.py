@@ -23,8 +23,8 @@ Start = Callable[..., Worker]
 
 
 @pytest.fixture
-def start(tiny: Path) -> Iterator[Start]:
-    """Starts workers; they are stopped at the end."""
+def start(tiny: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Start]:
+    """Starts workers; they are stopped at the end, before the capture they log to."""
     running: list[tuple[Worker, threading.Thread]] = []
 
     def begin(url: str, alerts: dict[str, Any] | None = None, **changed: Any) -> Worker:
@@ -165,18 +165,23 @@ def test_two_workers_with_short_patience_score_everything_once(redis_url: str, s
     assert seen.outcomes() == {"scored": 120}
 
 
+def heard(capsys: pytest.CaptureFixture[str], words: str) -> Callable[[], bool]:
+    """Asks whether the log has said so since the last asking."""
+    so_far: list[str] = []
+
+    def asked() -> bool:
+        so_far.append(capsys.readouterr().err)
+        return words in "".join(so_far)
+
+    return asked
+
+
 def test_started_before_redis_it_waits_and_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], start: Start
 ) -> None:
     port = free_port()
     start(f"redis://127.0.0.1:{port}/0")
-    heard: list[str] = []
-
-    def said() -> bool:
-        heard.append(capsys.readouterr().err)
-        return "waiting for Redis" in "".join(heard)
-
-    wait_until(said, 10, "it says so")
+    wait_until(heard(capsys, "waiting for Redis"), 10, "it says so")
     with valkey(tmp_path, port=port) as (url, _), redis.Redis.from_url(url) as bus:
         seen = Seen(bus, Keys())
         seen.put(0)
@@ -195,14 +200,15 @@ def test_redis_killed_and_back_nothing_is_lost_or_doubled(
         wait_until(seen.settled(4), 20, "under way")
         server.kill()
         server.wait()
+        wait_until(heard(capsys, "Redis is away"), 20, "it says so")
     with valkey(tmp_path, port=port, aof=True) as (url, _), redis.Redis.from_url(url) as bus:
+        wait_until(heard(capsys, "Redis is back"), 20, "it says so")
         seen = Seen(bus, Keys())
         wait_until(seen.settled(40), 20, "all scored")
         assert sorted(seen.scored()) == sorted(f"door/1-0/{seq}" for seq in range(40))
         assert seen.outcomes() == {"scored": 40}
         seen.put(40)
         wait_until(seen.settled(41), 20, "and on")
-    assert "Redis is back" in capsys.readouterr().err
 
 
 def test_without_a_checkpoint_nothing_is_touched(redis_url: str, seen: Seen, tmp_path: Path) -> None:
