@@ -87,7 +87,8 @@ class Degradation(msgspec.Struct, frozen=True):
 def draw(rng: np.random.Generator, low: int, high: int) -> Degradation:
     """A degradation of crops between `low` and `high` pixels; a quarter of all draws is close to clean."""
     light = rng.random() < 0.25
-    gain = 1 + rng.normal(0, 0.05 if light else 0.1) + rng.normal(0, 0.02 if light else 0.04, 3)
+    # casts as strong as a coarse blend's: what differs from its surroundings tells, an odd colour does not
+    gain = np.clip(1 + rng.normal(0, 0.05 if light else 0.1) + rng.normal(0, 0.03 if light else 0.11, 3), 0.5, 1.6)
     picked = [int(rng.integers(30, 101))] if rng.random() < 0.75 and not light else []
     return Degradation(
         native=int(rng.integers(low, high + 1)) // 2 * 2,
