@@ -18,9 +18,9 @@ from dashboard.metrics import Metrics
 from dashboard.protocol import BusStatus, CameraMessage, CameraView, ScoreMessage, Services, encode
 from dashboard.state import TIMELINE_S, CameraBook
 from dashboard.streams import BUS_ERRORS, Page, Row
+from wire.bus import reason
 from wire.errors import DecodeError
 from wire.messages import CameraState, Score, ServiceState
-from wire.redact import redact
 from wire.telemetry import Log, Throttle
 
 BLOCK_MS = 2000
@@ -79,7 +79,7 @@ class Hub:
             except BUS_ERRORS as error:
                 self._set_bus("lost")
                 if self._throttle.admit("redis") is not None:
-                    self._log.warning("redis lost", reason=redact(str(error)), retry_s=BACKOFF_S[min(failures, 4)])
+                    self._log.warning("redis lost", reason=reason(error), retry_s=BACKOFF_S[min(failures, 4)])
                 await asyncio.sleep(BACKOFF_S[min(failures, len(BACKOFF_S) - 1)])
                 failures += 1
 

@@ -25,12 +25,14 @@ from dashboard.tasks import end
 from dashboard.transport import BoundedProtocol
 from wire import telemetry
 from wire.bus import connect_async
+from wire.ending import leave_within
 from wire.errors import ServiceError
 from wire.heartbeat import TTL_S
 from wire.messages import ServiceState, ServiceStatus
 from wire.settings import Settings
 from wire.telemetry import Log
 
+LEAVE_S = 1.2  # after the last connection
 GRACE_S = 1  # for open connections when the service stops
 BACKLOG = 1024
 
@@ -47,6 +49,7 @@ async def _until_signalled(config: DashboardConfig, listener: socket.socket, log
     def stop(_number: int, _frame: object) -> None:
         # uvicorn has handlers of its own while it serves; afterwards it raises the signal again, for this one.
         server.should_exit = True
+        leave_within(LEAVE_S)  # a name that does not resolve keeps asyncio from closing
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     bus = connect_async(config.redis_url)

@@ -25,7 +25,6 @@ from wire import bus as wire_bus
 from wire.errors import DecodeError, RedisUnreachable
 from wire.heartbeat import Heartbeat
 from wire.messages import CameraState, CameraStatus
-from wire.redact import redact
 from wire.settings import Settings
 from wire.telemetry import Log, Throttle, setup
 
@@ -147,7 +146,7 @@ class Streamer:
     def _unreachable(self, error: redis.RedisError) -> None:
         held = self._throttle.admit("redis")
         if held is not None:
-            self._log.warning("Redis does not answer; the cameras go on", error=redact(str(error)))
+            self._log.warning("Redis does not answer; the cameras go on", error=wire_bus.reason(error))
 
     def _shut_down(self) -> None:
         self._log.info("streamer stopping")

@@ -19,7 +19,7 @@ def connect(url: str) -> redis.Redis:
     try:
         client.ping()
     except (redis.RedisError, OSError) as error:
-        raise RedisUnreachable(redact(url), redact(_reason(error))) from error
+        raise RedisUnreachable(redact(url), reason(error)) from error
     return client
 
 
@@ -32,7 +32,7 @@ def _open(url: str) -> redis.Redis:
             health_check_interval=15,
         )
     except ValueError as error:
-        raise RedisUnreachable(redact(url), redact(str(error).splitlines()[0])) from error
+        raise RedisUnreachable(redact(url), reason(error)) from error
 
 
 def connect_async(url: str) -> redis.asyncio.Redis:
@@ -45,8 +45,10 @@ def connect_async(url: str) -> redis.asyncio.Redis:
             health_check_interval=15,
         )
     except ValueError as error:
-        raise RedisUnreachable(redact(url), redact(str(error).splitlines()[0])) from error
+        raise RedisUnreachable(redact(url), reason(error)) from error
 
 
-def _reason(error: BaseException) -> str:
-    return str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+def reason(error: BaseException, limit: int = 160) -> str:
+    """Why Redis failed, in one short line without credentials: a server's own explanation may be a page long."""
+    words = redact(" ".join(str(error).split())) or type(error).__name__
+    return words.rstrip(".") if len(words) <= limit else words[: limit - 1] + "…"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 import time
@@ -11,6 +10,7 @@ from collections.abc import Callable
 import redis
 
 from wire import bus, telemetry
+from wire.ending import leave_within
 from wire.errors import RedisUnreachable
 from wire.heartbeat import Heartbeat
 from wire.settings import Settings
@@ -27,8 +27,8 @@ from worker.scorer import Abandoned, Scorer
 from worker.trial import Decided, Trial
 
 BACKOFF_S = (0.1, 0.2, 0.5, 1.0)
-STOP_BATCH_S = 1.5  # a batch that takes longer after SIGTERM is left to be redelivered
-STOP_S = 2.5
+STOP_BATCH_S = 1.0  # a batch that takes longer after SIGTERM is left to be redelivered
+STOP_S = 2.0
 
 
 def run(settings: Settings) -> None:
@@ -37,9 +37,7 @@ def run(settings: Settings) -> None:
 
     def end(_number: int, _frame: object) -> None:
         worker.stop()
-        timer = threading.Timer(STOP_S, os._exit, (0,))  # Redis frozen in the middle of a reply: leave all the same
-        timer.daemon = True
-        timer.start()
+        leave_within(STOP_S)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
@@ -129,7 +127,7 @@ class Worker:
     def _say(self, what: str, error: Exception) -> None:
         held = self._throttle.admit(what)
         if held is not None:
-            self._log.warning(what, error=" ".join(str(error).split()), repeated=held)
+            self._log.warning(what, error=bus.reason(error), repeated=held)
 
     def _abandon(self) -> bool:
         return self._stop.is_set() and time.monotonic() > self._stop_by

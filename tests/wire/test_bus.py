@@ -26,3 +26,10 @@ def test_unreachable_is_one_line_without_the_password() -> None:
 def test_a_url_that_is_none_is_unreachable_too(url: str) -> None:
     with pytest.raises(RedisUnreachable):
         bus.connect(url)
+
+
+def test_a_reason_is_short_and_has_no_credentials() -> None:
+    said = bus.reason(ConnectionError(f"DENIED by redis://:hunter2@h/\n{'read this long page ' * 40}"))
+    assert said.startswith("DENIED by redis://***@h/ read")
+    assert len(said) == 160
+    assert bus.reason(TimeoutError()) == "TimeoutError"
