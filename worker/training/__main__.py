@@ -58,15 +58,12 @@ def export(
     run: Annotated[Path, typer.Option(help="Folder of the run.")],
     out: Annotated[Path, typer.Option(help="The checkpoint to write.")],
     name: Annotated[str, typer.Option(help="Name of the model; its id adds 8 digits of the weights' sha256.")],
-    measure: Annotated[bool, typer.Option(help="Measure it first and store the figures in it.")] = True,
 ) -> None:
-    """Write the run's averaged weights as a calibrated checkpoint."""
-    from worker.training import evaluate as judging
+    """Write the run's averaged weights as a calibrated checkpoint; `evaluate --store` adds its figures."""
     from worker.training import export as exporting
 
-    loaded = {part: Pack(packs / part) for part in ("dfdc", "stills", "train", "dev")}
-    detector, _ = exporting.averaged(run)
-    meta = exporting.export(run, loaded, out, name, judging.report(detector, loaded) if measure else None)
+    loaded = {part: Pack(packs / part) for part in ("dfdc", "stills", "train")}
+    meta = exporting.export(run, loaded, out, name)
     typer.echo(msgspec.json.format(msgspec.json.encode(meta), indent=2).decode())
 
 
@@ -74,16 +71,21 @@ def export(
 def evaluate(
     packs: Annotated[Path, typer.Option(help="Folder that `pack` wrote.")],
     model: Annotated[Path, typer.Option(help="The checkpoint to measure.")] = DEFAULT,
+    store: Annotated[bool, typer.Option(help="Write the figures into the checkpoint's metadata.")] = False,
 ) -> None:
     """Measure a checkpoint: one JSON object to standard output."""
     from worker.training import evaluate as judging
+    from worker.training import export as exporting
     from worker.training.sets import clip_windows
 
     detector, meta = load(model)
     loaded = {part: Pack(packs / part) for part in ("dfdc", "stills", "dev")}
     clips = clip_windows(loaded["dev"], "dev")
     alarm = judging.alarms(detector, clips, meta.temperature, meta.thresholds.fake.p)
-    facts = {"model": meta.model_id, "sets": judging.report(detector, loaded), "dev_false_fake": alarm}
+    sets = judging.report(detector, loaded)
+    if store:
+        exporting.store(model, sets)
+    facts = {"model": meta.model_id, "sets": sets, "dev_false_fake": alarm}
     typer.echo(msgspec.json.format(msgspec.json.encode(facts), indent=2).decode())
 
 

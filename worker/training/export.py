@@ -48,10 +48,8 @@ def real_weights(windows: Windows) -> Array:
     return np.array([1 / counts[source] for source in windows.sources])
 
 
-def export(
-    folder: Path, packs: dict[str, Pack], out: Path, name: str, results: dict[str, Result] | None = None
-) -> Meta:
-    """Writes the run's averaged detector to `out`, calibrated; `results` become the metadata's metrics."""
+def export(folder: Path, packs: dict[str, Pack], out: Path, name: str) -> Meta:
+    """Writes the run's averaged detector to `out`, calibrated."""
     detector, passes = averaged(folder)
     windows = calibration_windows(packs["dfdc"], packs["stills"])
     logits, labels, weights = window_logits(detector, windows), windows.labels, real_weights(windows)
@@ -64,8 +62,15 @@ def export(
         thresholds=thresholds(real, SUSPECT_ALARMS, FAKE_ALARMS, weights[labels == 0]),
         data_digest="-".join(packs[part].digest() for part in ("dfdc", "stills", "train")),
         passes=passes,
-        metrics={key: Measured(r.auc.value, r.auc.lo, r.auc.hi) for key, r in (results or {}).items()},
+        metrics={},
         baseline=True,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     return checkpoint.save(out, detector, meta)
+
+
+def store(path: Path, results: dict[str, Result]) -> Meta:
+    """Writes `results` into the metadata of the checkpoint at `path`; weights and model id stay what they are."""
+    model, meta = checkpoint.load(path)
+    metrics = {key: Measured(r.auc.value, r.auc.lo, r.auc.hi) for key, r in results.items()}
+    return checkpoint.save(path, model, msgspec.structs.replace(meta, metrics=metrics))

@@ -59,6 +59,11 @@ def share_figure(hits: npt.NDArray[np.bool_], groups: list[str], draws: int = 50
     sums = np.array([[hits[owner == name].sum(), (owner == name).sum()] for name in names], float)
     drawn = sums[rng.integers(len(names), size=(draws, len(names)))].sum(1)
     lo, hi = np.percentile(drawn[:, 0] / drawn[:, 1], [2.5, 97.5])
+    bound = 0.025 ** (1 / len(names))  # Clopper and Pearson's, where no draw can show any spread
+    if not hits.any():
+        hi = 1 - bound
+    elif hits.all():
+        lo = bound
     return Figure(float(hits.mean()), float(lo), float(hi))
 
 

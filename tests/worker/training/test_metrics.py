@@ -47,6 +47,14 @@ def test_share_figure() -> None:
     assert str(figure).startswith("0.250 (0.000-")
 
 
+def test_no_hit_is_no_proof_of_none() -> None:
+    """None in twenty clips still leaves up to 17 % possible."""
+    figure = share_figure(np.zeros(40, np.bool_), [str(i // 2) for i in range(40)])
+    assert (figure.value, figure.lo) == (0.0, 0.0)
+    assert figure.hi == pytest.approx(0.168, abs=0.001)
+    assert share_figure(np.ones(4, np.bool_), list("abcd")).lo == pytest.approx(0.398, abs=0.001)
+
+
 def test_shortcuts_see_blur() -> None:
     sharp, soft = shortcuts(face(0)), shortcuts(coarsen(face(0), 0.3))
     assert soft[0] < sharp[0]

@@ -108,9 +108,11 @@ def test_export_makes_a_checkpoint_that_loads(tmp_path: Path, measured: dict[str
     run.step = 5
     run.save()
     results = {"x": evaluate.scored(run.averaged(), sets.dfdc_windows(measured["dfdc"], "held")).result()}
-    meta = export.export(tmp_path / "run", measured, tmp_path / "out.safetensors", "tiny", results)
-    model, loaded = checkpoint.load(tmp_path / "out.safetensors")
-    assert loaded == meta
+    out = tmp_path / "out.safetensors"
+    meta = export.export(tmp_path / "run", measured, out, "tiny")
+    assert export.store(out, results).model_id == meta.model_id  # the same weights, to the bit
+    model, loaded = checkpoint.load(out)
+    assert loaded == msgspec.structs.replace(meta, metrics=loaded.metrics)
     assert loaded.passes == 5 * 2 * RECIPE.pairs
     assert loaded.metrics["x"].lo <= loaded.metrics["x"].value <= loaded.metrics["x"].hi
     assert loaded.thresholds.suspect.p <= loaded.thresholds.fake.p
