@@ -2,7 +2,9 @@
 
 The manipulation is a coarse self-blend (the idea of Shiohara & Yamasaki, "Detecting Deepfakes with Self-Blended
 Images", CVPR 2022): a warped, recoloured, softened copy of the face is put over the face through a feathered mask that
-trembles as a bad swap does. The detector is told nothing: it sees the decoded pixels like any camera's.
+trembles as a bad swap does. How coarse it is was chosen so that the baseline checkpoint sees it: with the skin tone kept
+and half the resolution it scores well under the alert threshold. The detector is told nothing: it sees the decoded pixels
+like any camera's.
 """
 
 from __future__ import annotations
@@ -63,17 +65,17 @@ def swap(picture: Picture, noise: np.random.Generator) -> Picture:
     x, y, w, h = FACE
     centre = (x + w / 2, y + h / 2)
     tremble = noise.normal(0, 0.6, 2)
-    turn = cv2.getRotationMatrix2D(centre, 4.0 + float(noise.normal(0, 0.4)), 1.10)
+    turn = cv2.getRotationMatrix2D(centre, 5.0 + float(noise.normal(0, 0.4)), 1.18)
     turn[0, 2] += 3.0 + tremble[0]
     turn[1, 2] += -2.0 + tremble[1]
     turned = cv2.warpAffine(picture, turn, (width, height), borderMode=cv2.BORDER_REPLICATE)
-    small = cv2.resize(turned, None, fx=0.45, fy=0.45, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(turned, None, fx=0.31, fy=0.31, interpolation=cv2.INTER_AREA)
     soft = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.float32)
-    other = np.clip(soft * np.array([0.86, 0.97, 1.10], np.float32) + 6, 0, 255)
+    other = np.clip(soft * np.array([0.83, 1.03, 0.87], np.float32) + 2, 0, 255)
     ellipse = np.zeros((height, width), np.float32)
-    axes = (round(w * 0.43), round(h * 0.44))
+    axes = (round(w * 0.44), round(h * 0.43))
     cv2.ellipse(ellipse, (round(centre[0] + tremble[0]), round(centre[1] + 4 + tremble[1])), axes, 0, 0, 360, 1.0, -1)
-    mask = cv2.GaussianBlur(ellipse, (0, 0), 2.0)[:, :, None]
+    mask = cv2.GaussianBlur(ellipse, (0, 0), 2.8)[:, :, None]
     blended: Picture = (picture * (1 - mask) + other * mask).astype(np.uint8)
     return blended
 
