@@ -105,7 +105,7 @@ def test_from_an_rtsp_camera_to_subscriber_and_page(
     camera = rtsp_server(swapped_clip, auth="digest")
     url = camera.url(login="alice:s3cret")
     line = start({"cameras": {"lobby": {"url": url, "transport": transport}}})
-    scores = line.watch("--topic", "scores", "--topic", "alerts")
+    scores = line.watch("--topic", "scores", "--topic", "alerts", "--since", "0")
     page = browser.new_page()
     wait_until(lambda: _ready(line), 60, "all services are ready")
     page.goto(line.page)

@@ -2,9 +2,9 @@
 
 The manipulation is a coarse self-blend (the idea of Shiohara & Yamasaki, "Detecting Deepfakes with Self-Blended
 Images", CVPR 2022): a warped, recoloured, softened copy of the face is put over the face through a feathered mask that
-trembles as a bad swap does. How coarse it is was chosen so that the baseline checkpoint sees it: with the skin tone kept
-and half the resolution it scores well under the alert threshold. The detector is told nothing: it sees the decoded pixels
-like any camera's.
+trembles as a bad swap does. How coarse it is was chosen so that the baseline checkpoint sees it: with the skin tone
+kept and half the resolution it scores well under the alert threshold. The detector is told nothing: it sees the decoded
+pixels like any camera's.
 """
 
 from __future__ import annotations
