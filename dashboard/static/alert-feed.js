@@ -40,6 +40,7 @@ class AlertItem extends HTMLElement {
   update(alert) {
     if (this.alert?.ended && !alert.ended) return; // an end is final, whatever arrives late
     this.alert = alert;
+    this.dataset.alert = alert.id;
     this.dataset.severity = alert.severity;
     this.toggleAttribute("data-ended", alert.ended !== null);
     const word = alert.ended !== null ? "Ended" : alert.severity === "critical" ? "Critical" : "Warning";

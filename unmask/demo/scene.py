@@ -30,7 +30,9 @@ MOUTH = (223.0, 146.0)
 def render(path: Path, *, manipulated: bool, seconds: float = 8.0, mirror: bool = False, seed: int = 0) -> Path:
     """Write an H.264 clip of SIZE at FPS whose motion is periodic, so that it loops without a jump. Returns `path`."""
     with av.open(str(path), "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=FPS, options={"preset": "veryfast", "crf": "20", "bf": "0"})
+        # One slice a frame, as cameras send it; PyAV's default is one a thread.
+        options = {"preset": "veryfast", "crf": "20", "bf": "0", "x264-params": "sliced-threads=0:slices=1"}
+        stream = container.add_stream("libx264", rate=FPS, options=options)
         stream.width, stream.height = SIZE
         stream.pix_fmt = "yuv420p"
         stream.time_base = Fraction(1, FPS)
