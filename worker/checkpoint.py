@@ -133,7 +133,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], Meta]:
         raise CheckpointError(path, reason, "check the file's permissions") from error
     if described is None:
         raise CheckpointError(
-            path, f"safetensors file without '{KEY}' metadata", "convert it with 'unmask convert', or name another file"
+            path, f"safetensors file without '{KEY}' metadata", "name a file made by 'python -m worker.training export'"
         )
     return tensors, _meta(path, described)
 
