@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from dashboard.client import Client, Event, SubscribeError
+from dashboard.client import AddressError, Client, Event, SubscribeError
 from dashboard.protocol import AlertMessage
 from dashboard.watch import watch
 from tests.dashboard.conftest import Running
@@ -124,7 +124,7 @@ def failure(url: str, **options: Any) -> SubscribeError:
     with pytest.raises(SubscribeError) as caught:
         asyncio.run(take(Client(url, **options), 1))
     assert "\n" not in str(caught.value)
-    assert caught.value.exit_code == 1
+    assert caught.value.exit_code == (2 if isinstance(caught.value, AddressError) else 1)
     return caught.value
 
 
@@ -133,7 +133,9 @@ def test_what_can_never_work_ends_with_a_remedy(dashboard: Start) -> None:
     assert "token" in failure(one.ws, token="wrong").remedy
     assert "token" in failure(one.ws).remedy
     assert "404" in str(failure(one.ws.replace("/v1", "/v2"), token="s3cret"))
-    assert "no WebSocket address" in str(failure(one.http))
+    address = failure(one.http)
+    assert isinstance(address, AddressError)
+    assert "no WebSocket address" in str(address)
     assert "since" in failure(one.ws, token="s3cret", since="yesterday").remedy
     with serving(b"SSH-2.0-OpenSSH_9.2\r\n") as port:
         assert "no WebSocket server" in str(failure(f"ws://127.0.0.1:{port}/ws/v1"))
