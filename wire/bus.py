@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import redis
 import redis.asyncio
 
@@ -11,39 +13,27 @@ from wire.redact import redact
 REACH_ERRORS = (redis.ConnectionError, redis.TimeoutError, redis.exceptions.BusyLoadingError)
 CONNECT_TIMEOUT_S = 3.0
 SOCKET_TIMEOUT_S = 10.0  # longer than any blocking read of ours
+_OPTIONS: dict[str, Any] = {
+    "socket_connect_timeout": CONNECT_TIMEOUT_S,
+    "socket_timeout": SOCKET_TIMEOUT_S,
+    "health_check_interval": 15,
+}
 
 
 def connect(url: str) -> redis.Redis:
     """A client whose replies are bytes, after one PING. Raises RedisUnreachable."""
-    client = _open(url)
     try:
+        client = redis.Redis.from_url(url, **_OPTIONS)
         client.ping()
-    except (redis.RedisError, OSError) as error:
+    except (redis.RedisError, OSError, ValueError) as error:
         raise RedisUnreachable(redact(url), reason(error)) from error
     return client
 
 
-def _open(url: str) -> redis.Redis:
-    try:
-        return redis.Redis.from_url(
-            url,
-            socket_connect_timeout=CONNECT_TIMEOUT_S,
-            socket_timeout=SOCKET_TIMEOUT_S,
-            health_check_interval=15,
-        )
-    except ValueError as error:
-        raise RedisUnreachable(redact(url), reason(error)) from error
-
-
 def connect_async(url: str) -> redis.asyncio.Redis:
-    """An asyncio client whose replies are bytes; nothing is sent yet."""
+    """An asyncio client whose replies are bytes; nothing is sent yet. Raises RedisUnreachable for what is no url."""
     try:
-        return redis.asyncio.Redis.from_url(
-            url,
-            socket_connect_timeout=CONNECT_TIMEOUT_S,
-            socket_timeout=SOCKET_TIMEOUT_S,
-            health_check_interval=15,
-        )
+        return redis.asyncio.Redis.from_url(url, **_OPTIONS)
     except ValueError as error:
         raise RedisUnreachable(redact(url), reason(error)) from error
 

@@ -87,7 +87,7 @@ _SOURCE_REMEDIES: dict[SourceErrorKind, str] = {
     "unsupported-codec": "set the camera to H.264 or H.265",
     "not-found": "check the path in the url, or the file's name",
     "disconnected": "nothing to do: the streamer reconnects by itself",
-    "failed": "run 'unmask check' for the details",
+    "failed": "try it in a player such as VLC; what plays there should play here",
 }
 
 
