@@ -11,11 +11,12 @@ RUN useradd --uid 10001 --create-home unmask \
     && python3 -m venv /opt/unmask
 WORKDIR /app
 
-# Dependencies first: a change of our code does not install torch again.
-COPY pyproject.toml README.md LICENSE ./
-RUN mkdir wire streamer worker dashboard unmask \
+# Dependencies first: a change of our code or of a text does not install torch again.
+COPY pyproject.toml ./
+RUN mkdir wire streamer worker dashboard unmask && touch README.md LICENSE \
     && pip install --no-cache-dir ${PIP_OPTIONS} . \
     && pip uninstall -y unmask
+COPY README.md LICENSE ./
 COPY wire wire
 COPY streamer streamer
 COPY worker worker
