@@ -13,6 +13,7 @@ from typing import Literal, cast
 import msgspec
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torchvision.models.resnet import Bottleneck, ResNet
 
 HeadName = Literal["gru", "lstm", "transformer", "mean"]
@@ -38,11 +39,33 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
     colour: Literal["rgb", "bgr"] = "rgb"  # order of the channels, and of mean and std
-    crop_margin: float = 0.9
+    crop_margin: float = 0.8
+    residual: bool = False  # the network also sees what a small blur takes away, three channels beside the colours
 
 
-EDGE = ModelConfig(layers=(2, 2, 2, 2), groups=16, width_per_group=4, head="mean", input_size=96)
-"""ResNeXt-26 16x4d at 96 px: some four times the passes of 32x4d at 112 px on a CPU; the default checkpoint's."""
+EDGE = ModelConfig(layers=(2, 2, 2, 2), groups=16, width_per_group=4, head="mean", input_size=112, residual=True)
+"""ResNeXt-26 16x4d at 112 px, some four times as fast as 32x4d on a CPU; the default checkpoint's."""
+RESIDUAL_GAIN = 4.0  # a residual is some four times as small as a picture
+
+
+class Residual(nn.Module):
+    """Images (N, 3, S, S) to (N, 6, S, S): beside the colours, what a 3x3 binomial blur takes away, amplified.
+
+    Content moves it little, noise, sharpness and seams move it much: Fridrich & Kodovsky, "Rich Models for Steganalysis
+    of Digital Images", IEEE TIFS 2012, train on nothing else.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        line = torch.tensor([0.25, 0.5, 0.25])
+        kernel = torch.outer(line, line).expand(3, 1, 3, 3).contiguous()
+        self.register_buffer("kernel", kernel, persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Normalised images to images and residuals."""
+        kernel = cast(Tensor, self.kernel).to(images.dtype)
+        soft = functional.conv2d(functional.pad(images, (1, 1, 1, 1), mode="replicate"), kernel, groups=3)
+        return torch.cat([images, RESIDUAL_GAIN * (images - soft)], 1)
 
 
 class MeanHead(nn.Module):
@@ -98,6 +121,10 @@ class Detector(nn.Module):
         self.config = config
         encoder = ResNet(Bottleneck, list(config.layers), groups=config.groups, width_per_group=config.width_per_group)
         encoder.fc = nn.Identity()
+        if config.residual:
+            encoder.conv1 = nn.Conv2d(6, 64, 7, stride=2, padding=3, bias=False)
+            nn.init.kaiming_normal_(encoder.conv1.weight, mode="fan_out", nonlinearity="relu")
+        self.inward = Residual() if config.residual else nn.Identity()
         self.encoder = encoder
         self.projection = nn.Sequential(
             nn.Linear(512 * Bottleneck.expansion, config.feature_dim), nn.LayerNorm(config.feature_dim)
@@ -106,7 +133,7 @@ class Detector(nn.Module):
 
     def encode(self, images: Tensor) -> Tensor:
         """Normalised images (N, 3, S, S) to features (N, D)."""
-        return cast(Tensor, self.projection(self.encoder(images)))  # (N, 2048) -> (N, D)
+        return cast(Tensor, self.projection(self.encoder(self.inward(images))))  # (N, 2048) -> (N, D)
 
     def head(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
         """Features (B, T, D), optionally mask (B, T) with True where a frame counts, to logits (B)."""

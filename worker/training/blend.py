@@ -51,6 +51,11 @@ def face_mask(points: Points, size: int, rng: np.random.Generator, kind: str | N
     return mask
 
 
+def soften(mask: Mask, softness: float) -> Mask:
+    """`mask` with an edge of `softness` pixels standard deviation."""
+    return np.clip(cv2.GaussianBlur(mask, (0, 0), softness), 0, 1).astype(np.float32)
+
+
 Pixels = TypeVar("Pixels", Image, Mask)
 
 
@@ -137,7 +142,7 @@ def blend(
         source = elastic(source, size * (rng.uniform(0.015, 0.03) if coarse else rng.uniform(0.003, 0.012)), rng)
     sharp = elastic(face_mask(points, size, rng, kind), size * 0.02, rng)
     softness = size * (rng.uniform(0.003, 0.025) if coarse else rng.uniform(0.008, 0.06))
-    mask = np.clip(cv2.GaussianBlur(sharp, (0, 0), softness), 0, 1).astype(np.float32)
+    mask = soften(sharp, softness)
     ratio = rng.uniform(0.85, 1.0) if coarse else float(rng.choice([0.5, 0.75, 1.0, 1.0, 1.0]))
     weight = (mask * ratio)[..., None]
     mixed = source.astype(np.float32) * weight + target.astype(np.float32) * (1 - weight)

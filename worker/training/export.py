@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,50 +11,78 @@ import msgspec
 import numpy as np
 import torch
 
+from wire.errors import UsageError
 from worker import checkpoint
 from worker.calibration import fit_temperature, probabilities, thresholds
 from worker.checkpoint import Measured, Meta
 from worker.model import Detector
-from worker.training.data import Pack
-from worker.training.evaluate import Result, window_logits
+from worker.training.data import Pack, Split
+from worker.training.measure import Result, window_logits
 from worker.training.metrics import Array
-from worker.training.sets import Windows, joined, still_windows
-from worker.training.train import Recipe, Run
+from worker.training.recipe import Recipe
+from worker.training.sets import Windows, clip_windows, joined, still_windows
+from worker.training.train import STATE, Run
 
 SUSPECT_ALARMS, FAKE_ALARMS = 0.05, 0.01
-MOST_STILLS = 120
-FRAMES = 4  # of a calibration window: they share one picture and one degradation, more would add little
+MOST = 200  # faces of a source
+FRAMES = 4  # of a calibration window made of a still: they share one picture and one degradation, more would add little
+HELD_OUT: tuple[Split, ...] = ("calibration", "held")
 
 
 def averaged(folder: Path) -> tuple[Detector, int]:
-    """The averaged detector of the run in `folder`, and how many images it has seen."""
-    state = torch.load(folder / "state.pt", map_location="cpu", weights_only=True)
+    """The averaged detector of the run in `folder`, and how many images it has seen. Raises UsageError without one."""
+    if not (folder / STATE).exists():
+        raise UsageError(f"{folder} holds no training run", "name the folder that 'unmask train --run' wrote")
+    state = torch.load(folder / STATE, map_location="cpu", weights_only=True)
     recipe = msgspec.json.decode(state["recipe"], type=Recipe)
-    run = Run(folder, recipe)
+    run = Run(folder, recipe, torch.device("cpu"))
     run.resume()
-    return run.averaged(), run.step * 2 * recipe.pairs
+    return run.averaged(), run.passes
 
 
-def calibration_windows(dfdc: Pack, stills: Pack) -> Windows:
-    """Degraded windows of people never trained on: DFDC reals and fakes, stills, and blends of both kinds."""
-    reals, fakes = dfdc.where("calibration", 0), dfdc.where("calibration", 1)[::5]
-    held = stills.where("held")[:MOST_STILLS]
-    parts = [still_windows(dfdc, rows, "as-is", FRAMES, seed) for seed, rows in ((21, reals), (22, fakes))]
-    wide = [still_windows(stills, held, kind, FRAMES, 23) for kind in ("as-is", "coarse", "subtle")]
-    return joined([*parts, *wide])
+def calibration_windows(packs: Sequence[Pack]) -> Windows:
+    """Degraded windows of people never trained on: reals and fakes as they are, and blends where landmarks allow.
+
+    Where a pack has groups set aside for calibration its held groups are left alone: they are for measuring.
+    """
+    parts: list[Windows] = []
+    for number, pack in enumerate(packs):
+        split = next((s for s in HELD_OUT if pack.where(s)), None)
+        if split is None:
+            continue
+        parts.append(clip_windows(pack, split))
+        by_source: dict[tuple[str, int], list[int]] = defaultdict(list)
+        for index in pack.where(split):
+            row = pack.rows[index]
+            if not row.window and not row.pair:
+                by_source[row.source, row.label].append(index)
+        for (_, label), rows in sorted(by_source.items()):
+            some = rows[:: max(1, len(rows) // MOST)]
+            parts.append(still_windows(pack, some, "as-is", FRAMES, 21 + number))
+            if label == 0 and pack.rows[some[0]].margin > 1:
+                parts += [still_windows(pack, some, kind, FRAMES, 21 + number) for kind in ("coarse", "subtle")]
+    return joined([part for part in parts if part.crops])
 
 
-def real_weights(windows: Windows) -> Array:
+def even(windows: Windows) -> Array:
     """Weights of the windows so that every source counts the same."""
     counts = {source: windows.sources.count(source) for source in set(windows.sources)}
     return np.array([1 / counts[source] for source in windows.sources])
 
 
-def export(folder: Path, packs: dict[str, Pack], out: Path, name: str) -> Meta:
-    """Writes the run's averaged detector to `out`, calibrated."""
+def export(folder: Path, packs: Sequence[Pack], out: Path, name: str) -> Meta:
+    """Writes the run's averaged detector to `out`, calibrated. Raises UsageError where nobody is held out for that."""
     detector, passes = averaged(folder)
-    windows = calibration_windows(packs["dfdc"], packs["stills"])
-    logits, labels, weights = window_logits(detector, windows), windows.labels, real_weights(windows)
+    return calibrated(detector, packs, out, name, passes)
+
+
+def calibrated(detector: Detector, packs: Sequence[Pack], out: Path, name: str, passes: int) -> Meta:
+    """Writes `detector` to `out` with a temperature and thresholds from the packs' held-out people."""
+    windows = calibration_windows(packs)
+    if len(set(windows.labels.tolist())) < 2:
+        remedy = "index the data again with 'unmask data index', which sets some groups aside"
+        raise UsageError("the data has no held-out real and fake faces to calibrate on", remedy)
+    logits, labels, weights = window_logits(detector, windows), windows.labels, even(windows)
     temperature = fit_temperature(logits, labels)
     real = probabilities(logits[labels == 0], temperature)
     meta = Meta(
@@ -60,7 +90,7 @@ def export(folder: Path, packs: dict[str, Pack], out: Path, name: str) -> Meta:
         config=detector.config,
         temperature=temperature,
         thresholds=thresholds(real, SUSPECT_ALARMS, FAKE_ALARMS, weights[labels == 0]),
-        data_digest="-".join(packs[part].digest() for part in ("dfdc", "stills", "train")),
+        data_digest="-".join(pack.digest() for pack in packs),
         passes=passes,
         metrics={},
         baseline=True,

@@ -1,13 +1,13 @@
-"""Batches of pairs: a real crop and a fake of the same group, cut and degraded alike.
+"""Batches of pairs: a real crop and a fake of the same group or a blend of it, cut and degraded alike.
 
-Sources are drawn by share, not by size, so that small fake sources are capped and can't be learned by heart.
+Sources are drawn by weight, not by size, so that small fake sources are capped and can't be learned by heart.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, TypeVar
 
 import cv2
 import msgspec
@@ -15,13 +15,15 @@ import numpy as np
 import numpy.typing as npt
 
 from worker.preprocess import Image, resize
-from worker.training.blend import Mask, blend
+from worker.training.blend import Mask, blend, face_mask, soften
 from worker.training.data import Pack, Points
 from worker.training.degrade import Cut, Degradation, draw, draw_cut, h264
+from worker.training.replaced import replaced
 
-MARGINS = (0.75, 1.1)  # of what is trained on, around the crop margin served
+T = TypeVar("T")
 UNKNOWN = -1.0  # value of a mask that nobody knows
 MASK_STRIDE = 16  # of the stage the mask head sits on
+CODED = 0.35  # of the pairs go through a video codec
 
 
 class Sample(NamedTuple):
@@ -43,70 +45,126 @@ class Batch(NamedTuple):
     sources: list[str]  # (N), where each pair comes from
 
 
-class Shares(msgspec.Struct, frozen=True):
-    """Share of each source of pairs in a batch; they are normalised."""
+class Mixture(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a batch is made of. A source without a weight of its own weighs the square root of its groups."""
 
-    dfdc: float = 0.42
-    blend_dfdc: float = 0.2
-    blend_stills: float = 0.12
-    blend_clips: float = 0.1
-    clips: float = 0.16
+    blends: float = 0.5  # share of pairs whose fake is made on the fly
+    pair_weights: dict[str, float] = {}
+    blend_weights: dict[str, float] = {}
     coarse: float = 0.4  # of the blends
     donor: float = 0.25  # of the blends: another person's face instead of the same one
+    partial: float = 0.25  # of the aligned pairs: only a part of the fake, put into the real picture
+    margins: tuple[float, float] = (0.7, 0.95)  # of the square the network sees, in units of max(w, h) of the face
+
+
+class Face(NamedTuple):
+    """Where a crop lies."""
+
+    pack: Pack
+    index: int
+
+    @property
+    def image(self) -> Image:
+        """The crop (P, P, 3)."""
+        return np.asarray(self.pack.crops[self.index])
 
 
 class Sampler:
     """Draws pairs from the packs' train split. The same seed and step give the same batch."""
 
-    def __init__(self, dfdc: Pack, stills: Pack, clips: Pack, shares: Shares, size: int, margins: tuple[float, float]):
-        self.shares, self.size, self.margins, self.dfdc = shares, size, margins, dfdc
-        self._groups = [members for members in dfdc.groups("train").values() if all(members)]
-        self._faces = {pack: _with_points(pack) for pack in (dfdc, stills, clips)}
-        self._clips = clips
-        self._fakes, self._reals, self._instants = _by_source(clips)
-        self._any_real = clips.where("train", 0)
-        makers: list[tuple[float, Callable[[np.random.Generator], Sample]]] = [
-            (shares.dfdc, self._dfdc_pair),
-            (shares.blend_dfdc, lambda rng: self._blended(dfdc, rng)),
-            (shares.blend_stills, lambda rng: self._blended(stills, rng)),
-            (shares.blend_clips, lambda rng: self._blended(clips, rng)),
-            (shares.clips, self._clip_pair),
-        ]
-        self._makers = [maker for _, maker in makers]
-        weights = np.array([share for share, _ in makers])
-        self._weights = weights / weights.sum()
+    def __init__(self, packs: Sequence[Pack], mixture: Mixture, size: int):
+        self.mixture, self.size = mixture, size
+        self._reals: dict[str, list[Face]] = defaultdict(list)
+        self._pairs: dict[str, list[tuple[list[Face], list[Face]]]] = defaultdict(list)
+        self._faces: dict[str, list[Face]] = defaultdict(list)
+        self._instants: dict[str, Face] = {}
+        for pack in packs:
+            self._index(pack)
+        self._pair_sources = _weighted(self._pairs, mixture.pair_weights)
+        self._blend_sources = _weighted(self._faces, mixture.blend_weights)
+        if not self._pair_sources[0] and not self._blend_sources[0]:
+            raise ValueError("nothing to train on: no real face with landmarks, and no group with a real and a fake")
 
     def batch(self, pairs: int, seed: int, step: int) -> Batch:
         """The batch of `pairs` pairs for this step."""
         rng = np.random.default_rng((seed, step))
-        chosen = rng.choice(len(self._makers), pairs, p=self._weights)
-        return finish([self._makers[which](rng) for which in chosen], self.size, self.margins, rng)
+        share = self.mixture.blends if self._pair_sources[0] else 1.0
+        share = share if self._blend_sources[0] else 0.0
+        samples = [self._blended(rng) if rng.random() < share else self._pair(rng) for _ in range(pairs)]
+        return finish(samples, self.size, self.mixture.margins, rng)
 
-    def _dfdc_pair(self, rng: np.random.Generator) -> Sample:
-        reals, fakes = self._groups[rng.integers(len(self._groups))]
-        real, fake = (self.dfdc.crops[int(rng.choice(side))] for side in (reals, fakes))
-        return Sample(real, fake, None, self.dfdc.rows[reals[0]].margin, "DFDC")
+    def _index(self, pack: Pack) -> None:
+        groups: dict[tuple[str, str], tuple[list[Face], list[Face]]] = defaultdict(lambda: ([], []))
+        for index in pack.where("train"):
+            row, face = pack.rows[index], Face(pack, index)
+            groups[row.source, row.group][row.label].append(face)
+            if row.label == 0:
+                self._reals[row.source].append(face)
+                if row.points is not None:
+                    self._faces[row.source].append(face)
+                if row.pair:
+                    self._instants[row.pair] = face
+        for (source, _), (reals, fakes) in groups.items():
+            if fakes:
+                self._pairs[source].append((reals, fakes))
 
-    def _blended(self, pack: Pack, rng: np.random.Generator) -> Sample:
-        faces = self._faces[pack]
-        index = faces[rng.integers(len(faces))]
-        row = pack.rows[index]
-        donor: tuple[Image, Points] | None = None
-        if rng.random() < self.shares.donor:
-            other = faces[rng.integers(len(faces))]
-            donor = pack.crops[other], pack.rows[other].points or ()
-        real = np.asarray(pack.crops[index])
-        fake, mask = blend(real, row.points or (), rng, bool(rng.random() < self.shares.coarse), donor)
-        return Sample(real, fake, mask, row.margin, f"blend-{row.source}")
-
-    def _clip_pair(self, rng: np.random.Generator) -> Sample:
-        source = str(rng.choice(sorted(self._fakes)))
-        fake = int(rng.choice(self._fakes[source]))
-        row = self._clips.rows[fake]
+    def _pair(self, rng: np.random.Generator) -> Sample:
+        source = _draw(self._pair_sources, rng)
+        reals, fakes = _one(self._pairs[source], rng)
+        fake = _one(fakes, rng)
+        row = fake.pack.rows[fake.index]
         real = self._instants.get(row.pair) if row.pair else None
         if real is None:
-            real = int(rng.choice(self._reals.get(source) or self._any_real))
-        return Sample(self._clips.crops[real], self._clips.crops[fake], None, row.margin, source)
+            real = _one(reals or self._reals.get(source) or _one(list(self._reals.values()), rng), rng)
+        seen, shown = real.image, fake.image
+        mask = replaced(seen, shown) if reals else None
+        points = real.pack.rows[real.index].points
+        if mask is not None and points is not None and rng.random() < self.mixture.partial:
+            shown, mask = _partly(seen, shown, mask, points, rng)
+        return Sample(seen, shown, mask, row.margin, source)
+
+    def _blended(self, rng: np.random.Generator) -> Sample:
+        source = _draw(self._blend_sources, rng)
+        face = _one(self._faces[source], rng)
+        row = face.pack.rows[face.index]
+        donor: tuple[Image, Points] | None = None
+        if rng.random() < self.mixture.donor:
+            other = _one(self._faces[source], rng)
+            donor = other.image, other.pack.rows[other.index].points or ()
+        real = face.image
+        fake, mask = blend(real, row.points or (), rng, bool(rng.random() < self.mixture.coarse), donor)
+        return Sample(real, fake, mask, row.margin, f"blend-{row.source}")
+
+
+def _partly(real: Image, fake: Image, mask: Mask, points: Points, rng: np.random.Generator) -> tuple[Image, Mask]:
+    """`real` with a random region of `fake` in it, and the mask of what then differs; all of it where nothing would."""
+    region = soften(face_mask(points, real.shape[0], rng), real.shape[0] * rng.uniform(0.01, 0.05))
+    left = (mask * region).astype(np.float32)
+    if float((left > 0.5).mean()) < 0.03:
+        return fake, mask
+    weight = region[..., None]
+    mixed = fake.astype(np.float32) * weight + real.astype(np.float32) * (1 - weight)
+    return np.clip(np.round(mixed), 0, 255).astype(np.uint8), left
+
+
+Table = tuple[list[str], npt.NDArray[np.float64]]
+
+
+def _weighted(
+    sources: dict[str, list[Face]] | dict[str, list[tuple[list[Face], list[Face]]]], own: dict[str, float]
+) -> Table:
+    raw = {name: own.get(name, float(len(members)) ** 0.5) for name, members in sorted(sources.items())}
+    names = [name for name, weight in raw.items() if weight > 0]
+    weights = np.array([raw[name] for name in names])
+    return names, weights / weights.sum() if names else weights
+
+
+def _draw(table: Table, rng: np.random.Generator) -> str:
+    return table[0][int(rng.choice(len(table[0]), p=table[1]))]
+
+
+def _one(members: Sequence[T], rng: np.random.Generator) -> T:
+    return members[int(rng.integers(len(members)))]
 
 
 def finish(samples: list[Sample], size: int, margins: tuple[float, float], rng: np.random.Generator) -> Batch:
@@ -115,7 +173,7 @@ def finish(samples: list[Sample], size: int, margins: tuple[float, float], rng: 
     fakes: list[Image] = []
     masks: list[npt.NDArray[np.float32]] = []
     cells = size // MASK_STRIDE
-    coded = rng.random(len(samples)) < 0.35
+    coded = rng.random(len(samples)) < CODED
     shared_native, crf = int(rng.integers(40, 101)) * 2, int(rng.integers(18, 41))
     plans: list[Degradation] = []
     for sample, codec in zip(samples, coded, strict=True):
@@ -147,20 +205,3 @@ def _cells(mask: Mask | None, window: Cut, cells: int) -> npt.NDArray[np.float32
         return np.full((cells, cells), UNKNOWN, np.float32)
     seen = window.apply((mask * 255).astype(np.uint8), 8 * cells)
     return np.asarray(cv2.resize(seen, (cells, cells), interpolation=cv2.INTER_AREA), np.float32) / np.float32(255)
-
-
-def _with_points(pack: Pack) -> list[int]:
-    return [index for index in pack.where("train", 0) if pack.rows[index].points is not None]
-
-
-def _by_source(clips: Pack) -> tuple[dict[str, list[int]], dict[str, list[int]], dict[str, int]]:
-    """Fakes and reals by source, and the real crop of every instant that has one."""
-    fakes: dict[str, list[int]] = defaultdict(list)
-    reals: dict[str, list[int]] = defaultdict(list)
-    instants: dict[str, int] = {}
-    for index in clips.where("train"):
-        row = clips.rows[index]
-        (fakes if row.label else reals)[row.source].append(index)
-        if row.pair and not row.label:
-            instants[row.pair] = index
-    return dict(fakes), dict(reals), instants

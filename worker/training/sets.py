@@ -1,10 +1,10 @@
-"""Evaluation sets: windows of held-out crops and clips, and of blends made from them, always the same for a seed."""
+"""Sets of windows of stored faces: held-out crops, runs of crops, and fakes made of them; the same for the same seed."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -12,15 +12,18 @@ import numpy.typing as npt
 
 from worker.preprocess import Image
 from worker.training.blend import blend
-from worker.training.data import Pack, Split
-from worker.training.degrade import Cut, Degradation, draw, h264
+from worker.training.data import Pack, Points, Split
+from worker.training.degrade import Cut, Degradation, draw
+from worker.training.drive import driven, still_to_clip, trembling
 from worker.training.metrics import Array
 
-VIDEO_CRF, VIDEO_PX = 28, 168  # what the blends of dev clips go through before they are scored
+Kind = Literal["as-is", "subtle", "coarse"]
+STILL_FRAMES = 2  # of a measured window made of one crop: they share their picture
+MOST_BLENDS = 600  # faces: more would only narrow the interval
 
 
 class Windows(NamedTuple):
-    """Scored windows: their crops, labels, and the clip (or group) and source each belongs to."""
+    """Windows to be scored: their crops, labels, and the clip (or group) and source each belongs to."""
 
     crops: list[list[Image]]
     labels: npt.NDArray[np.int64]
@@ -29,74 +32,50 @@ class Windows(NamedTuple):
     margins: list[float]
 
 
-def dfdc_windows(pack: Pack, split: Split, fakes_per_group: int = 2) -> Windows:
-    """Single-frame windows of DFDC crops: every real and up to `fakes_per_group` fakes of each group of `split`."""
-    crops, labels, groups = [], [], []
+def crop_windows(pack: Pack, split: Split, fakes_per_group: int = 2) -> Windows:
+    """Single-frame windows: every real and up to `fakes_per_group` fakes of each group of `split` that has both."""
+    crops, labels, groups, sources, margins = [], [], [], [], []
     for group, (reals, fakes) in pack.groups(split).items():
-        for index in [*reals, *fakes[:fakes_per_group]]:
-            crops.append([pack.crops[index]])
-            labels.append(pack.rows[index].label)
+        for index in [*reals, *fakes[:fakes_per_group]] if reals and fakes else []:
+            row = pack.rows[index]
+            crops.append([np.asarray(pack.crops[index])])
+            labels.append(row.label)
             groups.append(group)
-    return Windows(crops, np.array(labels), groups, ["DFDC"] * len(crops), [pack.rows[0].margin] * len(crops))
+            sources.append(row.source)
+            margins.append(row.margin)
+    return Windows(crops, np.array(labels, np.int64), groups, sources, margins)
 
 
 def clip_windows(pack: Pack, split: Split, frames: int = 8) -> Windows:
     """The runs of consecutive crops packed from clips; runs with fewer than `frames` crops are left out."""
-    runs: dict[tuple[str, int], list[int]] = defaultdict(list)
-    for index in pack.where(split):
-        runs[pack.rows[index].name, pack.rows[index].window].append(index)
-    kept = [members for members in runs.values() if len(members) >= frames]
+    kept = [members for members in _runs(pack, split).values() if len(members) >= frames]
     rows = [pack.rows[members[0]] for members in kept]
-    crops = [[pack.crops[index] for index in members] for members in kept]
+    crops = [[np.asarray(pack.crops[index]) for index in members] for members in kept]
     labels = np.array([row.label for row in rows], np.int64)
-    names, sources, margins = ([getattr(row, field) for row in rows] for field in ("name", "source", "margin"))
-    return Windows(crops, labels, names, sources, margins)
+    return Windows(crops, labels, [r.name for r in rows], [r.source for r in rows], [r.margin for r in rows])
 
 
-def blended_set(pack: Pack, rows: list[int], coarse: bool, seed: int = 7) -> tuple[list[Image], npt.NDArray[np.int64]]:
-    """The real crops `rows` followed by a self-blend of each, the same for the same seed; labels beside them."""
-    reals, fakes = [], []
-    for number, index in enumerate(rows):
-        image, points = np.asarray(pack.crops[index]), pack.rows[index].points
-        if points is None:
-            continue
-        fake, _ = blend(image, points, np.random.default_rng((seed, number)), coarse)
-        reals.append(image)
-        fakes.append(fake)
-    return reals + fakes, np.repeat([0, 1], len(reals)).astype(np.int64)
+def _runs(pack: Pack, split: Split, label: int | None = None) -> dict[tuple[str, int], list[int]]:
+    runs: dict[tuple[str, int], list[int]] = defaultdict(list)
+    for index in pack.where(split, label):
+        runs[pack.rows[index].name, pack.rows[index].window].append(index)
+    return dict(runs)
 
 
-def blended_clips(pack: Pack, split: Split, coarse: bool, seed: int = 7) -> Windows:
-    """Real clips' first runs and a self-blend of each, the same blend in all frames, both through the video codec."""
-    runs: dict[str, list[int]] = defaultdict(list)
-    for index in pack.where(split, 0):
-        if pack.rows[index].window == 0:
-            runs[pack.rows[index].name].append(index)
-    crops, labels, groups, sources = [], [], [], []
-    for number, (name, members) in enumerate(sorted(runs.items())):
-        for label in (0, 1):
-            frames = []
-            for index in members:
-                image, points = np.asarray(pack.crops[index]), pack.rows[index].points
-                if label and points is not None:
-                    image, _ = blend(image, points, np.random.default_rng((seed, number)), coarse)
-                frames.append(image)
-            crops.append(through_video(frames))
-            labels.append(label)
-            groups.append(name)
-            sources.append(pack.rows[members[0]].source)
-    return Windows(crops, np.array(labels), groups, sources, [pack.rows[0].margin] * len(crops))
+def blended_windows(packs: Sequence[Pack], kind: Kind, split: Split = "held", seed: int = 11) -> Windows:
+    """Held faces that have surroundings and landmarks, each as it is and blended into itself, degraded alike."""
+    faces = [(p, i) for p in packs for i in p.where(split, 0) if p.rows[i].points and p.rows[i].margin > 1]
+    chosen = sorted(np.random.default_rng(seed).permutation(len(faces))[:MOST_BLENDS])
+    parts = []
+    for pack in packs:
+        rows = [faces[k][1] for k in chosen if faces[k][0] is pack]
+        parts += [still_windows(pack, rows, which, STILL_FRAMES, seed) for which in ("as-is", kind)]
+    return joined(parts)
 
 
-def through_video(frames: list[Image]) -> list[Image]:
-    """Frames as a camera's H.264 stream would show them, a key frame every 12."""
-    whole = Cut(0.5, 0.5, 1.0, False)
-    return h264([whole.apply(frame, VIDEO_PX) for frame in frames], VIDEO_CRF, group=12)
-
-
-def still_windows(pack: Pack, rows: list[int], kind: str, frames: int, seed: int) -> Windows:
-    """Windows made of one crop each: small shifts, one degradation. `kind` is as-is, subtle or coarse (blends)."""
-    crops, groups, labels, sources = [], [], [], []
+def still_windows(pack: Pack, rows: list[int], kind: Kind, frames: int, seed: int) -> Windows:
+    """Windows made of one crop each: small shifts, one degradation, the same for a crop and its blend."""
+    crops, groups, labels, sources, margins = [], [], [], [], []
     for number, index in enumerate(rows):
         row, image = pack.rows[index], np.asarray(pack.crops[index])
         rng = np.random.default_rng((seed, number))
@@ -104,12 +83,13 @@ def still_windows(pack: Pack, rows: list[int], kind: str, frames: int, seed: int
             if row.points is None:
                 continue
             image, _ = blend(image, row.points, rng, kind == "coarse")
-        plan = draw(np.random.default_rng((seed, number, 1)), 96, 200)  # the same for a crop and its blend
+        plan = draw(np.random.default_rng((seed, number, 1)), 96, 200)
         crops.append(_jittered(image, plan, frames))
         groups.append(row.group)
         labels.append(int(kind != "as-is" or row.label == 1))
         sources.append(row.source)
-    return Windows(crops, np.array(labels, np.int64), groups, sources, [pack.rows[0].margin] * len(crops))
+        margins.append(row.margin)
+    return Windows(crops, np.array(labels, np.int64), groups, sources, margins)
 
 
 def _jittered(image: Image, plan: Degradation, frames: int) -> list[Image]:
@@ -124,34 +104,59 @@ def _jittered(image: Image, plan: Degradation, frames: int) -> list[Image]:
     return out
 
 
+def moving_windows(packs: Sequence[Pack], split: Split, count: int, frames: int, seed: int) -> Windows:
+    """Pairs of real windows and their self-driven or trembling fakes: half of stills set in motion, half of clips."""
+    rng = np.random.default_rng(seed)
+    faces = [(p, i) for p in packs for i in p.where(split, 0) if p.rows[i].points and p.rows[i].margin > 1]
+    runs = [(p, run) for p in packs for run in _runs(p, split, 0).values() if len(run) >= frames]
+    crops, labels, groups, sources, margins = [], [], [], [], []
+    for number in range(count):
+        if runs and (number % 2 or not faces):
+            pack, run = runs[int(rng.integers(len(runs)))]
+            index = run[0]
+            real = [np.asarray(pack.crops[i]) for i in run[:frames]]
+            points: list[Points] = [pack.rows[i].points or () for i in run[:frames]]
+            if not all(points):
+                continue
+        elif faces:
+            pack, index = faces[int(rng.integers(len(faces)))]
+            real, points = still_to_clip(np.asarray(pack.crops[index]), pack.rows[index].points or (), frames, rng)
+        else:
+            break
+        fake = driven(real, points, rng) if rng.random() < 0.5 else trembling(real, points, rng, rng.random() < 0.4)
+        plan = draw(rng, 96, 200)
+        for label, clip in enumerate((real, fake)):
+            crops.append(_degraded(clip, plan))
+            labels.append(label)
+            groups.append(f"{number}")
+            sources.append(pack.rows[index].source)
+            margins.append(pack.rows[index].margin)
+    return Windows(crops, np.array(labels, np.int64), groups, sources, margins)
+
+
+def _degraded(clip: list[Image], plan: Degradation) -> list[Image]:
+    whole = Cut(0.5, 0.5, 1.0, False)
+    plans = (msgspec.structs.replace(plan, seed=plan.seed + number) for number in range(len(clip)))
+    return [one.after_codec(one.before_codec(whole.apply(image, one.native))) for one, image in zip(plans, clip)]
+
+
 def joined(parts: Sequence[Windows]) -> Windows:
     """Several sets of windows as one."""
     return Windows(
         [crops for part in parts for crops in part.crops],
-        np.concatenate([part.labels for part in parts]),
+        np.concatenate([part.labels for part in parts]) if parts else np.empty(0, np.int64),
         [group for part in parts for group in part.groups],
         [source for part in parts for source in part.sources],
         [margin for part in parts for margin in part.margins],
     )
 
 
-def picked(windows: Windows, which: list[int]) -> Windows:
-    """Some of the windows."""
-    return Windows(
-        [windows.crops[i] for i in which],
-        windows.labels[which],
-        [windows.groups[i] for i in which],
-        [windows.sources[i] for i in which],
-        [windows.margins[i] for i in which],
-    )
-
-
 def by_clip(windows: Windows, scores: Array) -> tuple[Array, npt.NDArray[np.int64], list[str], list[str]]:
     """Mean score, label, name and source of each clip."""
-    members: dict[str, list[int]] = defaultdict(list)
+    members: dict[tuple[str, int], list[int]] = defaultdict(list)
     for index, group in enumerate(windows.groups):
-        members[group].append(index)
+        members[group, int(windows.labels[index])].append(index)
     names = sorted(members)
     means = np.array([scores[members[name]].mean() for name in names])
-    labels = np.array([windows.labels[members[name][0]] for name in names], np.int64)
-    return means, labels, names, [windows.sources[members[name][0]] for name in names]
+    labels = np.array([label for _, label in names], np.int64)
+    return means, labels, [name for name, _ in names], [windows.sources[members[name][0]] for name in names]

@@ -12,20 +12,26 @@ import torch
 
 from tests.worker.test_model import TINY
 from tests.worker.training.making import pack
+from wire.errors import ServiceError, UsageError
 from worker import checkpoint
-from worker.training import evaluate, export, sets
+from worker.training import export, measure, sets
 from worker.training.data import Pack
-from worker.training.sampler import Sampler, Shares
-from worker.training.train import Recipe, Run, losses, train
+from worker.training.recipe import Recipe
+from worker.training.sampler import Mixture, Sampler
+from worker.training.train import Run, batches, pick_device, train
 
-RECIPE = Recipe(model=msgspec.structs.replace(TINY, frames=4), pairs=4, warmup=2, lr=3e-3)
+RECIPE = Recipe(
+    model=msgspec.structs.replace(TINY, frames=4), pairs=4, warmup=2, lr=3e-3, passes=8 * 4, precision="fp32"
+)
+CPU = torch.device("cpu")
 
 
-def packs(folder: Path) -> Path:
-    pack(folder / "dfdc", "DFDC", 4, 1, 0.8)
-    pack(folder / "stills", "lfw", 4, 0, 1.4)
-    pack(folder / "train", "paired", 4, 1, 1.4)
-    return folder
+def packs(folder: Path) -> list[Pack]:
+    return [
+        pack(folder / "dfdc", "DFDC", 4, 1, 0.8),
+        pack(folder / "stills", "lfw", 4, 0, 1.4),
+        pack(folder / "train", "paired", 4, 1, 1.4),
+    ]
 
 
 def weights(run: Run) -> dict[str, torch.Tensor]:
@@ -33,46 +39,55 @@ def weights(run: Run) -> dict[str, torch.Tensor]:
 
 
 def test_it_learns_a_plain_artefact(tmp_path: Path) -> None:
-    folder = packs(tmp_path)
-    shares = Shares(dfdc=1, blend_dfdc=0, blend_stills=0, blend_clips=0, clips=0)
-    sampler = Sampler(*(Pack(folder / n) for n in ("dfdc", "stills", "train")), shares, 32, (0.75, 1.1))
-    run = Run(tmp_path / "run", RECIPE)
+    sampler = Sampler(packs(tmp_path), Mixture(blends=0.0, partial=0.0), 32)
+    run = Run(tmp_path / "run", msgspec.structs.replace(RECIPE, passes=10_000), CPU)
     curve = [run.train_step(sampler.batch(4, 1, step))["bce"] for step in range(30)]
     assert np.mean(curve[-5:]) < 0.7 * np.mean(curve[:5])
 
 
-def test_a_killed_run_ends_where_an_unbroken_one_does(tmp_path: Path) -> None:
-    folder = packs(tmp_path / "packs")
-    whole = train(folder, tmp_path / "whole", RECIPE, 4, evaluate_every=100, threads=1)
-    train(folder, tmp_path / "broken", RECIPE, 2, evaluate_every=100, threads=1)
-    resumed = train(folder, tmp_path / "broken", RECIPE, 4, evaluate_every=100, threads=1)
+def test_a_stopped_run_ends_where_an_unbroken_one_does(tmp_path: Path) -> None:
+    made = packs(tmp_path / "packs")
+    whole = train(made, tmp_path / "whole", RECIPE, threads=1)
+    asked = iter([False, False, True])
+    stopped = train(made, tmp_path / "broken", RECIPE, threads=1, stop=lambda: next(asked))
+    assert stopped.step == 2
+    resumed = train(made, tmp_path / "broken", RECIPE, threads=1)
     assert resumed.step == whole.step == 4
     for name, value in weights(whole).items():
         torch.testing.assert_close(weights(resumed)[name], value, rtol=1e-3, atol=1e-4)
     events = [json.loads(line).get("event") for line in (tmp_path / "broken/log.jsonl").read_text().splitlines()]
-    assert events == ["started", "resumed"]
+    assert [event for event in events if event] == ["started", "resumed"]
 
 
-def test_rank_loss_wants_the_fake_above_its_real() -> None:
-    labels, masks = torch.tensor([0.0, 1.0]), torch.full((2, 2, 2), -1.0)
-    right = losses(torch.tensor([-2.0, 2.0]), torch.zeros(2, 2, 2), labels, masks, RECIPE)
-    wrong = losses(torch.tensor([2.0, -2.0]), torch.zeros(2, 2, 2), labels, masks, RECIPE)
-    assert right["rank"] < 0.05 < 3 < wrong["rank"]
-    assert right["mask"] == wrong["mask"] == 0  # nothing is known about these masks
+def test_a_run_of_another_model_is_refused(tmp_path: Path) -> None:
+    Run(tmp_path, RECIPE, CPU).save()
+    other = msgspec.structs.replace(RECIPE, model=msgspec.structs.replace(RECIPE.model, residual=True))
+    with pytest.raises(UsageError, match="another model"):
+        Run(tmp_path, other, CPU).resume()
 
 
-def test_mask_loss_counts_known_cells_only() -> None:
-    labels, maps = torch.tensor([0.0, 1.0]), torch.full((2, 1, 2), 4.0)
-    masks = torch.tensor([[[-1.0, -1.0]], [[1.0, 1.0]]])
-    assert losses(torch.zeros(2), maps, labels, masks, RECIPE)["mask"] < 0.05
-    masks[1] = 0
-    assert losses(torch.zeros(2), maps, labels, masks, RECIPE)["mask"] > 3
+def test_batches_do_not_depend_on_the_number_of_threads(tmp_path: Path) -> None:
+    sampler = Sampler(packs(tmp_path), Mixture(), 32)
+    one, many = (batches(sampler, RECIPE, 3, workers) for workers in (1, 3))
+    for _ in range(3):
+        left, right = next(one), next(many)
+        assert all(np.array_equal(a, b) for a, b in zip(left.images, right.images, strict=True))
+
+
+def test_bf16_is_near_fp32(tmp_path: Path) -> None:
+    sampler = Sampler(packs(tmp_path), Mixture(), 32)
+    half, whole = (
+        Run(tmp_path / kind, msgspec.structs.replace(RECIPE, precision=kind), CPU) for kind in ("bf16", "fp32")
+    )
+    assert half.half
+    assert not whole.half
+    batch = sampler.batch(4, 1, 0)
+    assert half.train_step(batch)["bce"] == pytest.approx(whole.train_step(batch)["bce"], abs=0.02)
 
 
 def test_the_average_follows_the_weights(tmp_path: Path) -> None:
-    folder = packs(tmp_path)
-    sampler = Sampler(*(Pack(folder / n) for n in ("dfdc", "stills", "train")), Shares(), 32, (0.75, 1.1))
-    run = Run(tmp_path / "run", RECIPE)
+    sampler = Sampler(packs(tmp_path), Mixture(), 32)
+    run = Run(tmp_path / "run", RECIPE, CPU)
     before = {name: value.clone() for name, value in run.ema.items()}
     for step in range(3):
         run.train_step(sampler.batch(4, 1, step))
@@ -82,41 +97,52 @@ def test_the_average_follows_the_weights(tmp_path: Path) -> None:
     assert torch.equal(run.averaged().state_dict()["encoder.conv1.weight"], run.ema[name])
 
 
-def test_recipe_from_a_partial_file() -> None:
-    recipe = msgspec.json.decode(b'{"lr": 0.01, "shares": {"dfdc": 0.9}}', type=Recipe)
-    assert (recipe.lr, recipe.shares.dfdc, recipe.pairs) == (0.01, 0.9, Recipe().pairs)
+def test_cuda_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert pick_device("auto") == CPU
+    with pytest.raises(ServiceError, match="--device cpu"):
+        pick_device("cuda")
 
 
-@pytest.fixture
-def measured(tmp_path: Path) -> dict[str, Pack]:
-    return {
-        "train": pack(tmp_path / "train", "paired", 4, 1, 1.4),
-        "dfdc": joint(tmp_path / "dfdc"),
-        "stills": pack(tmp_path / "stills", "lfw", 5, 0, 1.4, "held"),
-        "dev": pack(tmp_path / "dev", "DFDC", 3, 1, 1.4, "dev"),
-    }
+def held(folder: Path) -> list[Pack]:
+    """Real-fake groups, some held out and some for calibration, and held-out stills."""
+    dfdc = pack(folder / "dfdc", "DFDC", 8, 1, 0.8, "held")
+    dfdc.rows = [msgspec.structs.replace(row, split="calibration") if row.group > "3" else row for row in dfdc.rows]
+    return [dfdc, pack(folder / "stills", "lfw", 8, 0, 1.4, "held")]
 
 
-def joint(folder: Path) -> Pack:
-    made = pack(folder, "DFDC", 6, 1, 0.8, "held")
-    made.rows = [msgspec.structs.replace(row, split="calibration") if row.group > "2" else row for row in made.rows]
-    return made
-
-
-def test_export_makes_a_checkpoint_that_loads(tmp_path: Path, measured: dict[str, Pack]) -> None:
-    run = Run(tmp_path / "run", RECIPE)
+def test_export_makes_a_checkpoint_that_loads(tmp_path: Path) -> None:
+    run, made, out = Run(tmp_path / "run", RECIPE, CPU), held(tmp_path), tmp_path / "out.safetensors"
     run.step = 5
     run.save()
-    results = {"x": evaluate.scored(run.averaged(), sets.dfdc_windows(measured["dfdc"], "held")).result()}
-    out = tmp_path / "out.safetensors"
-    meta = export.export(tmp_path / "run", measured, out, "tiny")
+    meta = export.export(tmp_path / "run", made, out, "tiny")
+    results = {"x": measure.scored(run.averaged(), sets.crop_windows(made[0], "held")).result()}
     assert export.store(out, results).model_id == meta.model_id  # the same weights, to the bit
     model, loaded = checkpoint.load(out)
     assert loaded == msgspec.structs.replace(meta, metrics=loaded.metrics)
-    assert loaded.passes == 5 * 2 * RECIPE.pairs
+    assert loaded.passes == 5 * RECIPE.batch
     assert loaded.metrics["x"].lo <= loaded.metrics["x"].value <= loaded.metrics["x"].hi
     assert loaded.thresholds.suspect.p <= loaded.thresholds.fake.p
     assert loaded.thresholds.fake.false_alarm <= export.FAKE_ALARMS
     images = torch.randn(2, 3, 32, 32)
     with torch.inference_mode():
         torch.testing.assert_close(model.encode(images), run.averaged().encode(images), rtol=0.02, atol=0.02)
+
+
+def test_calibration_leaves_held_groups_alone_where_others_are_set_aside(tmp_path: Path) -> None:
+    made = held(tmp_path)
+    groups = set(export.calibration_windows(made[:1]).groups)
+    assert groups == {"4", "5", "6", "7"}
+    sources = export.calibration_windows(made).sources
+    assert set(sources) == {"DFDC", "lfw"}
+
+
+def test_export_without_anybody_held_out(tmp_path: Path) -> None:
+    Run(tmp_path / "run", RECIPE, CPU).save()
+    with pytest.raises(UsageError, match="no held-out"):
+        export.export(tmp_path / "run", [pack(tmp_path / "x", "x", 3, 1, 1.4)], tmp_path / "out", "tiny")
+
+
+def test_export_without_a_run(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="holds no training run"):
+        export.averaged(tmp_path)
