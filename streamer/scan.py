@@ -14,7 +14,6 @@ from streamer.reader import Reader
 from wire.messages import Window
 from wire.settings import CameraSettings, Settings
 
-
 ANALYSIS_FPS: float = CameraSettings.model_fields["analysis_fps"].default
 
 
@@ -36,9 +35,7 @@ def windows_of_file(
         detector = models.choose(settings.streamer, settings.models).make(settings.streamer)
         name = re.sub(r"[^A-Za-z0-9_.-]", "_", Path(path).stem)[:64] or "file"
         newest = 0.0
-        analysis = Analysis(
-            name, ANALYSIS_FPS, detector, settings.streamer, settings.window, clock=lambda: newest
-        )
+        analysis = Analysis(name, ANALYSIS_FPS, detector, settings.streamer, settings.window, clock=lambda: newest)
         for frame in reader.frames():
             newest = frame.captured
             sample = analysis.sampler.take(frame.captured, frame.size)

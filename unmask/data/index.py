@@ -1,4 +1,4 @@
-"""`unmask data index`: a manifest of what lies below a folder, split so that no person and no group is on both sides."""
+"""`unmask data index`: a manifest of a folder; no person and no group is on both sides of its split."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, get_args
 
 import msgspec
 from rich.console import Console
@@ -58,7 +58,9 @@ def run(root: Path, out: str | None, seed: str, exclude: Path | None, force: boo
     for note in notes(found, left):
         console.print(note, style="yellow", highlight=False, markup=False, soft_wrap=True)
     if out != "-":
-        console.print(f"{target}: {len(lines)} clips. Next: unmask data faces {target}", highlight=False, soft_wrap=True)
+        console.print(
+            f"{target}: {len(lines)} clips. Next: unmask data faces {target}", highlight=False, soft_wrap=True
+        )
     return 0
 
 
@@ -124,13 +126,13 @@ def _replace(lines: Iterable[Line], target: Path) -> None:
 def summary(lines: Sequence[Line]) -> Table:
     """Clips per source, label and split."""
     table = Table(box=None, pad_edge=False)
-    splits = [split for split in ("train", "dev", "calibration", "held") if any(line[1] == split for line in lines)]
+    splits = [split for split in get_args(Split) if any(line[1] == split for line in lines)]
     for name in ("source", "real", "fake", "groups", "people", *splits):
         table.add_column(name, justify="left" if name == "source" else "right")
     for source in sorted({item.source for item, _ in lines}):
         mine = [line for line in lines if line[0].source == source]
         label = Counter(item.label for item, _ in mine)
-        split = Counter(split for _, split in mine)
+        split: Counter[str] = Counter(split for _, split in mine)
         groups = len({item.group for item, _ in mine})
         people = len({person for item, _ in mine for person in item.people})
         counts = (label["real"], label["fake"], groups, people or "?", *(split[name] for name in splits))

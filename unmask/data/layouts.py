@@ -1,4 +1,4 @@
-"""The layouts in which data sets come, each recognised by what lies in a folder. No file is opened but lists of names."""
+"""The layouts in which data sets come, each recognised by what lies in a folder. Only lists of names are opened."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from worker.training.store import Split
 VIDEOS = {".mp4", ".avi", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".m4v", ".gif"}
 PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 KINDS = {
-    "deepfakes": "swap", "faceswap": "swap", "faceshifter": "swap", "deepfakedetection": "swap", "celeb-synthesis": "swap",
-    "face2face": "reenactment", "neuraltextures": "reenactment",
+    "deepfakes": "swap", "faceswap": "swap", "faceshifter": "swap", "deepfakedetection": "swap",
+    "celeb-synthesis": "swap", "face2face": "reenactment", "neuraltextures": "reenactment",
 }  # fmt: skip
 PARTS: dict[str, Split] = {
-    "train": "train", "training": "train", "val": "dev", "valid": "dev", "validation": "dev", "test": "dev", "testing": "dev",
+    "train": "train", "training": "train", "val": "dev", "valid": "dev", "validation": "dev",
+    "test": "dev", "testing": "dev",
 }  # fmt: skip
 DFDC_MARGIN = 0.8  # of the crops, measured; worker/training/LOG.md says how
 FFPP_NAME = re.compile(r"(\d{3})(?:_(\d{3}))?")  # target, source
@@ -87,7 +88,7 @@ def _note(paths: Iterable[Path], root: Path, found: Found) -> None:
 
 
 def media(folder: Path, deep: bool = False) -> Iterator[Path]:
-    """Videos and pictures in `folder`, and below it if `deep`, in order; links are followed, but not round in circles."""
+    """Videos and pictures in `folder`, and below it if `deep`, in order; links are followed, but not in circles."""
     seen = set()
     for place, folders, names in os.walk(folder, followlinks=True):
         seen.add(os.path.realpath(place))
@@ -101,7 +102,7 @@ def media(folder: Path, deep: bool = False) -> Iterator[Path]:
 
 
 def faceforensics(folder: Path, root: Path) -> list[Item] | None:
-    """{original,manipulated}_sequences/METHOD/{raw,c23,c40}/videos; DeepFakeDetection's actors are a source of their own."""
+    """{original,manipulated}_sequences/METHOD/{raw,c23,c40}/videos; DeepFakeDetection's actors are another source."""
     parts = [folder / "original_sequences", folder / "manipulated_sequences"]
     if not any(part.is_dir() for part in parts):
         return None
@@ -171,7 +172,9 @@ def dfdc(folder: Path, root: Path) -> list[Item] | None:
     for name, fact in sorted(facts.items()):
         fake = str(fact["label"]).upper() == "FAKE"
         group = Path(str(fact.get("original") or name) if fake else name).stem
-        items.append(Item(folder / name, "fake" if fake else "real", "DFDC", group, official=str(fact.get("split") or "")))
+        items.append(
+            Item(folder / name, "fake" if fake else "real", "DFDC", group, official=str(fact.get("split") or ""))
+        )
     return items
 
 
@@ -195,7 +198,7 @@ def dfdc_crops(folder: Path, root: Path) -> list[Item] | None:
 
 
 def plain(folder: Path, root: Path) -> list[Item] | None:
-    """real/ and fake/, nested as they may be. A folder of pictures below them is one group, as the frames of a clip are.
+    """real/ and fake/, nested or not. A folder of pictures below them is one group, as the frames of a clip are.
 
     The folder above is the source; one called train, val or test is an official part of it.
     """

@@ -1,8 +1,8 @@
 """Which part of the data a clip falls into. Pure, and decided by names alone: the same clips give the same splits.
 
-No group and no person is in two splits. Clips that share a group or a person are tied together; where such ties run through
-most of a source (28 actors who were all swapped with each other), its people are divided instead, and the clips
-that show people of both sides are left out.
+No group and no person is in two splits. Clips that share a group or a person are tied together; where such ties run
+through most of a source (28 actors who were all swapped with each other), its people are divided instead, and the
+clips that show people of both sides are left out.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def _source(items: list[Item], seed: str) -> list[Split | None]:
             splits[index] = split
     if giant:
         side = dict(zip(people, divide(people, [1] * len(people), seed), strict=True))
-        for index, split in _by_people(items, found[largest], side):
-            splits[index] = split
+        for index, side_of in _by_people(items, found[largest], side):
+            splits[index] = side_of
     return splits
 
 

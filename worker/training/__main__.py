@@ -1,4 +1,4 @@
-"""`python -m worker.training`: pack, train, export, evaluate."""
+"""`python -m worker.training`: train, export, evaluate."""
 
 from __future__ import annotations
 
@@ -17,25 +17,8 @@ app = typer.Typer(help="Train and measure the detector.", no_args_is_help=True, 
 
 
 @app.command()
-def pack(
-    out: Annotated[Path, typer.Option(help="Folder for the packs.")],
-    manifest: Annotated[Path, typer.Option(help="Clips: manifest.tsv.")],
-    stills: Annotated[Path, typer.Option(help="Real faces: stills.tsv.")],
-    dfdc: Annotated[Path, typer.Option(help="Folder with metadata.csv and faces_224/.")],
-    yunet: Annotated[Path, typer.Option(help="YuNet's ONNX file.")],
-) -> None:
-    """Find the faces once and store their crops as memory maps."""
-    from worker.training import pack as packing
-
-    packing.pack_stills(stills, yunet, out / "stills")
-    packing.pack_clips(manifest, "train", yunet, out / "train", windows=4)
-    packing.pack_clips(manifest, "dev", yunet, out / "dev", windows=4)
-    packing.pack_dfdc(dfdc, manifest, yunet, out / "dfdc")
-
-
-@app.command()
 def train(
-    packs: Annotated[Path, typer.Option(help="Folder that `pack` wrote.")],
+    packs: Annotated[Path, typer.Option(help="Folder of stores that `unmask data faces` filled.")],
     run: Annotated[Path, typer.Option(help="Folder of this run; continues where it stopped.")],
     steps: Annotated[int, typer.Option(help="Stop at this step.")] = 100_000,
     recipe: Annotated[Path | None, typer.Option(help="JSON file; anything it leaves out keeps its default.")] = None,
@@ -54,7 +37,7 @@ def train(
 
 @app.command()
 def export(
-    packs: Annotated[Path, typer.Option(help="Folder that `pack` wrote.")],
+    packs: Annotated[Path, typer.Option(help="Folder of stores that `unmask data faces` filled.")],
     run: Annotated[Path, typer.Option(help="Folder of the run.")],
     out: Annotated[Path, typer.Option(help="The checkpoint to write.")],
     name: Annotated[str, typer.Option(help="Name of the model; its id adds 8 digits of the weights' sha256.")],
@@ -69,7 +52,7 @@ def export(
 
 @app.command()
 def evaluate(
-    packs: Annotated[Path, typer.Option(help="Folder that `pack` wrote.")],
+    packs: Annotated[Path, typer.Option(help="Folder of stores that `unmask data faces` filled.")],
     model: Annotated[Path, typer.Option(help="The checkpoint to measure.")] = DEFAULT,
     store: Annotated[bool, typer.Option(help="Write the figures into the checkpoint's metadata.")] = False,
 ) -> None:
@@ -91,7 +74,7 @@ def evaluate(
 
 @app.command()
 def heads(
-    packs: Annotated[Path, typer.Option(help="Folder that `pack` wrote.")],
+    packs: Annotated[Path, typer.Option(help="Folder of stores that `unmask data faces` filled.")],
     model: Annotated[Path, typer.Option(help="The checkpoint whose encoder to use.")] = DEFAULT,
 ) -> None:
     """Fit every temporal head on frozen features of the train clips and measure it on the dev clips."""

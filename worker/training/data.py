@@ -52,8 +52,8 @@ class Clip(msgspec.Struct, frozen=True):
     @property
     def facts(self) -> str:
         """All of it but where it lies, short: what is stored of a clip holds as long as this does."""
-        rest = msgspec.json.encode(msgspec.structs.replace(self, path=Path()))
-        return hashlib.sha256(rest).hexdigest()[:16]
+        rest = [getattr(self, field) for field in self.__struct_fields__ if field != "path"]
+        return hashlib.sha256(msgspec.json.encode(rest)).hexdigest()[:16]
 
 
 def read_manifest(path: Path) -> list[Clip]:
@@ -74,7 +74,8 @@ def read_manifest(path: Path) -> list[Clip]:
 
 def _clip(folder: Path, line: dict[str, str]) -> Clip:
     file = Path(line["file"])
-    box = tuple(float(line[f"face_{side}"]) for side in "xywh") if line.get("face_x") else None
+    x, y, w, h = (float(line.get(f"face_{side}") or 0) for side in "xywh")
+    box = (x, y, w, h) if w and h else None
     still = box is not None and "label" not in line
     person = line.get("person") or (_still_person(file) if still else "")
     label, split, source = ("real", person_split(person), file.parent.name) if still else _what(line)
@@ -89,7 +90,7 @@ def _clip(folder: Path, line: dict[str, str]) -> Clip:
         group=line.get("group") or (person if still else file.stem),
         name=line["file"],
         margin=float(line.get("margin") or 0),
-        box=box and (box[0], box[1], box[2], box[3]),
+        box=box,
     )
 
 
