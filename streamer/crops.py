@@ -28,14 +28,19 @@ class Measure:
     yaw: float | None
 
 
+def square(box: Box, margin: float) -> tuple[int, int, int]:
+    """Left, top and side of the square of side `margin` * longer side of `box` around its centre, whole pixels."""
+    x, y, width, height = box
+    side = max(2, round(margin * max(width, height)))
+    return round(x + width / 2 - side / 2), round(y + height / 2 - side / 2), side
+
+
 def cut(bgr: Picture, box: Box, margin: float, size: int) -> Picture:
     """The square of side `margin` * longer side of `box` around its centre, resized to `size` x `size` pixels.
 
     What lies outside of the frame repeats the frame's edge.
     """
-    x, y, width, height = box
-    side = max(2, round(margin * max(width, height)))
-    left, top = round(x + width / 2 - side / 2), round(y + height / 2 - side / 2)
+    left, top, side = square(box, margin)
     rows, columns = bgr.shape[:2]
     # A box wholly outside of the frame can only come from rounding at its edge; one row or column is then repeated.
     x0, x1 = min(max(left, 0), columns - 1), max(min(left + side, columns), 1)

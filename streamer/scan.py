@@ -14,6 +14,14 @@ from streamer.reader import Reader
 from wire.messages import Window
 from wire.settings import CameraSettings, Settings
 
+ANALYSIS_FPS: float = CameraSettings.model_fields["analysis_fps"].default
+
+
+def opened(path: str | Path) -> Reader:
+    """A reader of the file, not yet opened, that goes as fast as the file can be read."""
+    source = sources.parse(CameraSettings(url=f"file:{path}"))
+    return Reader(dataclasses.replace(source, name=str(path), paced=False), threading.Event())
+
 
 def windows_of_file(
     path: str | Path, settings: Settings, progress: Callable[[float], None] = lambda done: None
@@ -22,17 +30,12 @@ def windows_of_file(
 
     Raises SourceError for what is not a video, ServiceError when the wanted detector can't be had.
     """
-    camera = CameraSettings(url=f"file:{path}")
-    source = dataclasses.replace(sources.parse(camera), name=str(path), paced=False)
-    stop = threading.Event()
-    with Reader(source, stop) as reader:
+    with opened(path) as reader:
         info = reader.open()
         detector = models.choose(settings.streamer, settings.models).make(settings.streamer)
         name = re.sub(r"[^A-Za-z0-9_.-]", "_", Path(path).stem)[:64] or "file"
         newest = 0.0
-        analysis = Analysis(
-            name, camera.analysis_fps, detector, settings.streamer, settings.window, clock=lambda: newest
-        )
+        analysis = Analysis(name, ANALYSIS_FPS, detector, settings.streamer, settings.window, clock=lambda: newest)
         for frame in reader.frames():
             newest = frame.captured
             sample = analysis.sampler.take(frame.captured, frame.size)

@@ -157,3 +157,42 @@ def check(
     from unmask import check as checker
 
     raise typer.Exit(checker.run(settings, timeout))
+
+
+data = typer.Typer(help="Prepare data for training and evaluation.", no_args_is_help=True)
+app.add_typer(data, name="data")
+Exclude = Annotated[
+    Path | None, typer.Option(metavar="MANIFEST", help="Leave out every group that a dev clip of this manifest is of.")
+]
+
+
+@data.command()
+def index(
+    folder: Annotated[Path, typer.Argument(metavar="DIR")],
+    out: Annotated[str | None, typer.Option(metavar="FILE", help="Else DIR/manifest.tsv; -: standard output.")] = None,
+    split_seed: Annotated[str, typer.Option(help="Another seed, another dev split.")] = "unmask-1",
+    exclude: Exclude = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a manifest that is there.")] = False,
+) -> None:
+    """Make a manifest of FaceForensics++, Celeb-DF, DFDC or real/ and fake/ folders below DIR."""
+    from unmask.data import index as indexing
+
+    raise typer.Exit(indexing.run(folder, out, split_seed, exclude, force))
+
+
+@data.command()
+def faces(
+    manifest: Annotated[Path, typer.Argument(metavar="MANIFEST")],
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="The store; else MANIFEST's name + .faces.")] = None,
+    windows: Annotated[int, typer.Option(min=1, help="Runs of crops taken from a clip, at most.")] = 4,
+    frames: Annotated[int, typer.Option(min=2, max=64, help="Crops in a run (T).")] = 16,
+    split: Annotated[list[str] | None, typer.Option(help="Only this split; repeatable.")] = None,
+    exclude: Exclude = None,
+    processes: Annotated[int | None, typer.Option(min=1, help="Else one for each core.")] = None,
+    config: Config = None,
+) -> None:
+    """Find, follow and store the faces of a manifest's clips and pictures, once; goes on where it was stopped."""
+    settings = _settings(config)
+    from unmask.data import faces as storing
+
+    raise typer.Exit(storing.run(manifest, out, settings, windows, frames, split or [], exclude, processes))

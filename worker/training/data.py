@@ -1,92 +1,22 @@
-"""What is trained on: crops packed once into a memory map, with a row of facts each, and the fixed splits.
-
-A pack is a folder with `crops.npy` (uint8 N, P, P, 3 in BGR) and `rows.msgpack`. Decoding JPEGs and finding faces
-again in every epoch would cost more than the network on two cores; a memory map costs nothing.
-"""
+"""What is trained on: the tables that name it, and the fixed splits. The crops themselves are in `store`."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
-from collections import defaultdict
 from pathlib import Path
-from typing import Literal
 
 import msgspec
-import numpy as np
-import numpy.typing as npt
 
-Split = Literal["train", "held", "calibration", "dev"]
-Points = tuple[float, ...]
+from wire.errors import UsageError
+from worker.training.store import Pack, Points, Row, Split, Writer
+
+__all__ = [
+    "CALIBRATION_GROUPS", "HELD_GROUPS", "HELD_SEED", "Clip", "Pack", "Points", "Row", "Split", "Writer",
+    "dev_names", "person_split", "read_manifest", "split_groups",
+]  # fmt: skip
+
 HELD_SEED, HELD_GROUPS, CALIBRATION_GROUPS = "unmask-dfdc-1", 800, 200
-
-
-class Row(msgspec.Struct, frozen=True, array_like=True):
-    """One packed crop. `group` is what real and fake share; `margin` is the crop's side in units of max(w, h)."""
-
-    name: str
-    source: str
-    label: int  # 1 fake, 0 real
-    group: str
-    split: Split
-    margin: float
-    points: Points | None = None  # right eye, left eye, nose, right and left mouth corner: x, y in crop pixels
-    window: int = 0  # number of the run of consecutive frames this crop is part of
-    pair: str = ""  # crops of one source with the same non-empty value show the same instant
-
-
-class Pack:
-    """A folder of packed crops, read-only."""
-
-    def __init__(self, folder: Path) -> None:
-        self.rows = msgspec.msgpack.decode((folder / "rows.msgpack").read_bytes(), type=list[Row])
-        self.crops: npt.NDArray[np.uint8] = np.load(folder / "crops.npy", mmap_mode="r")
-
-    def where(self, split: Split, label: int | None = None) -> list[int]:
-        """Indices of the rows of `split`, and of `label` unless it is None."""
-        return [i for i, row in enumerate(self.rows) if row.split == split and (label is None or row.label == label)]
-
-    def groups(self, split: Split) -> dict[str, tuple[list[int], list[int]]]:
-        """Per group of `split`: the indices of its real and of its fake crops."""
-        found: dict[str, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
-        for index, row in enumerate(self.rows):
-            if row.split == split:
-                found[row.group][row.label].append(index)
-        return dict(found)
-
-    def digest(self) -> str:
-        """Sha256 over the facts of all rows of the train split, short: what data a checkpoint saw."""
-        named = sorted(f"{row.source}/{row.name}/{row.label}" for row in self.rows if row.split == "train")
-        return hashlib.sha256("\n".join(named).encode()).hexdigest()[:16]
-
-
-class DfdcRow(msgspec.Struct, frozen=True):
-    """One line of the crops' metadata.csv: a fake names its original, a real one is its own."""
-
-    name: str
-    label: int
-    group: str
-
-
-def index_dfdc(folder: Path, exclude: set[str]) -> list[DfdcRow]:
-    """The crops of `folder` (metadata.csv, faces_224/NAME.jpg), without groups that touch a name in `exclude`.
-
-    Only groups with a real crop and a fake one are kept, in order of group, the real one first.
-    """
-    rows: dict[str, list[DfdcRow]] = defaultdict(list)
-    banned = set()
-    with (folder / "metadata.csv").open(newline="") as table:
-        for line in csv.DictReader(table):
-            name, fake = Path(line["videoname"]).stem, line["label"] == "FAKE"
-            group = Path(line["original"]).stem if fake else name
-            if not group or not (folder / "faces_224" / f"{name}.jpg").exists():
-                continue
-            rows[group].append(DfdcRow(name, int(fake), group))
-            if name in exclude or group in exclude:
-                banned.add(group)
-    kept = (members for group, members in sorted(rows.items()) if group not in banned)
-    return [row for members in kept if {0, 1} == {m.label for m in members}
-            for row in sorted(members, key=lambda m: (m.label, m.name))]  # fmt: skip
 
 
 def split_groups(groups: set[str]) -> dict[str, Split]:
@@ -105,31 +35,86 @@ def person_split(person: str) -> Split:
 
 
 class Clip(msgspec.Struct, frozen=True):
-    """One line of a manifest: a clip, what it is, and where it may be used."""
+    """One line of a manifest: a clip or a picture, what it is, and where it may be used."""
 
     path: Path
     label: str  # real, fake, or pair: left half real, right half fake
     split: str
     source: str
     shows: str = ""
+    kind: str = ""  # swap or reenactment
+    person: str = ""
+    group: str = ""  # what a real clip and its fakes share
+    name: str = ""  # the file as the table writes it
+    margin: float = 0.0  # of a tight picture that is kept whole: its side over max(w, h) of the face
+    box: tuple[float, float, float, float] | None = None  # a hint where the face is: x, y, w, h
+
+    @property
+    def facts(self) -> str:
+        """All of it but where it lies, short: what is stored of a clip holds as long as this does."""
+        rest = [getattr(self, field) for field in self.__struct_fields__ if field != "path"]
+        return hashlib.sha256(msgspec.json.encode(rest)).hexdigest()[:16]
 
 
 def read_manifest(path: Path) -> list[Clip]:
-    """The clips a manifest names; its paths are relative to it. Extra columns are ignored."""
-    with path.open(newline="") as table:
-        lines = csv.DictReader(table, delimiter="\t")
-        return [
-            Clip(path.parent / line["file"], line["label"], line["split"], line["source"], line.get("shows") or "")
-            for line in lines
-        ]
+    """The clips a manifest names; its paths are relative to it. Columns it doesn't know are ignored.
+
+    A table without labels but with face boxes is one of real stills: their people come from the files' names, and one
+    person in ten is held out. Raises UsageError for what is no such table.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as table:
+            return [_clip(path.parent, line) for line in csv.DictReader(table, delimiter="\t")]
+    except OSError as error:
+        raise UsageError(f"manifest {path}: {error.strerror}", "make one with: unmask data index DIR") from None
+    except (KeyError, ValueError) as error:
+        remedy = "it needs tab-separated columns file, label, split, source"
+        raise UsageError(f"{path} is no manifest ({error})", remedy) from None
 
 
-def read_stills(path: Path) -> list[tuple[Path, tuple[float, float, float, float]]]:
-    """The stills a table names, each with its face box x, y, w, h in pixels; paths are relative to the table."""
-    with path.open(newline="") as table:
-        lines = csv.DictReader(table, delimiter="\t")
-        return [
-            (path.parent / line["file"],
-             (float(line["face_x"]), float(line["face_y"]), float(line["face_w"]), float(line["face_h"])))
-            for line in lines
-        ]  # fmt: skip
+def _clip(folder: Path, line: dict[str, str]) -> Clip:
+    file = Path(line["file"])
+    x, y, w, h = (float(line.get(f"face_{side}") or 0) for side in "xywh")
+    box = (x, y, w, h) if w and h else None
+    still = box is not None and "label" not in line
+    person = line.get("person") or (_still_person(file) if still else "")
+    label, split, source = ("real", person_split(person), file.parent.name) if still else _what(line)
+    return Clip(
+        path=folder / file,
+        label=label,
+        split=split,
+        source=source,
+        shows=line.get("shows") or "",
+        kind=line.get("kind") or "",
+        person=person,
+        group=line.get("group") or (person if still else file.stem),
+        name=line["file"],
+        margin=float(line.get("margin") or 0),
+        box=box,
+    )
+
+
+def _what(line: dict[str, str]) -> tuple[str, str, str]:
+    if line["label"] not in ("real", "fake", "pair"):
+        raise ValueError(f"label {line['label']!r} is none of real, fake, pair")
+    return line["label"], line["split"], line["source"]
+
+
+def _still_person(file: Path) -> str:
+    """The person in a still by its file's name: Some_One_0001.jpg, neutral_front-001_03.jpg."""
+    if file.parent.name == "webmorph":
+        return file.stem.split("-")[-1].split("_")[0]
+    return file.stem.rstrip("0123456789").rstrip("_")
+
+
+def dev_names(manifest: Path) -> set[str]:
+    """Every name under which a dev clip of `manifest` may occur elsewhere: its stem, and that without leading parts.
+
+    The stem of `dev/DFDC/fake-4fcf41-d7c353_yhffcuhhjy.mp4` ends in the name the data set gave it.
+    """
+    names = set()
+    for clip in read_manifest(manifest):
+        if clip.split == "dev":
+            parts = clip.path.stem.split("_")
+            names |= {"_".join(parts[start:]) for start in range(len(parts))}
+    return names
