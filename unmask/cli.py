@@ -21,6 +21,21 @@ class Topic(StrEnum):
     CAMERAS = "cameras"
 
 
+class Init(StrEnum):
+    """What weights training begins with."""
+
+    RANDOM = "random"
+    IMAGENET = "imagenet"
+
+
+class Device(StrEnum):
+    """Where a network is trained."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
 app = typer.Typer(
     name="unmask",
     help="Real-time deepfake monitor: live cameras and calls in, face by face scores and alerts out.",
@@ -157,6 +172,37 @@ def check(
     from unmask import check as checker
 
     raise typer.Exit(checker.run(settings, timeout))
+
+
+@app.command()
+def train(
+    data: Annotated[
+        list[Path],
+        typer.Option(metavar="PATH", help="A data set's folder, a manifest, or a store of faces; repeatable."),
+    ],
+    run: Annotated[Path, typer.Option(metavar="DIR", help="The run: state, log, checkpoint. The same one goes on.")],
+    recipe: Annotated[Path | None, typer.Option(metavar="FILE", help="YAML; else the default recipe.")] = None,
+    init: Annotated[Init | None, typer.Option(help="Weights to begin with; else the recipe's.")] = None,
+    passes: Annotated[int | None, typer.Option(min=1, help="Images until the end; else the recipe's.")] = None,
+    device: Annotated[Device, typer.Option(help="Where to train.")] = Device.AUTO,
+    threads: Annotated[int, typer.Option(min=0, help="PyTorch's threads; 0: as many as there are cores.")] = 0,
+    workers: Annotated[int, typer.Option(min=1, help="Threads that make batches; about 8 feed a GPU.")] = 1,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Else checkpoint.safetensors in the run.")] = None,
+    name: Annotated[
+        str, typer.Option(help="The model's name; its id adds 8 digits of the weights' sha256.")
+    ] = "custom",
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write TensorBoard's files to DIR.")] = False,
+    config: Config = None,
+) -> None:
+    """Train a detector on your own data and write a calibrated checkpoint. Stop it any time: it goes on."""
+    from unmask import train as trainer
+
+    trainer.tune_memory()
+    code = trainer.run(
+        data, run, recipe, _settings(config), init=None if init is None else init.value, passes=passes, device=device.value,
+        threads=threads, workers=workers, out=out, name=name, tensorboard=tensorboard,
+    )  # fmt: skip
+    raise typer.Exit(code)
 
 
 data = typer.Typer(help="Prepare data for training and evaluation.", no_args_is_help=True)

@@ -1,4 +1,4 @@
-"""`python -m worker.training`: what is measured on stored faces. Training and evaluation proper are `unmask` commands."""
+"""`python -m worker.training`: what is measured on stored faces. Training and evaluation are `unmask` commands."""
 
 from __future__ import annotations
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -75,8 +73,8 @@ def load_imagenet(detector: Detector) -> None:
 def native_bf16(device: torch.device) -> bool:
     """Whether the device multiplies bfloat16 itself; elsewhere it is slower than fp32."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type != "cpu":
         return False
     probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
-    return bool(cast(bool, probe())) if probe else False
+    return bool(probe()) if probe else False

@@ -46,8 +46,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def rate(self, step: int) -> float:
         """The learning rate of `step`: rises over the warm-up, stays, falls linearly to zero over the cool-down.
 
-        Hägele et al., "Scaling Laws and Compute-Optimal Training Beyond Fixed Training Durations", NeurIPS 2024: as good
-        as a cosine, and the end can be moved while the run is under way.
+        As good as a cosine, and the end can be moved while the run is under way: Hägele et al., "Scaling Laws and
+        Compute-Optimal Training Beyond Fixed Training Durations", NeurIPS 2024.
         """
         up = (step + 1) / max(1, self.warmup)
         down = (self.steps - step) / max(1.0, self.cooldown * self.steps)

@@ -6,7 +6,7 @@ Sources are drawn by weight, not by size, so that small fake sources are capped 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 import cv2
@@ -61,12 +61,12 @@ class Face(NamedTuple):
     """Where a crop lies."""
 
     pack: Pack
-    index: int
+    at: int
 
     @property
     def image(self) -> Image:
         """The crop (P, P, 3)."""
-        return np.asarray(self.pack.crops[self.index])
+        return np.asarray(self.pack.crops[self.at])
 
 
 class Sampler:
@@ -112,13 +112,13 @@ class Sampler:
         source = _draw(self._pair_sources, rng)
         reals, fakes = _one(self._pairs[source], rng)
         fake = _one(fakes, rng)
-        row = fake.pack.rows[fake.index]
+        row = fake.pack.rows[fake.at]
         real = self._instants.get(row.pair) if row.pair else None
         if real is None:
             real = _one(reals or self._reals.get(source) or _one(list(self._reals.values()), rng), rng)
         seen, shown = real.image, fake.image
         mask = replaced(seen, shown) if reals else None
-        points = real.pack.rows[real.index].points
+        points = real.pack.rows[real.at].points
         if mask is not None and points is not None and rng.random() < self.mixture.partial:
             shown, mask = _partly(seen, shown, mask, points, rng)
         return Sample(seen, shown, mask, row.margin, source)
@@ -126,11 +126,11 @@ class Sampler:
     def _blended(self, rng: np.random.Generator) -> Sample:
         source = _draw(self._blend_sources, rng)
         face = _one(self._faces[source], rng)
-        row = face.pack.rows[face.index]
+        row = face.pack.rows[face.at]
         donor: tuple[Image, Points] | None = None
         if rng.random() < self.mixture.donor:
             other = _one(self._faces[source], rng)
-            donor = other.image, other.pack.rows[other.index].points or ()
+            donor = other.image, other.pack.rows[other.at].points or ()
         real = face.image
         fake, mask = blend(real, row.points or (), rng, bool(rng.random() < self.mixture.coarse), donor)
         return Sample(real, fake, mask, row.margin, f"blend-{row.source}")
@@ -150,10 +150,8 @@ def _partly(real: Image, fake: Image, mask: Mask, points: Points, rng: np.random
 Table = tuple[list[str], npt.NDArray[np.float64]]
 
 
-def _weighted(
-    sources: dict[str, list[Face]] | dict[str, list[tuple[list[Face], list[Face]]]], own: dict[str, float]
-) -> Table:
-    raw = {name: own.get(name, float(len(members)) ** 0.5) for name, members in sorted(sources.items())}
+def _weighted(sources: Mapping[str, Sequence[object]], own: dict[str, float]) -> Table:
+    raw = {name: own.get(name, float(len(members) ** 0.5)) for name, members in sorted(sources.items())}
     names = [name for name, weight in raw.items() if weight > 0]
     weights = np.array([raw[name] for name in names])
     return names, weights / weights.sum() if names else weights

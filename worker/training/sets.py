@@ -1,4 +1,4 @@
-"""Sets of windows of stored faces: held-out crops, runs of crops, and fakes made of them; the same for the same seed."""
+"""Windows of stored faces: held-out crops, runs of crops, and fakes made of them; the same for the same seed."""
 
 from __future__ import annotations
 
@@ -137,7 +137,10 @@ def moving_windows(packs: Sequence[Pack], split: Split, count: int, frames: int,
 def _degraded(clip: list[Image], plan: Degradation) -> list[Image]:
     whole = Cut(0.5, 0.5, 1.0, False)
     plans = (msgspec.structs.replace(plan, seed=plan.seed + number) for number in range(len(clip)))
-    return [one.after_codec(one.before_codec(whole.apply(image, one.native))) for one, image in zip(plans, clip)]
+    return [
+        one.after_codec(one.before_codec(whole.apply(image, one.native)))
+        for one, image in zip(plans, clip, strict=True)
+    ]
 
 
 def joined(parts: Sequence[Windows]) -> Windows:

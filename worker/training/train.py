@@ -39,7 +39,7 @@ class Run:
         net = TrainingNet(recipe.model)
         if recipe.init == "imagenet" and not (folder / STATE).exists():
             load_imagenet(net.detector)
-        self.net = net.to(device=device, memory_format=torch.channels_last)
+        self.net = net.to(device).to(memory_format=torch.channels_last)
         self.ema = {name: value.detach().clone() for name, value in self.net.state_dict().items()}
         weights = [p for p in self.net.parameters() if p.ndim > 1]
         others = [p for p in self.net.parameters() if p.ndim <= 1]
