@@ -134,15 +134,14 @@ def halves(bgr: Picture) -> tuple[Picture, Picture]:
     return np.ascontiguousarray(bgr[:, : middle - SEAM_PX]), np.ascontiguousarray(right)
 
 
-def _twin(
-    right: Picture, sample: Sample, sighting: Sighting, others: Sequence[Sighting], settings: Settings
-) -> Twin:  # fmt: skip
+def _twin(right: Picture, sample: Sample, sighting: Sighting, others: Sequence[Sighting], settings: Settings) -> Twin:
     margin, size = settings.window.crop_margin, settings.window.crop_size
-    jpeg = crops.encode(crops.cut(right, sighting.smooth, margin, size), settings.window.jpeg_quality)
-    same = max(others, key=lambda other: iou(other.box, sighting.box), default=None)
-    face = same.face if same is not None and iou(same.box, sighting.box) >= TWIN_IOU else None
-    points = within(face.landmarks, sighting.smooth, margin, size) if face and face.landmarks else None
-    return Twin(Crop(sighting.track, sample.captured, sighting.box, jpeg, points), face is not None)
+    box, smooth = ((x - SEAM_PX, y, w, h) for x, y, w, h in (sighting.box, sighting.smooth))  # where `right` begins
+    jpeg = crops.encode(crops.cut(right, smooth, margin, size), settings.window.jpeg_quality)
+    same = max(others, key=lambda other: iou(other.box, box), default=None)
+    face = same.face if same is not None and iou(same.box, box) >= TWIN_IOU else None
+    points = within(face.landmarks, smooth, margin, size) if face and face.landmarks else None
+    return Twin(Crop(sighting.track, sample.captured, box, jpeg, points), face is not None)
 
 
 def main_face(tracks: dict[str, list[Run]], frames: int) -> list[Run]:

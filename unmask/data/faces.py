@@ -72,7 +72,7 @@ def run(
     folder = out or manifest.with_suffix(".faces")
     console = Console(stderr=True)
     clips, passed = select(read_manifest(manifest), splits, dev_names(exclude) if exclude else set())
-    for count, why in passed.items():
+    for why, count in passed.items():
         console.print(f"left out: {count} {why}", highlight=False)
     plan = Plan(settings, models.choose(settings.streamer, settings.models), frames, windows)
     if plan.choice.kind == "haar":

@@ -25,6 +25,7 @@ PARTS: dict[str, Split] = {
     "test": "dev", "testing": "dev",
 }  # fmt: skip
 DFDC_MARGIN = 0.8  # of the crops, measured; worker/training/LOG.md says how
+COMPRESSION = re.compile(r"raw|c\d+")
 FFPP_NAME = re.compile(r"(\d{3})(?:_(\d{3}))?")  # target, source
 DFD_NAME = re.compile(r"(\d{2})(?:_(\d{2}))?__(.+?)(?:__[A-Z0-9]{8})?")  # target, source, scene
 CELEB_NAME = re.compile(r"(id\d+)(?:_(id\d+))?_(\d+)")  # target, source, number
@@ -110,7 +111,7 @@ def faceforensics(folder: Path, root: Path) -> list[Item] | None:
     items = []
     for part in parts:
         label = "real" if part.name.startswith("original") else "fake"
-        for videos in sorted(part.glob("*/*/videos")):
+        for videos in sorted(path for path in part.glob("*/*/videos") if COMPRESSION.fullmatch(path.parts[-2])):
             made = (_ffpp_item(path, label, videos.parts[-3], lists) for path in media(videos))
             items += [item for item in made if item is not None]
     return items
