@@ -199,8 +199,8 @@ def train(
 
     trainer.tune_memory()
     code = trainer.run(
-        data, run, recipe, _settings(config), init=None if init is None else init.value, passes=passes, device=device.value,
-        threads=threads, workers=workers, out=out, name=name, tensorboard=tensorboard,
+        data, run, recipe, _settings(config), init=None if init is None else init.value, passes=passes,
+        device=device.value, threads=threads, workers=workers, out=out, name=name, tensorboard=tensorboard,
     )  # fmt: skip
     raise typer.Exit(code)
 

@@ -75,7 +75,7 @@ def run(
 
 
 def stores(data: Sequence[Path], settings: Settings) -> list[Path]:
-    """The stores of faces in `data`: stores, manifests, or folders of a data set, indexed and searched for faces once."""
+    """The stores of faces in `data`; a manifest, or a folder that holds a data set, is made into one first, once."""
     found = []
     for path in data:
         if (path / ROWS).exists():

@@ -84,9 +84,9 @@ class Degradation(msgspec.Struct, frozen=True):
         return image
 
 
-def draw(rng: np.random.Generator, low: int, high: int) -> Degradation:
-    """A degradation of crops between `low` and `high` pixels; a quarter of all draws is close to clean."""
-    light = rng.random() < 0.25
+def draw(rng: np.random.Generator, low: int, high: int, clean: float = 0.25) -> Degradation:
+    """A degradation of crops between `low` and `high` pixels; a share `clean` of all draws is close to clean."""
+    light = rng.random() < clean
     # casts as strong as a coarse blend's: what differs from its surroundings tells, an odd colour does not
     gain = np.clip(1 + rng.normal(0, 0.05 if light else 0.1) + rng.normal(0, 0.03 if light else 0.11, 3), 0.5, 1.6)
     picked = [int(rng.integers(30, 101))] if rng.random() < 0.75 and not light else []

@@ -23,7 +23,6 @@ from worker.training.replaced import replaced
 T = TypeVar("T")
 UNKNOWN = -1.0  # value of a mask that nobody knows
 MASK_STRIDE = 16  # of the stage the mask head sits on
-CODED = 0.35  # of the pairs go through a video codec
 
 
 class Sample(NamedTuple):
@@ -54,6 +53,8 @@ class Mixture(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     coarse: float = 0.4  # of the blends
     donor: float = 0.25  # of the blends: another person's face instead of the same one
     partial: float = 0.25  # of the aligned pairs: only a part of the fake, put into the real picture
+    clean: float = 0.5  # share of the pairs that are hardly degraded
+    coded: float = 0.25  # share of the pairs that go through a video codec
     margins: tuple[float, float] = (0.7, 0.95)  # of the square the network sees, in units of max(w, h) of the face
 
 
@@ -91,7 +92,7 @@ class Sampler:
         share = self.mixture.blends if self._pair_sources[0] else 1.0
         share = share if self._blend_sources[0] else 0.0
         samples = [self._blended(rng) if rng.random() < share else self._pair(rng) for _ in range(pairs)]
-        return finish(samples, self.size, self.mixture.margins, rng)
+        return finish(samples, self.size, self.mixture, rng)
 
     def _index(self, pack: Pack) -> None:
         groups: dict[tuple[str, str], tuple[list[Face], list[Face]]] = defaultdict(lambda: ([], []))
@@ -165,21 +166,21 @@ def _one(members: Sequence[T], rng: np.random.Generator) -> T:
     return members[int(rng.integers(len(members)))]
 
 
-def finish(samples: list[Sample], size: int, margins: tuple[float, float], rng: np.random.Generator) -> Batch:
-    """Cuts and degrades every pair, both members alike; about a third go through a video codec together."""
+def finish(samples: list[Sample], size: int, mixture: Mixture, rng: np.random.Generator) -> Batch:
+    """Cuts and degrades every pair, both members alike; those that meet a video codec do so together."""
     reals: list[Image] = []
     fakes: list[Image] = []
     masks: list[npt.NDArray[np.float32]] = []
     cells = size // MASK_STRIDE
-    coded = rng.random(len(samples)) < CODED
+    coded = rng.random(len(samples)) < mixture.coded
     shared_native, crf = int(rng.integers(40, 101)) * 2, int(rng.integers(18, 41))
     plans: list[Degradation] = []
     for sample, codec in zip(samples, coded, strict=True):
-        plan = draw(rng, 72, 200)
+        plan = draw(rng, 72, 200, mixture.clean)
         if codec:
             plan = msgspec.structs.replace(plan, native=shared_native, crf=crf)
         plans.append(plan)
-        window = draw_cut(sample.margin, margins, rng)
+        window = draw_cut(sample.margin, mixture.margins, rng)
         for image, out in ((sample.real, reals), (sample.fake, fakes)):
             out.append(plan.before_codec(window.apply(np.asarray(image), plan.native)))
         masks.append(_cells(sample.mask, window, cells))
