@@ -227,6 +227,21 @@ def index(
 
 
 @data.command()
+def fakes(
+    manifest: Annotated[Path, typer.Argument(metavar="MANIFEST")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the clips and their manifest go.")],
+    split: Annotated[str, typer.Option(help="Whose real clips are used.")] = "dev",
+    seed: Annotated[int, typer.Option(help="Another seed, other fakes.")] = 7,
+    config: Config = None,
+) -> None:
+    """Make self-blended and self-driven clips of a manifest's real ones, to measure a detector on."""
+    settings = _settings(config)
+    from unmask.data import fakes as making
+
+    raise typer.Exit(making.run(manifest, out, split, settings, seed))
+
+
+@data.command()
 def faces(
     manifest: Annotated[Path, typer.Argument(metavar="MANIFEST")],
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="The store; else MANIFEST's name + .faces.")] = None,

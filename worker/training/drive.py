@@ -25,6 +25,7 @@ SWAY, TURN, BREATH = (
     0.012,
     0.008,
 )  # of the side, radian, of the size: a head that is held still, standard deviations
+SAMPLED = 6.0  # pictures a second of what the streamer samples
 MOUTH = (0.0, 1.1)  # in the canonical face of `blend.FIVE`
 DRIVEN = ("mouth", "mouth", "inner", "face")  # regions a generator writes; mouths twice as often
 
@@ -92,14 +93,20 @@ def still_to_clip(
     return [picture for picture, _ in made], [placed for _, placed in made]
 
 
-def driven(clip: Sequence[Image], points: Sequence[Points], rng: np.random.Generator) -> list[Image]:
-    """`clip` with its mouth, inner face or face written anew in every frame from one warped copy of a frame."""
+def driven(
+    clip: Sequence[Image], points: Sequence[Points], rng: np.random.Generator, rate: float = SAMPLED
+) -> list[Image]:
+    """`clip` with its mouth, inner face or face written anew in every frame from one warped copy of a frame.
+
+    `rate` is the clip's pictures a second: what trembles does so in time, not in pictures.
+    """
     frames, kind = len(clip), str(rng.choice(DRIVEN))
     source = int(rng.integers(frames))
     still, still_points = clip[source], np.array(points[source]).reshape(5, 2)
     softness, colour = rng.uniform(0.45, 0.85), rng.uniform(0.1, 0.8)
     tint, edge = int(rng.integers(2**31)), rng.uniform(0.02, 0.05)
-    jaw, slip_x, slip_y = walk(frames, 0.14, rng, 0.0), walk(frames, 0.012, rng, 0.2), walk(frames, 0.012, rng, 0.2)
+    smooth = 0.2 ** (SAMPLED / rate)
+    jaw, slip_x, slip_y = (walk(frames, spread, rng, smooth) for spread in (0.14, 0.012, 0.012))
     out = []
     for number, (image, where) in enumerate(zip(clip, points, strict=True)):
         size = image.shape[0]
