@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import redis
@@ -11,6 +12,9 @@ from playwright.sync_api import Browser, sync_playwright
 
 from tests.support.servers import RtspServer, missing, rtsp_available, valkey
 from wire.keys import Keys
+
+if TYPE_CHECKING:
+    from tests.support.lineage import Lineage
 
 CHROMIUM = "/usr/bin/chromium"
 SHARED = Path(__file__).parents[2] / "shared"
@@ -80,3 +84,16 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("no ../shared folder here")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def lineage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Lineage]]:
+    """A .pt file of the community's ResNeXt-50 + LSTM layout, 226 MB, and the model it was saved from."""
+    import torch
+
+    from tests.support.lineage import made_up
+
+    model, path = made_up(), tmp_path_factory.mktemp("lineage") / "old.pt"
+    torch.save(model.state_dict(), path)
+    yield path, model
+    path.unlink()

@@ -163,6 +163,22 @@ def scan(
 
 
 @app.command()
+def convert(
+    old: Annotated[Path, typer.Argument(metavar="OLD.pt")],
+    new: Annotated[Path, typer.Argument(metavar="NEW.safetensors")],
+    readout: Annotated[
+        Literal["last", "mean"], typer.Option(help="The newest frame's state, as served; or the mean, as trained.")
+    ] = "last",
+    frames: Annotated[int, typer.Option(min=2, max=64, help="Crops in a window (T): window.frames.")] = 16,
+    name: Annotated[str, typer.Option(help="Start of the model id; else lineage-baseline-READOUT.")] = "",
+) -> None:
+    """Convert a ResNeXt-50 + LSTM state dict (.pt) of the community's layout to a checkpoint."""
+    from unmask import convert as converter
+
+    converter.run(old, new, readout, frames, name)
+
+
+@app.command()
 def check(
     config: Config = None,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds until a camera counts as silent.")] = 10.0,

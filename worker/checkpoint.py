@@ -1,23 +1,26 @@
 """One safetensors file that holds the weights, in fp16, and everything serving needs to know about them.
 
-The worker sets nothing itself: architecture, preprocessing, temperature and thresholds all come from the metadata.
+The worker sets nothing itself: architecture, preprocessing, temperature and thresholds all come from the metadata. A
+`.pt` file of the lineage's layout (worker/lineage.py) is taken as well; what its metadata says is decided here.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialise
 from torch import Tensor, nn
 
 from wire.errors import CheckpointError
-from worker.model import Detector, ModelConfig
+from worker import lineage
+from worker.model import Detector, ModelConfig, Readout
 
 FORMAT = 1
 KEY = "unmask"
@@ -37,7 +40,7 @@ class Threshold(msgspec.Struct, frozen=True):
     """A window whose calibrated p_fake is at least `p` gets the verdict; `false_alarm` of real windows did."""
 
     p: float
-    false_alarm: float
+    false_alarm: float | None  # None: nobody measured it
 
 
 class Thresholds(msgspec.Struct, frozen=True):
@@ -45,6 +48,15 @@ class Thresholds(msgspec.Struct, frozen=True):
 
     suspect: Threshold
     fake: Threshold
+
+    @property
+    def measured(self) -> bool:
+        """Whether the false-alarm rates are known."""
+        return self.suspect.false_alarm is not None and self.fake.false_alarm is not None
+
+
+UNMEASURED = Thresholds(suspect=Threshold(0.5, None), fake=Threshold(0.9, None))
+"""The lineage's: its own code says FAKE from .5 on, .9 is a convention, and no false-alarm rate is known of either."""
 
 
 class Meta(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,8 +66,8 @@ class Meta(msgspec.Struct, frozen=True, kw_only=True):
     config: ModelConfig
     temperature: float
     thresholds: Thresholds
-    data_digest: str  # of the rows trained on
-    passes: int  # images seen in training
+    data_digest: str  # of the rows trained on; empty: unknown
+    passes: int  # images seen in training; 0: unknown
     metrics: dict[str, Measured]
     baseline: bool
     created: str  # ISO 8601, UTC
@@ -86,28 +98,72 @@ def weights_digest(tensors: dict[str, Tensor]) -> str:
 
 
 def save(path: Path, model: nn.Module, meta: Meta) -> Meta:
-    """Writes model and meta to `path`, whole or not at all; returns the meta with the weights' digest in it."""
-    tensors = {
-        name: (value.half() if value.is_floating_point() else value).detach().cpu().contiguous()
-        for name, value in model.state_dict().items()
-        if not name.endswith("num_batches_tracked")
-    }
+    """Writes model and meta to `path`, whole or not at all; returns the meta with the weights' digest in it.
+
+    Raises CheckpointError where a weight is no number in fp16.
+    """
+    tensors = _stored(model.state_dict())
+    for name, value in tensors.items():
+        if not bool(value.isfinite().all()):
+            raise CheckpointError(path, f"tensor {name} holds values that fp16 can't", "nothing was written")
     stamped = msgspec.structs.replace(meta, weights_sha256=weights_digest(tensors))
     partial = path.with_name(path.name + ".partial")
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, partial, metadata={KEY: msgspec.json.encode(stamped).decode()})
+    partial.write_bytes(serialise(tensors, metadata={KEY: msgspec.json.encode(stamped).decode()}))
     os.replace(partial, path)
     return stamped
 
 
+def _stored(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """What is written of a state dict."""
+    return {
+        name: (value.half() if value.is_floating_point() else value).detach().cpu().contiguous()
+        for name, value in state.items()
+        if not name.endswith(lineage.COUNTER)
+    }
+
+
 def load(path: Path = DEFAULT, device: str | torch.device = "cpu") -> Checkpoint:
-    """The model and meta in `path`. Raises CheckpointError, one line with cause and remedy, for any unfit file."""
-    tensors, meta = _read(path)
+    """The model and meta in `path`, a `.pt` file of the lineage's included.
+
+    Raises CheckpointError, one line with cause and remedy, for any unfit file.
+    """
+    if path.suffix.lower() in lineage.SUFFIXES:
+        return adopt(path, device=device)
+    return _built(path, *_read(path), device)
+
+
+def adopt(
+    path: Path, readout: Readout = "last", frames: int = 16, name: str = "", device: str | torch.device = "cpu"
+) -> Checkpoint:
+    """A `.pt` file of the lineage's layout, in fp32; its model id is the one it has once it is converted.
+
+    Raises CheckpointError as `load` does.
+    """
+    tensors = lineage.read(path)
+    meta = Meta(
+        name=name or f"lineage-baseline-{readout}",
+        config=lineage.config(readout, frames),
+        temperature=1.0,
+        thresholds=UNMEASURED,
+        data_digest="",
+        passes=0,
+        metrics={},
+        baseline=True,
+        created=datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds"),
+        weights_sha256=weights_digest(_stored(tensors)),
+    )
+    return _built(path, tensors, meta, device)
+
+
+def _built(path: Path, tensors: dict[str, Tensor], meta: Meta, device: str | torch.device) -> Checkpoint:
     try:
-        model = Detector(meta.config)
+        with torch.device("meta"):  # shapes alone: the file gives the values
+            model = Detector(meta.config)
     except (RuntimeError, ValueError, TypeError) as error:
         raise CheckpointError(path, f"no model can be built from its configuration ({error})", _GET_ANOTHER) from error
-    expected = {k: v.shape for k, v in model.state_dict().items() if not k.endswith("num_batches_tracked")}
+    whole = model.state_dict()
+    expected = {name: value.shape for name, value in whole.items() if not name.endswith(lineage.COUNTER)}
     for name in sorted(expected.keys() ^ tensors.keys()):
         problem = "lacks" if name in expected else "has an unexpected"
         raise CheckpointError(path, f"{problem} tensor {name}: weights and configuration differ", _GET_ANOTHER)
@@ -115,7 +171,8 @@ def load(path: Path = DEFAULT, device: str | torch.device = "cpu") -> Checkpoint
         if tensors[name].shape != shape:
             problem = f"tensor {name} has shape {list(tensors[name].shape)}, its configuration needs {list(shape)}"
             raise CheckpointError(path, problem, _GET_ANOTHER)
-    model.load_state_dict({name: value.float() for name, value in tensors.items()}, strict=False)
+    counters = {name: torch.zeros_like(whole[name], device="cpu") for name in whole.keys() - expected.keys()}
+    model.load_state_dict(counters | {name: value.float() for name, value in tensors.items()}, assign=True)
     return Checkpoint(model.to(device).eval(), meta)
 
 
@@ -133,7 +190,9 @@ def _read(path: Path) -> tuple[dict[str, Tensor], Meta]:
         raise CheckpointError(path, reason, "check the file's permissions") from error
     if described is None:
         raise CheckpointError(
-            path, f"safetensors file without '{KEY}' metadata", "name a file made by 'python -m worker.training export'"
+            path,
+            f"safetensors file without '{KEY}' metadata",
+            "name a file made by 'python -m worker.training export' or 'unmask convert'",
         )
     return tensors, _meta(path, described)
 

@@ -1,4 +1,4 @@
-"""The detector: a torchvision ResNeXt per frame, a small projection, a temporal head per window.
+"""The detector: a torchvision ResNeXt per frame, mostly with a small projection, and a temporal head per window.
 
 One definition for training and serving. `encode` runs once per frame and its result is what Redis caches; `head` runs
 once per window on T cached features. Both work on any batch size and any square input the stride of 32 divides well.
@@ -16,7 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.models.resnet import Bottleneck, ResNet
 
-HeadName = Literal["gru", "lstm", "transformer", "mean"]
+HeadName = Literal["gru", "lstm", "transformer", "mean", "lineage"]
+Readout = Literal["last", "mean"]
+FEATURES = 512 * Bottleneck.expansion  # what the encoder gives per frame, 2048
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -31,9 +33,11 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
     layers: tuple[int, int, int, int] = (3, 4, 6, 3)
     groups: int = 32
     width_per_group: int = 4
+    projection: bool = True  # without one the head sees the encoder's features, and feature_dim is 2048
     feature_dim: int = 256  # D, what is cached per frame
     head: HeadName = "gru"
     head_dim: int = 128
+    readout: Readout = "last"  # of the lineage head
     frames: int = 16  # T
     input_size: int = 224  # S, pixels
     mean: tuple[float, float, float] = IMAGENET_MEAN
@@ -113,6 +117,29 @@ class TransformerHead(nn.Module):
         return cast(Tensor, self.out(masked_mean(states, mask))).squeeze(-1)
 
 
+class LineageHead(nn.Module):
+    """The head of the community's ResNeXt-50 + LSTM models, as it behaves where they are served; theirs are the names.
+
+    Their LSTM takes the first axis for time and is given (batch, time, D), one window at a time: every frame is then a
+    sequence of its own that starts from a zero state, and the recurrent weights never act. Here that is written out.
+    Readout `last` takes the newest frame's state, as their applications do; `mean` the frames' mean, as in training.
+    """
+
+    def __init__(self, dim: int, readout: Readout) -> None:
+        super().__init__()
+        self.readout = readout
+        self.lstm = nn.LSTM(dim, dim, bias=False)
+        self.linear1 = nn.Linear(dim, 2)
+
+    def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Features (B, T, D) and mask (B, T) to logits (B); their sigmoid is the softmax's first class, FAKE."""
+        if self.readout == "last":
+            features, mask = newest(features, mask).unsqueeze(1), None  # (B, 1, D)
+        states, _ = self.lstm(features.flatten(0, 1).unsqueeze(0))  # (1, B*T, D): B*T sequences of one step
+        fake, real = self.linear1(masked_mean(states.view(features.shape), mask)).unbind(-1)
+        return cast(Tensor, fake - real)
+
+
 class Detector(nn.Module):
     """Frames in, one logit per window out; the larger, the more synthetic."""
 
@@ -126,9 +153,7 @@ class Detector(nn.Module):
             nn.init.kaiming_normal_(encoder.conv1.weight, mode="fan_out", nonlinearity="relu")
         self.inward = Residual() if config.residual else nn.Identity()
         self.encoder = encoder
-        self.projection = nn.Sequential(
-            nn.Linear(512 * Bottleneck.expansion, config.feature_dim), nn.LayerNorm(config.feature_dim)
-        )
+        self.projection = _build_projection(config)
         self.temporal = _build_head(config)
 
     def encode(self, images: Tensor) -> Tensor:
@@ -154,7 +179,25 @@ def masked_mean(states: Tensor, mask: Tensor | None) -> Tensor:
     return (states * weight).sum(1) / weight.sum(1).clamp(min=1)
 
 
+def newest(features: Tensor, mask: Tensor | None) -> Tensor:
+    """The last of features (B, T, D) where mask (B, T) is True; the last of all without a mask."""
+    if mask is None:
+        return features[:, -1]
+    order = torch.arange(mask.shape[1], device=mask.device)
+    return features[torch.arange(len(mask), device=mask.device), (mask * order).argmax(1)]
+
+
+def _build_projection(config: ModelConfig) -> nn.Module:
+    if config.projection:
+        return nn.Sequential(nn.Linear(FEATURES, config.feature_dim), nn.LayerNorm(config.feature_dim))
+    if config.feature_dim != FEATURES:
+        raise ValueError(f"without a projection feature_dim is {FEATURES}, not {config.feature_dim}")
+    return nn.Identity()
+
+
 def _build_head(config: ModelConfig) -> nn.Module:
+    if config.head == "lineage":
+        return LineageHead(config.feature_dim, config.readout)
     if config.head == "mean":
         return MeanHead(config.feature_dim)
     if config.head == "transformer":

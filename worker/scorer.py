@@ -49,7 +49,7 @@ class Scorer:
             )
         self.model = meta.model_id
         self.suspect, self.fake = meta.thresholds.suspect.p, meta.thresholds.fake.p
-        self._temperature = meta.temperature
+        self._temperature, self._measured = meta.temperature, meta.thresholds.measured
         self._limits, self._margin = settings.worker.quality, settings.window.crop_margin
         self._backend = open_backend(model, settings.worker)
         self._cache, self._clock = MemoryCache(), clock
@@ -57,7 +57,8 @@ class Scorer:
     @property
     def detail(self) -> str:
         """Model and device, for people."""
-        return f"{self.model} on {self._backend.name}"
+        caveat = "" if self._measured else "; nobody measured the false alarms of its thresholds"
+        return f"{self.model} on {self._backend.name}{caveat}"
 
     def warm_up(self) -> None:
         """Make the first real batch as fast as the next."""

@@ -13,7 +13,9 @@ import pytest
 
 from tests.support.servers import free_port, unmask
 
-COMMANDS = ["run", "demo", "streamer", "worker", "dashboard", "watch", "scan", "check", "data"]
+COMMANDS = [
+    "run", "demo", "streamer", "worker", "dashboard", "watch", "scan", "train", "convert", "check", "data",
+]  # fmt: skip
 
 
 def call(*arguments: str | Path, cwd: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:

@@ -11,7 +11,7 @@ from worker.model import EDGE, Detector, HeadName, ModelConfig, masked_mean
 TINY = ModelConfig(
     layers=(1, 1, 1, 1), groups=4, width_per_group=2, feature_dim=8, head="mean", head_dim=8, frames=4, input_size=32
 )
-HEADS: list[HeadName] = ["gru", "lstm", "transformer", "mean"]
+HEADS: list[HeadName] = ["gru", "lstm", "transformer", "mean", "lineage"]
 
 
 def tiny(head: HeadName = "mean") -> Detector:
@@ -38,7 +38,7 @@ def test_full_mask_changes_nothing(head: HeadName) -> None:
         torch.testing.assert_close(whole, model.head(features), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("head", ["transformer", "mean"])
+@pytest.mark.parametrize("head", ["transformer", "mean", "lineage"])
 def test_masked_frames_do_not_count(head: HeadName) -> None:
     model, features = tiny(head), torch.randn(1, 4, 8)
     mask = torch.tensor([[True, True, False, False]])

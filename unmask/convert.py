@@ -1,0 +1,43 @@
+"""`unmask convert`: a `.pt` file of the community's ResNeXt-50 + LSTM layout to one of our checkpoints."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from rich.console import Console
+
+from wire.errors import UnmaskError, UsageError
+from worker import checkpoint
+from worker.checkpoint import Meta
+from worker.model import Readout
+
+NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"  # it goes into Redis keys and onto the page
+
+
+def run(old: Path, new: Path, readout: Readout, frames: int, name: str) -> None:
+    """Write `new` and print what it is. Raises UsageError, CheckpointError, and UnmaskError where it can't write."""
+    if new.suffix != ".safetensors":
+        raise UsageError(f"{new} does not end in .safetensors", "name the new file so: that is what it will be")
+    if name and not re.fullmatch(NAME, name):
+        raise UsageError(
+            f"--name {name!r}", "use up to 64 letters, digits, '_', '.' and '-', the first a letter or digit"
+        )
+    model, meta = checkpoint.adopt(old, readout, frames, name)
+    try:
+        meta = checkpoint.save(new, model, meta)
+    except OSError as error:
+        raise UnmaskError(f"can't write {new} ({error.strerror or error})", "choose another place") from error
+    report(new, meta, sum(value.numel() for value in model.parameters()))
+
+
+def report(new: Path, meta: Meta, parameters: int) -> None:
+    """What was written, for people."""
+    console = Console(highlight=False, soft_wrap=True)
+    size = new.stat().st_size / 1e6
+    marks = meta.thresholds
+    console.print(f"{new}: model {meta.model_id}", markup=False)
+    console.print(f"  {parameters:,} parameters in fp16, {size:.1f} MB, readout {meta.config.readout}, ", end="")
+    console.print(f"windows of {meta.config.frames} frames")
+    console.print(f"  suspect from p = {marks.suspect.p}, fake from {marks.fake.p}: nobody measured their false alarms")
+    console.print(f"  serve it: worker.checkpoint: {new}, window.frames: {meta.config.frames}", markup=False)
