@@ -43,10 +43,12 @@ def averaged(folder: Path) -> tuple[Detector, int]:
 def calibration_windows(packs: Sequence[Pack]) -> Windows:
     """Degraded windows of people never trained on: reals and fakes as they are, and blends where landmarks allow.
 
-    Where a pack has groups set aside for calibration its held groups are left alone: they are for measuring.
+    Where a pack has groups set aside for calibration its held groups are left alone: they are for measuring. Windows of
+    real streams (split `negative`) are taken as they are.
     """
     parts: list[Windows] = []
     for number, pack in enumerate(packs):
+        parts.append(clip_windows(pack, "negative"))
         split = next((s for s in HELD_OUT if pack.where(s)), None)
         if split is None:
             continue
