@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.servers import free_port, unmask
 
-COMMANDS = ["run", "demo", "streamer", "worker", "dashboard", "watch", "scan", "check"]
+COMMANDS = ["run", "demo", "streamer", "worker", "dashboard", "watch", "scan", "evaluate", "check"]
 
 
 def call(*arguments: str | Path, cwd: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:

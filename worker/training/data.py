@@ -16,6 +16,9 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from worker.training.manifest import Clip as Clip
+from worker.training.manifest import read_manifest as read_manifest
+
 Split = Literal["train", "held", "calibration", "dev"]
 Points = tuple[float, ...]
 HELD_SEED, HELD_GROUPS, CALIBRATION_GROUPS = "unmask-dfdc-1", 800, 200
@@ -102,26 +105,6 @@ def split_groups(groups: set[str]) -> dict[str, Split]:
 def person_split(person: str) -> Split:
     """Train for nine people in ten, held for one, decided by the name alone."""
     return "held" if int(hashlib.sha256(f"{HELD_SEED}:{person}".encode()).hexdigest()[:8], 16) % 10 == 0 else "train"
-
-
-class Clip(msgspec.Struct, frozen=True):
-    """One line of a manifest: a clip, what it is, and where it may be used."""
-
-    path: Path
-    label: str  # real, fake, or pair: left half real, right half fake
-    split: str
-    source: str
-    shows: str = ""
-
-
-def read_manifest(path: Path) -> list[Clip]:
-    """The clips a manifest names; its paths are relative to it. Extra columns are ignored."""
-    with path.open(newline="") as table:
-        lines = csv.DictReader(table, delimiter="\t")
-        return [
-            Clip(path.parent / line["file"], line["label"], line["split"], line["source"], line.get("shows") or "")
-            for line in lines
-        ]
 
 
 def read_stills(path: Path) -> list[tuple[Path, tuple[float, float, float, float]]]:
