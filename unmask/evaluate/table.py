@@ -22,7 +22,7 @@ def text(found: Found) -> str:
 
 def percent(found: Found) -> str:
     """A share as 4.5 % (0.0–11.1)."""
-    return "–" if found is None else f"{found['value']:.1%} ({100 * found['lo']:.1f}–{100 * found['hi']:.1f})"
+    return "–" if found is None else f"{100 * found['value']:.1f} % ({100 * found['lo']:.1f}–{100 * found['hi']:.1f})"
 
 
 def overall(result: dict[str, Any]) -> list[tuple[str, str]]:
@@ -55,7 +55,7 @@ def show(result: dict[str, Any], console: Console) -> None:
     for name, value in overall(result):
         whole.add_row(name, value)
     console.print(whole)
-    parts = Table("source or kind", "real", "fake", "against", "video AUC", "probe AUC", "coverage", "false fake")
+    parts = Table("source or kind", "real", "fake", "against", "video AUC", "probe", "coverage", "false fake")
     for name, found in (*result["by_source"].items(), *result["by_kind"].items()):
         parts.add_row(*cells(name, found))
     console.print(parts)
@@ -68,5 +68,9 @@ def cells(name: str, found: dict[str, Any]) -> list[str]:
     counts = found["counts"]
     return [
         name, str(counts["real"]), str(counts["fake"]), found["against"], text(found["video"]["auc"]),
-        text(found["shortcut_probe"]["auc"]), percent(found["coverage"]), percent(found["false_fake"]["videos"]),
+        *(_value(part) for part in (found["shortcut_probe"]["auc"], found["coverage"], found["false_fake"]["videos"])),
     ]  # fmt: skip
+
+
+def _value(found: Found) -> str:
+    return "–" if found is None else f"{found['value']:.2f}"

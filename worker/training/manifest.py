@@ -1,4 +1,4 @@
-"""The table of clips that training and evaluation read: tab-separated (or .csv), one clip a line, paths relative to it."""
+"""The table of clips for training and evaluation: tab-separated (or .csv), one clip a line, paths relative to it."""
 
 from __future__ import annotations
 
