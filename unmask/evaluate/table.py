@@ -15,9 +15,12 @@ NAMES = {
 }  # fmt: skip
 
 
-def text(found: Found) -> str:
+def text(found: Found, digits: int = 3) -> str:
     """A figure as 0.636 (0.526–0.742), a dash where there is none."""
-    return "–" if found is None else f"{found['value']:.3f} ({found['lo']:.3f}–{found['hi']:.3f})"
+    if found is None:
+        return "–"
+    value, lo, hi = (f"{found[name]:.{digits}f}" for name in ("value", "lo", "hi"))
+    return f"{value} ({lo}–{hi})"
 
 
 def percent(found: Found) -> str:
@@ -55,7 +58,7 @@ def show(result: dict[str, Any], console: Console) -> None:
     for name, value in overall(result):
         whole.add_row(name, value)
     console.print(whole)
-    parts = Table("source or kind", "real", "fake", "against", "video AUC", "probe", "coverage", "false fake")
+    parts = Table("", "real", "fake", "vs", "video AUC", "probe", "cover", "false")
     for name, found in (*result["by_source"].items(), *result["by_kind"].items()):
         parts.add_row(*cells(name, found))
     console.print(parts)
@@ -67,7 +70,7 @@ def cells(name: str, found: dict[str, Any]) -> list[str]:
     """One source's or kind's row."""
     counts = found["counts"]
     return [
-        name, str(counts["real"]), str(counts["fake"]), found["against"], text(found["video"]["auc"]),
+        name, str(counts["real"]), str(counts["fake"]), found["against"].split()[0], text(found["video"]["auc"], 2),
         *(_value(part) for part in (found["shortcut_probe"]["auc"], found["coverage"], found["false_fake"]["videos"])),
     ]  # fmt: skip
 

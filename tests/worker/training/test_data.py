@@ -12,7 +12,6 @@ from worker.training.data import (
     HELD_GROUPS,
     index_dfdc,
     person_split,
-    read_manifest,
     read_stills,
     split_groups,
 )
@@ -80,13 +79,6 @@ def test_pack_groups_and_digest(tmp_path: Path) -> None:
     assert first.digest() == pack(tmp_path / "b", "x", 3, 2, 0.8).digest()
     assert first.digest() != pack(tmp_path / "c", "x", 4, 2, 0.8).digest()
     assert np.array_equal(first.crops[0], pack(tmp_path / "d", "x", 1, 0, 0.8).crops[0])
-
-
-def test_manifest_paths_are_relative_to_it(tmp_path: Path) -> None:
-    path = tmp_path / "manifest.tsv"
-    path.write_text("file\tlabel\tsplit\tsource\textra\nclips/a.mp4\tpair\ttrain\tDFL\tz\n")
-    (clip,) = read_manifest(path)
-    assert (clip.path, clip.label, clip.split, clip.source) == (tmp_path / "clips/a.mp4", "pair", "train", "DFL")
 
 
 def test_stills_table(tmp_path: Path) -> None:
