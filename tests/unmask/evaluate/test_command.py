@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import itertools
 import json
 import re
@@ -20,7 +22,7 @@ from unmask.evaluate.command import Request, run
 from wire.errors import ServiceError, UsageError
 from wire.settings import Settings
 
-SECONDS = 3.2
+SECONDS = 2.8
 TABLE = """file\tlabel\tsplit\tsource\tshows\tcolour
 real.mp4\tREAL\tdev\tdemo\t\tred
 fake.mp4\tfake\tdev\tdemo\tlive swap\tred
@@ -51,23 +53,27 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def result(folder: Path) -> dict[str, Any]:
     """The whole of it, once, with the default checkpoint."""
-    done = call(
-        "evaluate", "--data", "manifest.tsv", "--split", "dev", "--json", "--report", "report", "--cache", "cache",
-        cwd=folder,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert "Traceback" not in done.stderr
+    request = Request(
+        data=folder / "manifest.tsv", split="dev", as_json=True, report=folder / "report", cache=folder / "cache"
+    )
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        assert run(request, Settings(streamer={"detector": "haar"})) == 0  # type: ignore[arg-type]
+    return strict(out.getvalue())
+
+
+def strict(text: str) -> dict[str, Any]:
+    """The JSON object in `text`, which has no NaN and no infinity."""
 
     def refuse(name: str) -> None:
         raise AssertionError(f"{name} is no JSON")
 
-    found: dict[str, Any] = json.loads(done.stdout, parse_constant=refuse)
+    found: dict[str, Any] = json.loads(text, parse_constant=refuse)
     return found
 
 
 def test_the_object(result: dict[str, Any]) -> None:
     assert re.fullmatch(r".+-[0-9a-f]{8}", result["model"])
-    assert (result["manifest"], result["split"], result["detector"]) == ("manifest.tsv", "dev", "haar")
+    assert (Path(result["manifest"]).name, result["split"], result["detector"]) == ("manifest.tsv", "dev", "haar")
     for name in ("auc", "ap", "eer", "tpr_at_1fpr", "tpr_at_5fpr"):
         assert set(result["video"][name]) == {"value", "lo", "hi"}
     assert {"frame", "ece", "coverage", "false_fake", "shortcut_probe", "by_source", "by_kind"} <= result.keys()
@@ -164,6 +170,17 @@ def test_a_manifest_that_is_none(tmp_path: Path, table: str, options: dict[str, 
     (tmp_path / "m.tsv").write_text(table)
     with pytest.raises(UsageError, match=said):
         evaluate(tmp_path, as_json=True, keep=False, **options)
+
+
+def test_from_a_shell(folder: Path, tmp_path: Path, tiny: Path) -> None:
+    (tmp_path / "m.tsv").write_text(f"file\tlabel\n{folder}/portrait.jpg\treal\nnotes.mp4\tfake\n")
+    (tmp_path / "unmask.yaml").write_text("streamer: {detector: haar}\nwindow: {frames: 4}")
+    done = call("evaluate", "--model", tiny, "--data", "m.tsv", "--json", "--no-cache", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    found = strict(done.stdout)
+    assert (found["counts"]["real"], found["counts"]["skipped"]) == (1, 1)
+    assert found["videos"][0]["verdict"] == "unsure"
 
 
 def test_a_manifest_that_is_missing_is_one_line(tmp_path: Path) -> None:
