@@ -16,11 +16,11 @@ from worker import checkpoint
 from worker.calibration import fit_temperature, probabilities, thresholds
 from worker.checkpoint import Measured, Meta
 from worker.model import Detector
-from worker.training.data import Pack, Split
 from worker.training.measure import Result, window_logits
 from worker.training.metrics import Array
 from worker.training.recipe import Recipe
 from worker.training.sets import Windows, clip_windows, joined, still_windows
+from worker.training.store import Pack, Split
 from worker.training.train import STATE, Run
 
 SUSPECT_ALARMS, FAKE_ALARMS = 0.05, 0.01

@@ -14,7 +14,7 @@ from streamer.models import FILE
 from unmask.data import fakes
 from wire.errors import UsageError
 from wire.settings import Settings
-from worker.training.data import read_manifest
+from worker.training.manifest import read_manifest
 
 
 def pictures(path: Path) -> list[np.ndarray]:

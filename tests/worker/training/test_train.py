@@ -15,9 +15,10 @@ from tests.worker.training.making import pack
 from wire.errors import ServiceError, UsageError
 from worker import checkpoint
 from worker.training import export, measure, sets
-from worker.training.data import Pack, set_aside
 from worker.training.recipe import Recipe
 from worker.training.sampler import Mixture, Sampler
+from worker.training.splits import set_aside
+from worker.training.store import Pack
 from worker.training.train import Run, batches, pick_device, train
 
 RECIPE = Recipe(
