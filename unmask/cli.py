@@ -157,3 +157,33 @@ def check(
     from unmask import check as checker
 
     raise typer.Exit(checker.run(settings, timeout))
+
+
+@app.command()
+def evaluate(
+    data: Annotated[Path, typer.Option(metavar="MANIFEST", help="Table of clips; its paths are relative to it.")],
+    split: Annotated[str, typer.Option(help="Which of its clips.")] = "dev",
+    model: Annotated[Path | None, typer.Option(metavar="FILE", help="Checkpoint; else the default one.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    report: Annotated[Path | None, typer.Option(metavar="DIR", help="Where plots and a page go.")] = None,
+    live: Annotated[bool, typer.Option("--live", help="Time-to-alert against false alerts, on streams.")] = False,
+    condition: Annotated[
+        list[str] | None, typer.Option(help="With --live: a stream, as 720p/1000k/25/loss1; repeatable.")
+    ] = None,
+    minutes: Annotated[float | None, typer.Option(min=1, max=1440, help="With --live: stream per condition.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="With --live: two conditions, two minutes each.")] = False,
+    config: Config = None,
+) -> None:
+    """Measure a detector: with --live, how soon it alerts and how often wrongly, on real streams."""
+    settings = _settings(config)
+    if not live:
+        from wire.errors import UsageError
+
+        raise UsageError("nothing to do", "add --live")
+    from unmask import live as measured
+
+    code = measured.run(
+        settings, data, split, model=model, as_json=as_json, report=report,
+        conditions=condition or (), minutes=minutes, quick=quick,
+    )  # fmt: skip
+    raise typer.Exit(code)
