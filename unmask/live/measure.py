@@ -15,6 +15,7 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from streamer import models
 from unmask.live import replay, schedule, stream, trade
 from unmask.live.conditions import Condition
 from unmask.live.schedule import Camera
@@ -47,6 +48,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """A whole run. `cameras` are all there are; a condition watches the first of them."""
 
     model: str
+    detector: str
     rules: Rules
     manifest: str
     split: str
@@ -62,8 +64,13 @@ def measure(
 ) -> Result:
     """Every condition of `grid`, for its minutes, on one schedule. Raises UnmaskError."""
     began = time.monotonic()
+    clips = _clips(manifest, split)
     scorer = Scorer(settings)
-    shows, short = stream.shows(_clips(manifest, split))
+    detector = models.choose(settings.streamer, settings.models).kind
+    # Said once and for all: where YuNet can't be had, not every stream is to ask the network for it.
+    streamer = settings.streamer.model_copy(update={"detector": detector})
+    settings = settings.model_copy(update={"streamer": streamer})
+    shows, short = stream.shows(clips)
     cameras = tuple(schedule.plan(shows, max(minutes for _, minutes in grid), seed))
     rules = Rules.of(settings.alerts, scorer.suspect, scorer.fake)
     parts = {condition: cameras[: schedule.watched(minutes)] for condition, minutes in grid}
@@ -71,6 +78,7 @@ def measure(
     found = (_account(one, parts[one], works[one], sent[one], rules, settings) for one in parts)
     return Result(
         model=scorer.model,
+        detector=detector,
         rules=rules,
         manifest=manifest.name,
         split=split,

@@ -29,7 +29,9 @@ def trade_off(result: Result, path: Path) -> None:
         left.plot(here.false_per_hour, 100 * here.detected, "o", color=colour)
         right.plot(here.false_per_hour, _or_nan(here.median_s), "o", color=colour)
     left.set(ylim=(-2, 102), ylabel="fakes alerted, %")
-    right.set(ylim=(0, None), ylabel="median time to alert, s (no line: under half alerted)")
+    right.set(
+        ylim=(0, 1.1 * max(right.get_ylim()[1], 1)), ylabel="median time to alert, s (no line: under half alerted)"
+    )
     for axes in (left, right):
         axes.set_xlabel("false alerts per camera-hour")
         axes.set_xlim(left=-2)

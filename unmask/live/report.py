@@ -51,7 +51,7 @@ def show(result: Result, *, as_json: bool, folder: Path | None) -> None:
         sys.stdout.write(text(result))
         return
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
-    table = Table(title=result.model, title_justify="left")
+    table = Table(title=f"{result.model}, faces by {result.detector}", title_justify="left")
     for heading in HEADINGS:
         table.add_column(heading, justify="left" if heading == "stream" else "right", no_wrap=heading == "stream")
     for found in result.found:
@@ -84,6 +84,7 @@ def describe(result: Result) -> dict[str, Any]:
     rules = result.rules
     return {
         "model": result.model,
+        "detector": result.detector,
         "thresholds": {"enter": rules.enter, "exit": rules.exit},
         "data": {"manifest": result.manifest, "split": result.split, "left_out": list(result.left_out)},
         "seed": result.seed,

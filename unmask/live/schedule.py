@@ -18,7 +18,7 @@ import numpy as np
 
 from wire.errors import UsageError
 
-CAMERA_S = 120.0  # how long a camera is watched
+CAMERA_S = 120.0  # how long a camera is watched at most
 VISIT_S = (10, 18)  # a visit lasts a whole number of seconds, so that at any frame rate a frame falls on its start
 PAUSE_S = 2  # ends every track: two searches in a row find nobody
 
@@ -66,7 +66,8 @@ def plan(shows: Sequence[Show], minutes: float, seed: int) -> list[Camera]:
         if not any(show.fake == fake for show in shows):
             raise UsageError(f"no {word} clip to show", "name a manifest and a split that have real and fake clips")
     decks = {fake: deal([show for show in shows if show.fake == fake], rng) for fake in (False, True)}
-    return [_camera(number, decks, rng) for number in range(watched(minutes))]
+    seconds = min(CAMERA_S, minutes * 60 / 2)
+    return [_camera(number, seconds, decks, rng) for number in range(watched(minutes))]
 
 
 def watched(minutes: float) -> int:
@@ -74,11 +75,11 @@ def watched(minutes: float) -> int:
     return max(2, round(minutes * 60 / CAMERA_S))
 
 
-def _camera(number: int, decks: dict[bool, Iterator[Show]], rng: np.random.Generator) -> Camera:
+def _camera(number: int, seconds: float, decks: dict[bool, Iterator[Show]], rng: np.random.Generator) -> Camera:
     mixed, visits, at = number % 3 != 1, list[Visit](), PAUSE_S
     while True:
         length = int(rng.integers(VISIT_S[0], VISIT_S[1] + 1))
-        if visits and at + length + PAUSE_S > CAMERA_S:
+        if visits and at + length + PAUSE_S > seconds:
             break
         fake = mixed and (len(visits) + number) % 3 != 2
         visits.append(Visit(next(decks[fake]), float(at), float(at + length)))

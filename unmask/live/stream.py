@@ -19,7 +19,7 @@ import cv2
 import msgspec
 import numpy as np
 from av.packet import Packet
-from av.video.stream import VideoStream
+from av.stream import Stream
 from numpy.typing import NDArray
 
 from streamer import sources
@@ -112,11 +112,11 @@ def _options(condition: Condition) -> dict[str, str]:
     }
 
 
-def _like(packet: Packet[VideoStream], data: bytes) -> Packet[VideoStream]:
+def _like(packet: Packet[Stream], data: bytes) -> Packet[Stream]:
     """A packet of `packet`'s place and time with other contents."""
     if len(data) == packet.size:
         return packet
-    made: Packet[VideoStream] = Packet(data)
+    made = Packet(data)
     made.stream, made.pts, made.dts, made.time_base = packet.stream, packet.pts, packet.dts, packet.time_base
     made.is_keyframe = packet.is_keyframe
     return made
@@ -177,8 +177,9 @@ def sampled(frames: Iterator[Decoded], fps: int) -> Iterator[Decoded]:
             yield held
             tick += 1
         held = frame
-    if held is not None:
+    while held is not None and tick / fps <= held.captured + 1e-6:
         yield held
+        tick += 1
 
 
 def half(picture: Picture, show: Show) -> Picture:

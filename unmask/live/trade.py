@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import msgspec
 import numpy as np
@@ -156,8 +157,7 @@ def coverage(cameras: Sequence[Camera], verdicts: Mapping[str, Sequence[tuple[fl
     for camera in cameras:
         total += sum(visit.end - visit.start for visit in camera.visits)
         windows = sorted(verdicts.get(camera.name, ()))
-        ends = [at for at, _ in windows[1:]] + [math.inf]
-        for (at, known), following in zip(windows, ends, strict=True):
+        for (at, known), (following, _) in pairwise([*windows, (math.inf, False)]):
             if known:
                 sure += sum(_overlap(visit, at, min(following, at + hold)) for visit in camera.visits)
     return sure / total
