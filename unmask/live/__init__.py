@@ -12,6 +12,7 @@ report.py, pictures.py   table, JSON, HTML, plots
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from wire.errors import ServiceError
@@ -46,10 +47,8 @@ def run(
         lengths = [minutes or (QUICK_MINUTES if quick else OTHERS_MINUTES)] * len(grid)
     if model is not None:
         settings = settings.model_copy(update={"worker": settings.worker.model_copy(update={"checkpoint": model})})
-    try:
-        import scipy  # noqa: F401
-    except ModuleNotFoundError:
-        raise ServiceError("evaluation needs more packages", "run: pip install 'unmask[train]'") from None
+    if find_spec("scipy") is None:
+        raise ServiceError("evaluation needs more packages", "run: pip install 'unmask[train]'")
     from unmask.live import measure
     from unmask.live import report as reports
 

@@ -116,6 +116,8 @@ def _watch(
             if number + 1 < len(jobs):
                 ahead = maker.submit(make, number + 1)
             progress.update(task, description=f"{condition.name} {camera.name}")
+            if progress.disable:  # no terminal: a line for each stream, for who reads a log
+                progress.console.print(f"{number + 1}/{len(jobs)} {condition.name} {camera.name}", highlight=False)
             works[condition][camera.name] = replay.watch(
                 path, settings, scorer, partial(_advance, progress, task, number)
             )

@@ -7,7 +7,7 @@ import pytest
 
 from tests.worker.training.making import face
 from worker.training.blend import coarsen
-from worker.training.metrics import Figure, auc, auc_figure, probe_scores, share_figure, shortcuts
+from worker.training.metrics import Figure, auc, auc_figure, probe_scores, rate_figure, share_figure, shortcuts
 
 
 def test_auc_by_hand() -> None:
@@ -68,3 +68,13 @@ def test_probe_finds_what_is_there_and_nothing_else() -> None:
     telling = np.stack([labels + rng.normal(0, 0.5, 200), rng.normal(0, 1, 200)], 1)
     assert auc(probe_scores(telling, labels, groups), labels) > 0.85
     assert auc(probe_scores(rng.normal(0, 1, (200, 2)), labels, groups), labels) == pytest.approx(0.5, abs=0.12)
+
+
+def test_a_rate_has_the_exact_poisson_interval() -> None:
+    rate = rate_figure(10, 2.0)  # Garwood's table: 10 events, 4.795 to 18.390
+    assert (rate.value, rate.lo, rate.hi) == (
+        5.0,
+        pytest.approx(4.795 / 2, abs=1e-3),
+        pytest.approx(18.390 / 2, abs=1e-3),
+    )
+    assert rate_figure(0, 2.0).lo == 0
