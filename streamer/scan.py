@@ -55,16 +55,18 @@ def windows_of_file(
     progress: Callable[[float], None] = lambda done: None,
     choice: Choice | None = None,
     cut: Cut = whole,
+    short: bool = True,
 ) -> Iterator[Window]:
     """The file's windows in order; capture times are seconds from its start, `progress` gets 0..1.
 
-    A face that was never seen for a whole window gives one short one. `choice` saves looking for the detector again.
+    With `short`, which live video never has, a face that was not seen for a whole window gives one short one. `choice`
+    saves looking for the detector again.
     Raises SourceError for what is not a video, ServiceError when the wanted detector can't be had.
     """
     with opened(path) as reader:
         info = reader.open()
         newest = 0.0
-        analysis = _analysis(path, settings, choice, ANALYSIS_FPS, lambda: newest)
+        analysis = _analysis(path, settings, choice, ANALYSIS_FPS, lambda: newest, short)
         for frame in reader.frames():
             newest = frame.captured
             region = cut(frame.size)
@@ -92,11 +94,16 @@ def windows_of_still(
 
 
 def _analysis(
-    path: str | Path, settings: Settings, choice: Choice | None, fps: float, clock: Callable[[], float]
+    path: str | Path,
+    settings: Settings,
+    choice: Choice | None,
+    fps: float,
+    clock: Callable[[], float],
+    short: bool = True,
 ) -> Analysis:
     detector = (choice or models.choose(settings.streamer, settings.models)).make(settings.streamer)
     name = re.sub(r"[^A-Za-z0-9_.-]", "_", Path(path).stem)[:64] or "file"
-    return Analysis(name, fps, detector, settings.streamer, settings.window, clock, short=True)
+    return Analysis(name, fps, detector, settings.streamer, settings.window, clock, short=short)
 
 
 def part(bgr: Picture, region: Region) -> Picture:

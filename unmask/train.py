@@ -121,7 +121,7 @@ def _tensorboard(folder: Path) -> Watch:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise UsageError(
-            "TensorBoard is not installed", "pip install tensorboard, or leave --tensorboard out"
+            "TensorBoard is not installed", "pip install 'unmask[tensorboard]', or leave --tensorboard out"
         ) from error
     writer = SummaryWriter(str(folder))
 

@@ -13,6 +13,7 @@ import cv2
 import msgspec
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import chi2
 
 from worker.preprocess import Image
 
@@ -199,3 +200,10 @@ def probe_scores(features: Array, labels: Labels, groups: Sequence[str], folds: 
         model = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced"))
         scores[test] = model.fit(features[fit], labels[fit]).predict_proba(features[test])[:, 1]
     return scores
+
+
+def rate_figure(count: int, exposure: float) -> Figure:
+    """Events per unit of `exposure` with the exact Poisson interval (Garwood, Biometrika 1936); exposure above 0."""
+    lo = float(chi2.ppf(0.025, 2 * count)) / 2 if count else 0.0
+    hi = float(chi2.ppf(0.975, 2 * count + 2)) / 2
+    return Figure(count / exposure, lo / exposure, hi / exposure)

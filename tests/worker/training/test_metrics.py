@@ -11,7 +11,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 from tests.worker.training.making import face
 from worker.training import metrics
 from worker.training.blend import coarsen
-from worker.training.metrics import Figure, auc, auc_figure, probe_scores, share_figure, shortcuts
+from worker.training.metrics import Figure, auc, auc_figure, probe_scores, rate_figure, share_figure, shortcuts
 
 
 def test_auc_by_hand() -> None:
@@ -177,3 +177,13 @@ def test_all_ranking_figures_have_intervals_around_them() -> None:
     assert list(found) == ["auc", "ap", "eer", "tpr_at_1fpr", "tpr_at_5fpr"]
     assert all(0 <= f.lo <= f.value <= f.hi <= 1 for f in found.values())
     assert metrics.ece_figure(np.full(300, 0.5), labels, [str(i) for i in range(300)]).value < 0.1
+
+
+def test_a_rate_has_the_exact_poisson_interval() -> None:
+    rate = rate_figure(10, 2.0)  # Garwood's table: 10 events, 4.795 to 18.390
+    assert (rate.value, rate.lo, rate.hi) == (
+        5.0,
+        pytest.approx(4.795 / 2, abs=1e-3),
+        pytest.approx(18.390 / 2, abs=1e-3),
+    )
+    assert rate_figure(0, 2.0).lo == 0
