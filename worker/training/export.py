@@ -13,7 +13,7 @@ import torch
 
 from wire.errors import UsageError
 from worker import checkpoint
-from worker.calibration import fit_temperature, probabilities, thresholds
+from worker.calibration import fit_temperature, probabilities, thresholds, typical
 from worker.checkpoint import Measured, Meta
 from worker.model import Detector
 from worker.training.data import Pack, Split
@@ -90,6 +90,7 @@ def calibrated(detector: Detector, packs: Sequence[Pack], out: Path, name: str, 
         config=detector.config,
         temperature=temperature,
         thresholds=thresholds(real, SUSPECT_ALARMS, FAKE_ALARMS, weights[labels == 0]),
+        real=typical(logits[labels == 0], weights[labels == 0]),
         data_digest="-".join(pack.digest() for pack in packs),
         passes=passes,
         metrics={},
