@@ -192,8 +192,8 @@ def describe(reference: Reference, meta: Meta, console: Console) -> None:
     """What a reference rests on and what it changes, for people."""
     people = f"{reference.tracks} tracks" if reference.tracks > 1 else "1 track"
     made = datetime.fromtimestamp(reference.made).strftime("%Y-%m-%d %H:%M")
-    console.print(f"{reference.camera}: {reference.windows} windows of {people} in {reference.minutes:g} minutes, {made}, "
-                  f"{reference.model}", markup=False)  # fmt: skip
+    console.print(f"{reference.camera}: {reference.windows} windows of {people} in {reference.minutes:g} minutes, "
+                  f"{made}, {reference.model}", markup=False)  # fmt: skip
     if reference.model != meta.model_id:
         console.print(f"  not in force: the checkpoint is {meta.model_id}; enrol the camera again", markup=False)
         return

@@ -2,9 +2,9 @@
 
 A camera's lens, light and codec move all of its logits alike, and so does the person before it. `unmask enrol` measures
 both together. Only the camera's part may be taken away, so the difference from what real windows give elsewhere is
-shrunk (empirical Bayes: Efron and Morris, 1975): cameras are taken to make CAMERA_SHARE of the variance of real windows,
-people and chance the rest, which only more people average out. And it is limited: enrolling a fake must not blind the
-camera.
+shrunk (empirical Bayes: Efron and Morris, 1975): cameras are taken to make CAMERA_SHARE of the variance of real
+windows, people and chance the rest, which only more people average out. And it is limited: enrolling a fake must not
+blind the camera.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def _mark(threshold: Threshold, temperature: float) -> tuple[float, float] | Non
 
 
 def limit(meta: Meta) -> float:
-    """The largest shift of a logit: at most what lies between `suspect` and `fake`, so no verdict moves by two steps."""
+    """The largest shift of a logit: at most what lies between `suspect` and `fake`: no verdict moves by two steps."""
     step = _log_odds(meta.thresholds.fake.p) - _log_odds(meta.thresholds.suspect.p)
     return meta.temperature * max(0.0, min(MOST, step))
 
