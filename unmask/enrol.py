@@ -26,7 +26,7 @@ from wire.settings import Settings
 from worker import checkpoint
 from worker.calibration import probability
 from worker.checkpoint import Meta, Typical
-from worker.reference import Enrolment, expected, limit, shift, weight
+from worker.reference import Enrolment, limit, shift, weight
 
 BLOCK_MS = 250
 PAGE = 500
@@ -84,12 +84,12 @@ class Station:
 
 def run(settings: Settings, camera: str, minutes: float, force: bool) -> int:
     """Collect, store, say what changes; the exit code. Raises UnmaskError with nothing stored."""
-    meta = checkpoint.describe(settings.worker.checkpoint or checkpoint.DEFAULT)
-    real = expected(meta)
+    path = settings.worker.checkpoint or checkpoint.DEFAULT
+    meta = checkpoint.describe(path)
+    real = meta.real
     if real is None:
-        path = settings.worker.checkpoint or checkpoint.DEFAULT
-        remedy = "train or name one whose thresholds were measured"
-        raise CheckpointError(path, "nobody measured what real windows give it: nothing to compare with", remedy)
+        remedy = "add that with 'python -m worker.training real', or name one that 'unmask train' wrote"
+        raise CheckpointError(path, "does not say what real windows give, so there is nothing to compare with", remedy)
     station = Station(settings, camera)
     try:
         station.require_live(time.time())

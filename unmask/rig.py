@@ -1,22 +1,23 @@
 """`python -m unmask.rig`: what enrolment does on cameras that several people sat before.
 
-A manifest's sources are the cameras here, so name one whose sources are rigs. A reference is made of some real clips and
-tried on others through the serving path: of the same person, of other people before the same camera, and on fakes of
-those. Only the latter two say whether the camera is learnt or the person. A shift changes nothing within one camera's
-ranking; what it can change is the false alarms at the shipped thresholds, and the ranking over several cameras.
+A manifest's sources are the cameras here, so name one whose sources are rigs. A reference is made of some real clips
+and tried on others through the serving path: of the same person, of other people before the same camera, and on fakes
+of those. Only other people tell whether the camera is learnt or the person. A shift changes nothing within the ranking
+of one camera; it can change what passes the shipped thresholds, and the ranking over several cameras.
 """
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from statistics import median, stdev
 from typing import Annotated, NamedTuple
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import typer
 from rich.console import Console
 from rich.progress import track
@@ -27,13 +28,14 @@ from wire.errors import UnmaskError, UsageError
 from wire.settings import Settings
 from worker import checkpoint
 from worker.calibration import probability
-from worker.checkpoint import DEFAULT, Meta
-from worker.reference import Gathered, expected, limit, shift
+from worker.checkpoint import DEFAULT, Meta, Typical
+from worker.reference import Gathered, limit, shift
 from worker.scorer import Scorer
 from worker.training.data import Clip, read_manifest
-from worker.training.metrics import Figure, auc_figure, share_figure
+from worker.training.metrics import Array, Figure, auc, share_figure
 
 app = typer.Typer(add_completion=False)
+HOW = ("none", "reference", "whole")
 
 
 class Seen(NamedTuple):
@@ -53,10 +55,20 @@ class Case(NamedTuple):
     tried: list[Seen]
 
 
+class Tried(NamedTuple):
+    """Every window of every case that was tried: its p_fake, 1 for a fake, and who it shows."""
+
+    p: Array
+    labels: npt.NDArray[np.int64]
+    groups: list[str]
+
+
 class Outcome(msgspec.Struct, frozen=True):
-    """Shares of windows at the checkpoint's thresholds, and the AUC over all cameras; people are drawn whole."""
+    """Shares of windows at the checkpoint's thresholds, and the ranking over all cameras; people are drawn whole."""
 
     auc: Figure
+    auc_gain: Figure  # over no reference, of the same draws
+    tpr_at_5fpr: Figure
     real_suspect: Figure
     real_fake: Figure
     fake_suspect: Figure
@@ -105,38 +117,71 @@ def _by_person(clips: Sequence[Seen]) -> Iterator[list[Seen]]:
         yield [clip for clip in clips if (clip.camera, clip.person) == (camera, person)]
 
 
-def tried(cases: Sequence[Case], meta: Meta, how: str) -> Outcome:
-    """The outcome over all cases: by their references, by none, or by the whole difference without any restraint.
+def tried(cases: Sequence[Case], meta: Meta, real: Typical, how: str) -> Tried:
+    """All cases with their references, with none, or moved by the whole difference without any restraint.
 
     A reference counts as made in as many minutes as there are people: the clips are short.
     """
-    real = expected(meta)
-    assert real is not None
-    values, labels, groups = list[float](), list[int](), list[str]()
+    p, labels, groups = list[float](), list[int](), list[str]()
     for case in cases:
         gathered = Gathered({str(i): list(clip.logits) for i, clip in enumerate(case.enrolled)})
         reference = gathered.reference("", meta.model_id, 0.0, float(case.people), real)
         moved = {"none": 0.0, "reference": shift(reference, meta.model_id, limit(meta)),
                  "whole": reference.expected - reference.median}[how]  # fmt: skip
         for clip in case.tried:
-            values += [probability(logit + moved, meta.temperature) for logit in clip.logits]
+            p += [probability(logit + moved, meta.temperature) for logit in clip.logits]
             labels += [int(clip.fake)] * len(clip.logits)
             groups += [f"{clip.camera}/{clip.person}"] * len(clip.logits)
-    p, label = np.array(values), np.array(labels)
+    return Tried(np.array(p), np.array(labels), groups)
+
+
+def outcome(one: Tried, without: Tried, meta: Meta) -> Outcome:
+    """What came of the cases, against the same cases without a reference."""
 
     def share(threshold: float, fake: int) -> Figure:
-        chosen = np.flatnonzero(label == fake)
-        return share_figure(p[chosen] >= threshold, [groups[i] for i in chosen])
+        chosen = np.flatnonzero(one.labels == fake)
+        return share_figure(one.p[chosen] >= threshold, [one.groups[i] for i in chosen])
+
+    def drawn(measure: Callable[[npt.NDArray[np.int64]], float]) -> Figure:
+        return figure(measure, one.groups)
 
     suspect, sure = meta.thresholds.suspect.p, meta.thresholds.fake.p
-    return Outcome(auc_figure(p, label, groups), share(suspect, 0), share(sure, 0), share(suspect, 1), share(sure, 1))
+    return Outcome(
+        auc=drawn(lambda at: auc(one.p[at], one.labels[at])),
+        auc_gain=drawn(lambda at: auc(one.p[at], one.labels[at]) - auc(without.p[at], one.labels[at])),
+        tpr_at_5fpr=drawn(lambda at: tpr(one.p[at], one.labels[at], 0.05)),
+        real_suspect=share(suspect, 0),
+        real_fake=share(sure, 0),
+        fake_suspect=share(suspect, 1),
+        fake_fake=share(sure, 1),
+    )
+
+
+def figure(measure: Callable[[npt.NDArray[np.int64]], float], groups: Sequence[str], draws: int = 500) -> Figure:
+    """`measure` of the windows at the given places: of all, and its interval over groups drawn with replacement."""
+    rng, owner = np.random.default_rng(0), np.array(groups)
+    members = [np.flatnonzero(owner == name) for name in sorted(set(groups))]
+    values = [
+        measure(np.concatenate([members[i] for i in rng.integers(len(members), size=len(members))]))
+        for _ in range(draws)
+    ]
+    lo, hi = np.nanpercentile(values, [2.5, 97.5])
+    return Figure(measure(np.arange(len(owner))), float(lo), float(hi))
+
+
+def tpr(p: Array, labels: npt.NDArray[np.int64], false_alarms: float) -> float:
+    """The share of fakes above all but `false_alarms` of the reals; nan where a class is missing."""
+    reals, fakes = p[labels == 0], p[labels == 1]
+    if not len(reals) or not len(fakes):
+        return float("nan")
+    return float((fakes > np.quantile(reals, 1 - false_alarms, method="higher")).mean())
 
 
 def report(clips: Sequence[Seen], meta: Meta) -> dict[str, object]:
     """Everything, as plain JSON types. Raises UsageError where the checkpoint has nothing to compare with."""
-    real = expected(meta)
+    real = meta.real
     if real is None:
-        raise UsageError(f"{meta.model_id} does not say what real windows give", "measure another checkpoint")
+        raise UsageError(f"{meta.model_id} does not say what real windows give", "add it: python -m worker.training real")
     cameras = {}
     for camera in sorted({clip.camera for clip in clips}):
         people = [
@@ -151,7 +196,8 @@ def report(clips: Sequence[Seen], meta: Meta) -> dict[str, object]:
                          ("other_people_rest_enrolled", all_others_enrolled)):  # fmt: skip
         cases = [case for case in regime(clips) if case.enrolled]
         if {clip.fake for case in cases for clip in case.tried} == {False, True}:
-            outcomes = {how: tried(cases, meta, how) for how in ("none", "reference", "whole")}
+            without = tried(cases, meta, real, "none")
+            outcomes = {how: outcome(tried(cases, meta, real, how), without, meta) for how in HOW}
             found[name] = {"references": len(cases), **outcomes}
     return found
 

@@ -11,41 +11,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from statistics import NormalDist, median
+from statistics import median
 from typing import NamedTuple
 
 from wire.messages import Reference, Score
 from worker.calibration import MAD_TO_SD
-from worker.checkpoint import Meta, Threshold, Typical
+from worker.checkpoint import Meta, Typical
 
 CAMERA_SHARE = 0.25
 MOST = 1.0  # of logit / temperature: the odds change by e at most, so p by .245 at most
-
-
-def expected(meta: Meta) -> Typical | None:
-    """What the checkpoint's real windows give.
-
-    Where it does not say: the normal distribution through its two thresholds and their false-alarm rates; None where
-    those were not measured, or make no distribution.
-    """
-    if meta.real is not None:
-        return meta.real if meta.real.spread > 0 else None
-    marks = [_mark(threshold, meta.temperature) for threshold in (meta.thresholds.suspect, meta.thresholds.fake)]
-    if None in marks:
-        return None
-    (low, z_low), (high, z_high) = (mark for mark in marks if mark)
-    if not (low < high and z_low < z_high):
-        return None
-    spread = (high - low) / (z_high - z_low)
-    return Typical(median=low - z_low * spread, spread=spread)
-
-
-def _mark(threshold: Threshold, temperature: float) -> tuple[float, float] | None:
-    """The threshold as a logit, and the standard normal's quantile that it is of real windows."""
-    alarms = threshold.false_alarm
-    if alarms is None or not (0 < alarms < 1 and 0 < threshold.p < 1):
-        return None
-    return temperature * _log_odds(threshold.p), NormalDist().inv_cdf(1 - alarms)
 
 
 def limit(meta: Meta) -> float:

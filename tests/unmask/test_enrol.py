@@ -17,7 +17,7 @@ from tests.worker.making import GOOD, settings, tiny_checkpoint, window
 from unmask import embedded, enrol
 from unmask.embedded import EmbeddedServer
 from unmask.enrol import Station, collect, concluded, describe
-from wire.errors import UnmaskError, UsageError
+from wire.errors import CheckpointError, UnmaskError, UsageError
 from wire.heartbeat import Heartbeat
 from wire.keys import FIELD, Keys
 from wire.messages import CameraState, Reference, Score, Verdict
@@ -25,7 +25,7 @@ from wire.settings import Settings
 from worker import checkpoint
 from worker.checkpoint import Meta, Threshold, Thresholds, Typical
 from worker.model import Detector
-from worker.reference import Enrolment, expected, shift
+from worker.reference import Enrolment, shift
 from worker.service import Worker
 
 REAL = Typical(median=-2.0, spread=2.0)
@@ -227,11 +227,9 @@ def test_show_and_remove(
     bus: redis.Redis, keys: Keys, site: Settings, model: tuple[Path, Meta], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert enrol.show(site, "door") == enrol.remove(site, "door") == 1
-    real = expected(model[1])
-    assert real == REAL
     enrolment = Enrolment("door", model[1].model_id, NOW)
     enrolment.add(score(model[1], 0, 1.0))
-    made = enrolment.gathered.reference("door", model[1].model_id, NOW, 1.0, real)
+    made = enrolment.gathered.reference("door", model[1].model_id, NOW, 1.0, REAL)
     bus.set(keys.reference("door"), made.encode())
     capsys.readouterr()
     assert enrol.show(site, "door") == 0
@@ -240,16 +238,12 @@ def test_show_and_remove(
     assert bus.get(keys.reference("door")) is None
 
 
-@pytest.mark.parametrize("settled", [True, False])
-def test_a_checkpoint_without_measured_thresholds_has_nothing_to_compare_with(
-    settled: bool, model: tuple[Path, Meta], redis_url: str, tmp_path: Path
+def test_a_checkpoint_that_does_not_say_what_real_windows_give(
+    model: tuple[Path, Meta], redis_url: str, tmp_path: Path
 ) -> None:
-    loaded = checkpoint.load(model[0])
-    unknown = Typical(0.0, 0.0) if settled else None
-    marks = Thresholds(Threshold(0.5, None), Threshold(0.9, None))
-    path = tmp_path / "m.safetensors"
-    checkpoint.save(path, loaded.model, replace(loaded.meta, real=unknown, thresholds=marks))
-    with pytest.raises(UnmaskError, match="nobody measured"):
+    loaded, path = checkpoint.load(model[0]), tmp_path / "m.safetensors"
+    checkpoint.save(path, loaded.model, replace(loaded.meta, real=None))
+    with pytest.raises(CheckpointError, match="nothing to compare with: .*worker.training real"):
         enrol.run(settings(path, redis_url), "door", 1.0, force=False)
 
 

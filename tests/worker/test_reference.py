@@ -14,8 +14,8 @@ from tests.worker.making import score, settings, tiny_checkpoint, window
 from wire.messages import Reference
 from worker import checkpoint
 from worker.calibration import probability
-from worker.checkpoint import UNMEASURED, Meta, Threshold, Thresholds, Typical
-from worker.reference import CAMERA_SHARE, Enrolment, Gathered, expected, limit, shift, weight
+from worker.checkpoint import Meta, Threshold, Thresholds, Typical
+from worker.reference import CAMERA_SHARE, Enrolment, Gathered, limit, shift, weight
 from worker.scorer import Scorer
 
 NUMBER = st.floats(-1e6, 1e6)
@@ -27,13 +27,6 @@ def reference(median: float = 1.0, tracks: int = 5, minutes: float = 5.0, spread
         camera="door", model="tiny", made=0.0, minutes=minutes, windows=9 * tracks, tracks=tracks, median=median,
         spread=spread, expected=REAL.median, expected_spread=REAL.spread,
     )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def meta(tmp_path_factory: pytest.TempPathFactory) -> Meta:
-    described = checkpoint.describe(tiny_checkpoint(tmp_path_factory.mktemp("c") / "tiny.safetensors"))
-    thresholds = Thresholds(Threshold(0.7, 0.05), Threshold(0.9, 0.01))
-    return replace(described, temperature=2.0, thresholds=thresholds)
 
 
 @given(st.builds(reference, NUMBER, st.integers(0, 10**6), st.floats(0, 1e6), st.floats(0, 1e6)), st.floats(0, 100))
@@ -89,30 +82,6 @@ def test_the_limit_never_moves_a_verdict_by_two_steps_nor_p_by_a_quarter(
     assert p - moved < 0.25
     if p >= fake:
         assert moved >= suspect - 1e-9, "what was fake is suspect at least"
-
-
-def test_expected_is_what_the_checkpoint_says(meta: Meta) -> None:
-    assert expected(replace(meta, real=REAL)) == REAL
-    assert expected(replace(meta, real=Typical(0.0, 0.0))) is None
-
-
-def test_else_it_is_the_normal_distribution_through_the_thresholds(meta: Meta) -> None:
-    found = expected(meta)
-    assert found is not None
-    for mark, quantile in ((meta.thresholds.suspect, 1.6449), (meta.thresholds.fake, 2.3263)):
-        assert probability(found.median + quantile * found.spread, meta.temperature) == pytest.approx(mark.p, abs=1e-4)
-
-
-@pytest.mark.parametrize(
-    "marks",
-    [
-        UNMEASURED,
-        Thresholds(Threshold(0.7, 0.0), Threshold(0.9, 0.0)),
-        Thresholds(Threshold(0.7, 0.01), Threshold(0.9, 0.05)),
-    ],
-)
-def test_or_nothing(meta: Meta, marks: Thresholds) -> None:
-    assert expected(replace(meta, thresholds=marks)) is None
 
 
 def test_each_track_counts_once_in_the_median() -> None:

@@ -100,6 +100,20 @@ def calibrated(detector: Detector, packs: Sequence[Pack], out: Path, name: str, 
     return checkpoint.save(out, detector, meta)
 
 
+def add_real(path: Path, packs: Sequence[Pack]) -> Meta:
+    """Measures what real windows of people never trained on give the checkpoint at `path`, and writes it into it.
+
+    Raises UsageError where nobody is held out for that.
+    """
+    model, meta = checkpoint.load(path)
+    windows = calibration_windows(packs)
+    real = windows.labels == 0
+    if not real.any():
+        raise UsageError("the data has no held-out real faces", "index it again with 'unmask data index'")
+    found = typical(window_logits(model, windows)[real], even(windows)[real])
+    return checkpoint.save(path, model, msgspec.structs.replace(meta, real=found))
+
+
 def store(path: Path, results: dict[str, Result]) -> Meta:
     """Writes `results` into the metadata of the checkpoint at `path`; weights and model id stay what they are."""
     model, meta = checkpoint.load(path)
