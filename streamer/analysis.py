@@ -27,7 +27,7 @@ GREEN, GREY = (80, 220, 80), (160, 160, 160)
 
 
 class Analysis:
-    """Everything between one camera's frames and its windows."""
+    """Everything between one camera's frames and its windows. `short` as in WindowBuilder: for files, not live."""
 
     def __init__(
         self,
@@ -37,13 +37,14 @@ class Analysis:
         streamer: StreamerSettings,
         window: WindowSettings,
         clock: Callable[[], float],
+        short: bool = False,
     ) -> None:
         self.sampler = Sampler(analysis_fps)
         self.sightings: Sequence[Sighting] = ()
         self._detect_width = streamer.detect_width
         self._detector, self._settings, self._clock = detector, window, clock
         self._tracker = Tracker(streamer.max_faces, streamer.min_face_px)
-        self._windows = WindowBuilder(camera, window.frames, window.stride, self.sampler.max_gap)
+        self._windows = WindowBuilder(camera, window.frames, window.stride, self.sampler.max_gap, short)
 
     def interrupt(self) -> None:
         """The source was reopened: the next frame begins a new epoch."""
@@ -63,6 +64,10 @@ class Analysis:
         self.sightings = self._tracker.update(faces, sample.captured)
         found = [self._crop(sample, bgr, sighting) for sighting in self.sightings]
         return self._windows.add(sample, found, self._clock())
+
+    def finish(self) -> list[Window]:
+        """The windows that the end of the video completes; live video has none."""
+        return self._windows.finish(self._clock())
 
     def _search(self, sample: Sample, bgr: Picture) -> list[Face]:
         """All faces; between whole searches only those as large as the ones followed, in a smaller picture.

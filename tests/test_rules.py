@@ -68,13 +68,11 @@ DISTRIBUTION = {"cv2": "opencv-python-headless", "yaml": "PyYAML", "sklearn": "s
 def test_every_import_is_a_declared_dependency() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     always = _names(project["dependencies"])
-    training = always | _names(project["optional-dependencies"]["train"])
     for package in MAY_IMPORT:
         for path in (ROOT / package).rglob("*.py"):
-            declared = training if "training" in path.parts else always
             for name in imports(path) - set(sys.stdlib_module_names) - MAY_IMPORT.keys():
                 wanted = DISTRIBUTION.get(name, name.replace("_", "-")).lower()
-                assert wanted in declared, f"{path.relative_to(ROOT)} imports {name}: not in pyproject.toml"
+                assert wanted in always, f"{path.relative_to(ROOT)} imports {name}: not in pyproject.toml"
 
 
 def _names(requirements: list[str]) -> set[str]:

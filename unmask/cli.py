@@ -179,6 +179,45 @@ def convert(
 
 
 @app.command()
+def evaluate(
+    data: Annotated[Path, typer.Option(metavar="MANIFEST", help="Table of clips; its paths are relative to it.")],
+    split: Annotated[str | None, typer.Option(help="Which of its clips; else all.")] = None,
+    model: Annotated[Path | None, typer.Option(metavar="FILE", help="The checkpoint; else the default one.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    report: Annotated[Path | None, typer.Option(metavar="DIR", help="Write plots and a page there.")] = None,
+    live: Annotated[bool, typer.Option("--live", help="Time-to-alert against false alerts, on streams.")] = False,
+    condition: Annotated[
+        list[str] | None, typer.Option(help="With --live: a stream, as 720p/1000k/25/loss1; repeatable.")
+    ] = None,
+    minutes: Annotated[float | None, typer.Option(min=1, max=1440, help="With --live: stream per condition.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="With --live: two conditions, a few minutes each.")] = False,
+    source: Annotated[list[str] | None, typer.Option(help="Clips of this source, or pattern; repeatable.")] = None,
+    reals_from: Annotated[list[str] | None, typer.Option(help="And this source's real clips; repeatable.")] = None,
+    cache: Annotated[Path | None, typer.Option(metavar="DIR", help="Keeps faces found; else the user's cache.")] = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Find the faces anew and keep none.")] = False,
+    config: Config = None,
+) -> None:
+    """Measure a checkpoint on labelled clips through the code that serves; with --live, on streams made of them."""
+    settings = _settings(config)
+    if live:
+        from unmask import live as streams
+
+        raise typer.Exit(
+            streams.run(
+                settings, data, split or "dev", model=model, as_json=as_json, report=report, conditions=condition or (),
+                minutes=minutes, quick=quick,
+            )
+        )  # fmt: skip
+    from unmask.evaluate import command
+
+    request = command.Request(
+        data=data, model=model, split=split, sources=source or (), reals_from=reals_from or (), as_json=as_json,
+        report=report, cache=cache, keep=not no_cache,
+    )  # fmt: skip
+    raise typer.Exit(command.run(request, settings))
+
+
+@app.command()
 def check(
     config: Config = None,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds until a camera counts as silent.")] = 10.0,

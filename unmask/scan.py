@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import statistics
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +13,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from streamer.scan import windows_of_file
 from unmask import plot
+from unmask.scoring import scored
 from wire.errors import UnmaskError
-from wire.messages import Score, Verdict, Window
+from wire.messages import Score, Verdict
 from wire.settings import Settings
 from worker.scorer import Scorer
 
-BATCH = 16
 SEVERITY: dict[Verdict, int] = {"unsure": 0, "clean": 1, "suspect": 2, "fake": 3}
 
 
@@ -58,14 +56,9 @@ def scan(file: Path, settings: Settings, scorer: Scorer, console: Console) -> di
     with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task(file.name, total=1.0)
         windows = windows_of_file(file, settings, lambda done: progress.update(task, completed=done))
-        for batch in _batches(windows):
-            scores += scorer.score(batch)
+        for batch in scored(scorer, windows):
+            scores += batch.scores
     return describe(file, scores, scorer)
-
-
-def _batches(windows: Iterator[Window]) -> Iterator[list[Window]]:
-    while batch := list(itertools.islice(windows, BATCH)):
-        yield batch
 
 
 def describe(file: Path, scores: list[Score], scorer: Scorer) -> dict[str, Any]:

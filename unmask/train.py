@@ -17,10 +17,10 @@ from unmask.data import faces, index
 from wire.errors import UsageError
 from wire.settings import Settings
 from worker.checkpoint import Meta
-from worker.training.data import Pack, set_aside
 from worker.training.export import export
 from worker.training.recipe import Init, Recipe, read
-from worker.training.store import ROWS
+from worker.training.splits import set_aside
+from worker.training.store import ROWS, Pack
 from worker.training.train import train
 
 MALLOC = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1", "MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "2147483647"}
@@ -121,7 +121,7 @@ def _tensorboard(folder: Path) -> Watch:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise UsageError(
-            "TensorBoard is not installed", "pip install tensorboard, or leave --tensorboard out"
+            "TensorBoard is not installed", "pip install 'unmask[tensorboard]', or leave --tensorboard out"
         ) from error
     writer = SummaryWriter(str(folder))
 

@@ -3,6 +3,7 @@
 UnmaskError                 exit 1
 ├── UsageError              exit 2   the command line or the configuration is wrong
 │   ├── ConfigError                  a key, type or value in the YAML file or the environment
+│   ├── ManifestError                a table of clips that can't be read
 │   └── UnknownScheme                a source whose scheme no reader handles
 ├── RedisUnreachable        exit 1
 ├── CheckpointError         exit 1   missing, corrupt, or not one of ours
@@ -48,6 +49,14 @@ class ConfigError(UsageError):
     def __init__(self, source: str, where: str, problem: str, remedy: str) -> None:
         super().__init__(f"{source}: {where}: {problem}" if where else f"{source}: {problem}", remedy)
         self.source, self.where, self.problem = source, where, problem
+
+
+class ManifestError(UsageError):
+    """A table of clips that is missing, unreadable, or lacks what it must say."""
+
+    def __init__(self, path: str | Path, problem: str, remedy: str) -> None:
+        super().__init__(f"manifest {path}: {problem}", remedy)
+        self.path, self.problem = str(path), problem
 
 
 class UnknownScheme(UsageError):

@@ -51,7 +51,7 @@ class Scorer:
         self.model = meta.model_id
         self.suspect, self.fake = meta.thresholds.suspect.p, meta.thresholds.fake.p
         self.shift_limit = limit(meta)
-        self._temperature, self._measured = meta.temperature, meta.thresholds.measured
+        self.temperature, self._measured = meta.temperature, meta.thresholds.measured
         self._limits, self._margin = settings.worker.quality, settings.window.crop_margin
         self._backend = open_backend(model, settings.worker)
         self._cache, self._clock = MemoryCache(), clock
@@ -87,15 +87,21 @@ class Scorer:
             if not 0 < len(window.frames) <= self.config.frames:
                 raise Unscorable(f"window {window.id} has {len(window.frames)} frames, not 1..{self.config.frames}")
         fresh = self._encode(windows, known, abandon)
-        logits = [float(logit) for logit in self._head(windows, {**known, **fresh})] if windows else []
+        features = {**known, **fresh}
+        stacked = [[features[name] for name in frame_ids(window)] for window in windows]
+        logits = self._logits(stacked) if windows else []
         for window, logit in zip(windows, logits, strict=True):
             if not math.isfinite(logit):
                 raise Unscorable(f"window {window.id} has a logit of {logit}")
         return Inference(tuple(logits), fresh)
 
+    def frame_logits(self, features: Sequence[Feature]) -> list[float]:
+        """Logits of single frames, each as a window of that frame alone."""
+        return self._logits([[feature] for feature in features]) if features else []
+
     def judge(self, window: Window, logit: float, dequeued: float, shift: float = 0.0) -> Score:
         """The calibrated score and verdict of one window, its logit moved by `shift`."""
-        p_fake = _sigmoid((logit + shift) / self._temperature)
+        p_fake = _sigmoid((logit + shift) / self.temperature)
         reason = doubt(window.quality, self._limits, len(window.frames), self.config.frames)
         return Score(
             window=window.id,
@@ -140,14 +146,14 @@ class Scorer:
             fresh.update(zip(part, self._backend.encode(images), strict=True))
         return fresh
 
-    def _head(self, windows: Sequence[Window], features: Mapping[FrameId, Feature]) -> Sequence[float]:
-        """Logits; a window shorter than T is padded with zeros that the mask leaves out."""
+    def _logits(self, windows: Sequence[Sequence[Feature]]) -> list[float]:
+        """One logit per window; a window shorter than T is padded with zeros that the mask leaves out."""
         shape = (len(windows), self.config.frames)
         stacked: Half = np.zeros((*shape, self.config.feature_dim), np.float16)
         mask: Mask = np.zeros(shape, np.bool_)
         for row, window in enumerate(windows):
-            for column, name in enumerate(frame_ids(window)):
-                stacked[row, column], mask[row, column] = features[name], True
+            for column, feature in enumerate(window):
+                stacked[row, column], mask[row, column] = feature, True
         logits: list[float] = self._backend.head(stacked, mask).tolist()
         return logits
 

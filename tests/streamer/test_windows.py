@@ -129,3 +129,74 @@ def test_no_window_spans_a_gap(steps: list[tuple[float, str]], frames: int, stri
         for a, b in itertools.pairwise(window.frames):
             assert b.index == a.index + 1
             assert b.captured - a.captured <= sampler.max_gap
+
+
+def short_builder() -> WindowBuilder:
+    return WindowBuilder("cam", 4, 2, GAP, short=True)
+
+
+def test_a_file_that_ends_early_gives_one_short_window() -> None:
+    builder = short_builder()
+    assert build(builder, range(3)) == []
+    (window,) = builder.finish(now=7.0)
+    assert [frame.index for frame in window.frames] == [0, 1, 2]
+    assert (window.id, window.epoch, window.frame_size, window.enqueued) == ("cam/5-0/0", 5, SIZE, 7.0)
+    assert builder.finish(now=8.0) == []
+
+
+def test_a_track_that_filled_a_window_gives_no_short_one() -> None:
+    builder = short_builder()
+    assert len(build(builder, range(5))) == 1
+    assert builder.finish(now=0) == []
+
+
+def test_a_track_that_ends_inside_a_file_gives_its_short_window_then() -> None:
+    builder = short_builder()
+    build(builder, range(2))
+    at = sample(2)
+    (window,) = builder.add(at, [crop(at, "5-1")], now=0)
+    assert (window.track, len(window.frames)) == ("5-0", 2)
+    at = sample(0, epoch=6, captured=9.0)
+    (window,) = builder.add(at, [crop(at, "5-1")], now=0)
+    assert (window.track, window.epoch, len(window.frames)) == ("5-1", 5, 1)
+    (window,) = builder.finish(now=0)
+    assert (window.track, window.epoch) == ("5-1", 6)
+
+
+def test_a_miss_is_no_part_of_a_short_window() -> None:
+    builder = short_builder()
+    build(builder, range(2))
+    builder.add(sample(2), [crop(sample(2), detected=False)], 0)
+    assert [[f.index for f in w.frames] for w in builder.finish(now=0)] == [[0, 1]]
+
+
+def test_live_video_gives_no_short_window() -> None:
+    builder = WindowBuilder("cam", 4, 2, GAP)
+    build(builder, range(3))
+    assert builder.add(sample(3), [], 0) == []
+    build(builder, range(4, 6))
+    assert builder.finish(now=0) == []
+
+
+@given(st.lists(st.sampled_from("f-x"), max_size=40), st.integers(2, 6))
+def test_with_short_windows_no_seen_face_is_without_a_window(events: list[str], frames: int) -> None:
+    """'f' seen, '-' missed once, 'x' gone. The full windows are the same with and without."""
+    full, made, seen, number = [], [], set(), 0
+    plain = WindowBuilder("cam", frames, 1, GAP)
+    short = WindowBuilder("cam", frames, 1, GAP, short=True)
+    alive = False
+    for index, event in enumerate(events):
+        at = sample(index)
+        if event == "x" or (event == "-" and not alive):
+            number, alive = number + alive, False
+            crops = []
+        else:
+            alive = True
+            crops = [crop(at, f"5-{number}", detected=event == "f")]
+            seen |= {f"5-{number}"} if event == "f" else set()
+        full += plain.add(at, crops, 0)
+        made += short.add(at, crops, 0)
+    made += short.finish(0)
+    assert {w.track for w in made} == seen
+    assert [w for w in made if len(w.frames) == frames] == full
+    assert len({w.id for w in made}) == len(made)

@@ -1,4 +1,4 @@
-"""`unmask train` as a user runs it: a FaceForensics++ folder and a stand-in for ImageNet's weights in, a checkpoint out."""
+"""`unmask train` as a user runs it: a FaceForensics++ folder and stand-in ImageNet weights in, a checkpoint out."""
 
 from __future__ import annotations
 

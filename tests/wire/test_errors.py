@@ -7,6 +7,7 @@ import pytest
 from wire.errors import (
     CheckpointError,
     ConfigError,
+    ManifestError,
     RedisUnreachable,
     ServiceError,
     SourceError,
@@ -19,6 +20,7 @@ from wire.errors import (
     ("error", "code"),
     [
         (ConfigError("unmask.yaml", "a.b", "unknown\nkey", "remove it"), 2),
+        (ManifestError("m.tsv", "no column\n'file'", "add it"), 2),
         (UnknownScheme("gopher://x"), 2),
         (RedisUnreachable("redis://h", "refused"), 1),
         (CheckpointError("m.safetensors", "no such file", "give another"), 1),

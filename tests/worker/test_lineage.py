@@ -105,8 +105,8 @@ def test_the_same_number_as_their_forward_pass(adopted: Checkpoint, lineage: tup
         mask = torch.tensor([[True, True, False, False]])
         short = float(model.head(features[:1], mask).sigmoid())
     expected = [theirs(lineage[1], clip, readout) for clip in clips]
-    assert whole == pytest.approx(expected, abs=1e-4)
-    assert short == pytest.approx(theirs(lineage[1], clips[0][:2], readout), abs=1e-4)
+    assert whole == pytest.approx(expected, abs=1e-5)
+    assert short == pytest.approx(theirs(lineage[1], clips[0][:2], readout), abs=1e-5)
     assert abs(expected[0] - expected[1]) > 0.05, "windows the model tells apart"
     other = theirs(lineage[1], clips[0], "mean" if readout == "last" else "last")
     assert abs(expected[0] - other) > 0.01, "the readouts differ"
@@ -306,3 +306,13 @@ def test_weights_that_fp16_cannot_hold_are_not_written(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="tensor weight holds values that fp16 can't"):
         checkpoint.save(tmp_path / "x.safetensors", model, meta)
     assert not list(tmp_path.iterdir())
+
+
+def test_without_a_projection_features_are_the_encoders(tmp_path: Path) -> None:
+    meta = Meta(
+        name="x", config=msgspec.structs.replace(layout_of.config(), feature_dim=256), temperature=1, metrics={},
+        thresholds=checkpoint.UNMEASURED, data_digest="", passes=0, baseline=True, created="",
+    )  # fmt: skip
+    checkpoint.save(tmp_path / "x.safetensors", torch.nn.Linear(1, 1), meta)
+    with pytest.raises(CheckpointError, match="without a projection feature_dim is 2048, not 256"):
+        checkpoint.load(tmp_path / "x.safetensors")

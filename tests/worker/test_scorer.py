@@ -122,3 +122,12 @@ def test_a_missing_or_corrupt_checkpoint_is_refused(tmp_path: Path) -> None:
     bad.write_bytes(b"\0" * 100)
     with pytest.raises(CheckpointError):
         Scorer(settings(bad))
+
+
+def test_a_frame_alone_scores_as_a_window_of_it_would(scorer: Scorer) -> None:
+    whole = window()
+    features = scorer.infer([whole], {}).fresh
+    alone = [replace(whole, frames=(frame,)) for frame in whole.frames]
+    expected = [score.logit for score in scorer.score(alone)]
+    assert scorer.frame_logits(list(features.values())) == pytest.approx(expected, abs=1e-6)
+    assert scorer.frame_logits([]) == []

@@ -9,9 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-import numpy as np
-
-from streamer import crops
+from streamer import crops, scan
 from streamer.analysis import Analysis, Picture
 from streamer.faces import Detector, Landmarks
 from streamer.sampling import Sample
@@ -23,7 +21,6 @@ from worker.training.store import Points
 
 T = TypeVar("T")
 LONGEST_S = 180.0  # no more of a clip is read: what follows shows the same person in the same light
-SEAM_PX = 4  # on either side of the middle of a pair
 TWIN_IOU = 0.4  # boxes found in both halves overlap this much where they show the same face
 
 
@@ -129,14 +126,15 @@ def runs_of_pair(
 
 def halves(bgr: Picture) -> tuple[Picture, Picture]:
     """The left and the right half of a side-by-side picture, without the seam."""
-    middle = bgr.shape[1] // 2
-    right = bgr[:, middle + SEAM_PX :]
-    return np.ascontiguousarray(bgr[:, : middle - SEAM_PX]), np.ascontiguousarray(right)
+    left, right = (scan.part(bgr, cut((bgr.shape[1], bgr.shape[0]))) for cut in (scan.left_half, scan.right_half))
+    return left, right
 
 
 def _twin(right: Picture, sample: Sample, sighting: Sighting, others: Sequence[Sighting], settings: Settings) -> Twin:
     margin, size = settings.window.crop_margin, settings.window.crop_size
-    box, smooth = ((x - SEAM_PX, y, w, h) for x, y, w, h in (sighting.box, sighting.smooth))  # where `right` begins
+    box, smooth = (
+        (x - scan.SEAM_PX, y, w, h) for x, y, w, h in (sighting.box, sighting.smooth)
+    )  # `right` begins there
     jpeg = crops.encode(crops.cut(right, smooth, margin, size), settings.window.jpeg_quality)
     same = max(others, key=lambda other: iou(other.box, box), default=None)
     face = same.face if same is not None and iou(same.box, box) >= TWIN_IOU else None

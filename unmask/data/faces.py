@@ -29,7 +29,7 @@ from unmask.data.layouts import PICTURES
 from unmask.data.pictures import still
 from wire.errors import ServiceError, UnmaskError, UsageError
 from wire.settings import Settings
-from worker.training.data import Clip, dev_names, read_manifest
+from worker.training.manifest import LABELS, Clip, dev_names, read_manifest
 from worker.training.store import Pack, Row, Split, Terms, Writer
 
 AHEAD = 16  # clips per process that are worked on or wait for one before them
@@ -107,7 +107,9 @@ def select(clips: Sequence[Clip], splits: Sequence[str], excluded: set[str]) -> 
     passed: Counter[str] = Counter()
     kept = []
     for clip in clips:
-        if clip.split not in wanted:
+        if clip.label not in LABELS:
+            passed[f"labelled {clip.label!r}, none of {', '.join(LABELS)}"] += 1
+        elif clip.split not in wanted:
             passed[f"of split {clip.split!r}"] += 1
         elif clip.group in banned:
             passed["whose group has a dev clip of the excluded manifest"] += 1

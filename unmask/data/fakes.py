@@ -30,8 +30,8 @@ from streamer.tracking import iou, longer
 from unmask.data.clips import halves
 from wire.errors import SourceError, UsageError
 from wire.settings import Settings
-from worker.training.data import Clip, read_manifest
 from worker.training.drive import driven, trembling
+from worker.training.manifest import Clip, read_manifest
 from worker.training.store import Points
 
 Array = npt.NDArray[np.float64]

@@ -17,7 +17,8 @@ from rich.table import Table
 from unmask.data.layouts import LAYOUTS, Found, Item, discover
 from unmask.data.splits import assign
 from wire.errors import UsageError
-from worker.training.data import dev_names, split_groups
+from worker.training.manifest import dev_names
+from worker.training.splits import split_groups
 from worker.training.store import Split
 
 COLUMNS = ("file", "label", "split", "source", "kind", "person", "group", "method", "official", "margin")

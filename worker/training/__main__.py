@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from worker.checkpoint import DEFAULT, load
-from worker.training.data import Pack
+from worker.training.store import Pack
 
 app = typer.Typer(help="Measure a checkpoint on stored faces.", no_args_is_help=True, add_completion=False)
 Stores = Annotated[list[Path], typer.Option("--faces", help="A store that 'unmask data faces' wrote; repeatable.")]

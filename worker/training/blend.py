@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from worker.preprocess import Image
-from worker.training.data import Points
+from worker.training.store import Points
 
 Mask = npt.NDArray[np.float32]  # (H, W), 0 outside the blend, 1 where all is replaced
 Matrix = npt.NDArray[np.float64]  # (2, 3), affine

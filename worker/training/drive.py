@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from worker.preprocess import Image
 from worker.training.blend import FIVE, Mask, affine, blend, coarsen, face_mask, recolour, soften
-from worker.training.data import Points
+from worker.training.store import Points
 
 Array = npt.NDArray[np.float64]
 SWAY, TURN, BREATH = (

@@ -16,11 +16,11 @@ from worker import checkpoint
 from worker.calibration import fit_temperature, probabilities, thresholds, typical
 from worker.checkpoint import Measured, Meta
 from worker.model import Detector
-from worker.training.data import Pack, Split
 from worker.training.measure import Result, window_logits
 from worker.training.metrics import Array
 from worker.training.recipe import Recipe
 from worker.training.sets import Windows, clip_windows, joined, still_windows
+from worker.training.store import Pack, Split
 from worker.training.train import STATE, Run
 
 SUSPECT_ALARMS, FAKE_ALARMS = 0.05, 0.01
@@ -43,10 +43,12 @@ def averaged(folder: Path) -> tuple[Detector, int]:
 def calibration_windows(packs: Sequence[Pack]) -> Windows:
     """Degraded windows of people never trained on: reals and fakes as they are, and blends where landmarks allow.
 
-    Where a pack has groups set aside for calibration its held groups are left alone: they are for measuring.
+    Where a pack has groups set aside for calibration its held groups are left alone: they are for measuring. Windows of
+    real streams (split `negative`) are taken as they are.
     """
     parts: list[Windows] = []
     for number, pack in enumerate(packs):
+        parts.append(clip_windows(pack, "negative"))
         split = next((s for s in HELD_OUT if pack.where(s)), None)
         if split is None:
             continue

@@ -14,10 +14,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from worker.model import Detector, HeadName
-from worker.training.data import Pack
 from worker.training.measure import window_features
 from worker.training.metrics import Figure, auc_figure
 from worker.training.sets import Windows, by_clip, clip_windows, joined, moving_windows
+from worker.training.store import Pack
 
 HEADS: tuple[HeadName, ...] = ("mean", "gru", "lstm", "transformer")
 MADE, MADE_HELD = 600, 200  # self-made pairs fitted to, and measured on

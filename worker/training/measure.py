@@ -15,9 +15,9 @@ import torch
 
 from worker.model import Detector
 from worker.preprocess import Image, centre_cut, normalise
-from worker.training.data import Pack
 from worker.training.metrics import Array, Figure, auc_figure, probe_scores, shortcuts
 from worker.training.sets import Windows, blended_windows, crop_windows
+from worker.training.store import Pack
 
 PROBE_SHARE, PROBE_PX = 0.65, 96  # what the probe looks at: the middle of a crop, always of one size
 

@@ -10,9 +10,9 @@ import numpy.typing as npt
 from worker.model import Detector
 from worker.preprocess import Image
 from worker.training.blend import blend
-from worker.training.data import Pack
 from worker.training.measure import frame_logits
 from worker.training.metrics import auc
+from worker.training.store import Pack
 
 GROUPS, FACES, SEED = 150, 120, 7
 

@@ -16,9 +16,9 @@ import numpy.typing as npt
 
 from worker.preprocess import Image, resize
 from worker.training.blend import Mask, blend, face_mask, soften
-from worker.training.data import Pack, Points
 from worker.training.degrade import Cut, Degradation, draw, draw_cut, h264
 from worker.training.replaced import replaced
+from worker.training.store import Pack, Points
 
 T = TypeVar("T")
 UNKNOWN = -1.0  # value of a mask that nobody knows

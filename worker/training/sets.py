@@ -12,10 +12,10 @@ import numpy.typing as npt
 
 from worker.preprocess import Image
 from worker.training.blend import blend
-from worker.training.data import Pack, Points, Split
 from worker.training.degrade import Cut, Degradation, draw
 from worker.training.drive import driven, still_to_clip, trembling
 from worker.training.metrics import Array
+from worker.training.store import Pack, Points, Split
 
 Kind = Literal["as-is", "subtle", "coarse"]
 STILL_FRAMES = 2  # of a measured window made of one crop: they share their picture

@@ -31,7 +31,7 @@ import numpy.typing as npt
 
 from wire.errors import UsageError
 
-Split = Literal["train", "held", "calibration", "dev"]
+Split = Literal["train", "held", "calibration", "dev", "negative"]  # negative: real streams, to set thresholds by
 Image = npt.NDArray[np.uint8]
 Points = tuple[float, ...]
 Terms = dict[str, str | int | float]

@@ -19,11 +19,11 @@ from torch import nn
 from wire.errors import ServiceError, UsageError
 from worker.model import Detector
 from worker.preprocess import normalise
-from worker.training.data import Pack
 from worker.training.net import TrainingNet, load_imagenet, losses, native_bf16
 from worker.training.quick import Quick
 from worker.training.recipe import Recipe
 from worker.training.sampler import Batch, Sampler
+from worker.training.store import Pack
 
 SAVE_EVERY_S = 120.0
 NOTE_EVERY = 50  # steps

@@ -16,7 +16,7 @@ from tests.unmask.data.test_pictures import tight
 from tests.unmask.test_cli import assert_one_line, call
 from unmask.data import faces
 from wire.errors import UsageError
-from worker.training.data import read_manifest
+from worker.training.manifest import read_manifest
 from worker.training.store import CROPS, ROWS, Pack
 
 HEAD = "file\tlabel\tsplit\tsource\tkind\tperson\tgroup\tmargin"

@@ -14,7 +14,7 @@ from streamer.models import FILE
 from unmask.data import fakes
 from wire.errors import UsageError
 from wire.settings import Settings
-from worker.training.data import read_manifest
+from worker.training.manifest import read_manifest
 
 
 def pictures(path: Path) -> list[np.ndarray]:
@@ -25,7 +25,13 @@ def pictures(path: Path) -> list[np.ndarray]:
 @pytest.fixture
 def manifest(folder: Path, tmp_path: Path) -> Path:
     path = tmp_path / "manifest.tsv"
-    lines = [("face.mp4", "real"), ("pair.mp4", "pair"), ("plain.mp4", "real"), ("bad.mp4", "real"), ("face.mp4", "fake")]
+    lines = [
+        ("face.mp4", "real"),
+        ("pair.mp4", "pair"),
+        ("plain.mp4", "real"),
+        ("bad.mp4", "real"),
+        ("face.mp4", "fake"),
+    ]
     rows = "".join(f"{folder / name}\t{label}\tdev\tmine\n" for name, label in lines)
     path.write_text("file\tlabel\tsplit\tsource\n" + rows)
     return path
@@ -41,7 +47,9 @@ def test_three_clips_of_each_real_one(manifest: Path, shared: Path, tmp_path: Pa
     assert {clip.kind for clip in made} >= {"", "driven"}
     assert len({clip.group for clip in made}) == 2
     for group in {clip.group for clip in made}:
-        real, *others = (pictures(clip.path) for clip in sorted(made, key=lambda c: c.label != "real") if clip.group == group)
+        real, *others = (
+            pictures(clip.path) for clip in sorted(made, key=lambda c: c.label != "real") if clip.group == group
+        )
         for fake in others:
             assert len(fake) == len(real)
             assert fake[0].shape == real[0].shape

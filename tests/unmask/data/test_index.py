@@ -10,7 +10,8 @@ from tests.unmask.data import making
 from tests.unmask.test_cli import assert_one_line, call
 from unmask.data import index
 from unmask.data.layouts import discover
-from worker.training.data import read_manifest, split_groups
+from worker.training.manifest import read_manifest
+from worker.training.splits import split_groups
 
 LINES = [
     ("fa", "FAKE", "ra.mp4"), ("ra", "REAL", ""), ("rb", "REAL", ""), ("fb", "FAKE", "rb.mp4"),

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from tests.worker.training.making import pack
-from worker.training.data import Pack
 from worker.training.metrics import auc, probe_scores, shortcuts
 from worker.training.sampler import UNKNOWN, Mixture, Sampler
+from worker.training.store import Pack
 
 
 def packs(folder: Path) -> list[Pack]:

@@ -15,9 +15,10 @@ from tests.worker.training.making import pack
 from wire.errors import ServiceError, UsageError
 from worker import checkpoint
 from worker.training import export, measure, sets
-from worker.training.data import Pack
 from worker.training.recipe import Recipe
 from worker.training.sampler import Mixture, Sampler
+from worker.training.splits import set_aside
+from worker.training.store import Pack
 from worker.training.train import Run, batches, pick_device, train
 
 RECIPE = Recipe(
@@ -146,3 +147,20 @@ def test_export_without_anybody_held_out(tmp_path: Path) -> None:
 def test_export_without_a_run(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="holds no training run"):
         export.averaged(tmp_path)
+
+
+def test_real_streams_set_thresholds(tmp_path: Path) -> None:
+    stream = pack(tmp_path / "stream", "office", 8, 0, 1.4, "negative")
+    stream.rows = [msgspec.structs.replace(row, name="one") for row in stream.rows]  # one run of eight frames
+    windows = export.calibration_windows([stream])
+    assert (windows.labels.tolist(), windows.sources, len(windows.crops[0])) == ([0], ["office"], 8)
+
+
+def test_some_groups_are_set_aside_where_nobody_is(tmp_path: Path) -> None:
+    made = set_aside([pack(tmp_path / "a", "x", 40, 1, 1.4)])
+    aside = {row.group for row in made[0].rows if row.split == "calibration"}
+    assert 2 <= len(aside) <= 4
+    assert {row.group for row in made[0].rows if row.split == "train"}.isdisjoint(aside)
+    assert {row.label for row in made[0].rows if row.split == "calibration"} == {0, 1}
+    before = held(tmp_path)
+    assert [row.split for p in set_aside(before) for row in p.rows] == [row.split for p in before for row in p.rows]

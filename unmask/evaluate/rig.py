@@ -1,4 +1,4 @@
-"""`python -m unmask.rig`: what enrolment does on cameras that several people sat before.
+"""`python -m unmask.evaluate.rig`: what enrolment does on cameras that several people sat before.
 
 A manifest's sources are the cameras here, so name one whose sources are rigs. A reference is made of some real clips
 and tried on others through the serving path: of the same person, of other people before the same camera, and on fakes
@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median, stdev
 from typing import Annotated, NamedTuple
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 import typer
 from rich.console import Console
 from rich.progress import track
@@ -31,8 +30,8 @@ from worker.calibration import probability
 from worker.checkpoint import DEFAULT, Meta, Typical
 from worker.reference import Gathered, limit, shift
 from worker.scorer import Scorer
-from worker.training.data import Clip, read_manifest
-from worker.training.metrics import Array, Figure, auc, share_figure
+from worker.training.manifest import Clip, read_manifest
+from worker.training.metrics import Array, Figure, Labels, bootstrap, roc, roc_auc, share_figure, tpr_at
 
 app = typer.Typer(add_completion=False)
 HOW = ("none", "reference", "whole")
@@ -59,7 +58,7 @@ class Tried(NamedTuple):
     """Every window of every case that was tried: its p_fake, 1 for a fake, and who it shows."""
 
     p: Array
-    labels: npt.NDArray[np.int64]
+    labels: Labels
     groups: list[str]
 
 
@@ -142,46 +141,22 @@ def outcome(one: Tried, without: Tried, meta: Meta) -> Outcome:
         chosen = np.flatnonzero(one.labels == fake)
         return share_figure(one.p[chosen] >= threshold, [one.groups[i] for i in chosen])
 
-    def drawn(measure: Callable[[npt.NDArray[np.int64]], float]) -> Figure:
-        return figure(measure, one.groups)
+    def ranked(weights: Array) -> list[Array]:
+        curve = roc(one.p, one.labels, weights)
+        gain = roc_auc(curve) - roc_auc(roc(without.p, one.labels, weights))
+        return [roc_auc(curve), gain, tpr_at(curve, 0.05)]
 
     suspect, sure = meta.thresholds.suspect.p, meta.thresholds.fake.p
-    return Outcome(
-        auc=drawn(lambda at: auc(one.p[at], one.labels[at])),
-        auc_gain=drawn(lambda at: auc(one.p[at], one.labels[at]) - auc(without.p[at], one.labels[at])),
-        tpr_at_5fpr=drawn(lambda at: tpr(one.p[at], one.labels[at], 0.05)),
-        real_suspect=share(suspect, 0),
-        real_fake=share(sure, 0),
-        fake_suspect=share(suspect, 1),
-        fake_fake=share(sure, 1),
-    )
-
-
-def figure(measure: Callable[[npt.NDArray[np.int64]], float], groups: Sequence[str], draws: int = 500) -> Figure:
-    """`measure` of the windows at the given places: of all, and its interval over groups drawn with replacement."""
-    rng, owner = np.random.default_rng(0), np.array(groups)
-    members = [np.flatnonzero(owner == name) for name in sorted(set(groups))]
-    values = [
-        measure(np.concatenate([members[i] for i in rng.integers(len(members), size=len(members))]))
-        for _ in range(draws)
-    ]
-    lo, hi = np.nanpercentile(values, [2.5, 97.5])
-    return Figure(measure(np.arange(len(owner))), float(lo), float(hi))
-
-
-def tpr(p: Array, labels: npt.NDArray[np.int64], false_alarms: float) -> float:
-    """The share of fakes above all but `false_alarms` of the reals; nan where a class is missing."""
-    reals, fakes = p[labels == 0], p[labels == 1]
-    if not len(reals) or not len(fakes):
-        return float("nan")
-    return float((fakes > np.quantile(reals, 1 - false_alarms, method="higher")).mean())
+    return Outcome(*bootstrap(ranked, one.groups), share(suspect, 0), share(sure, 0), share(suspect, 1), share(sure, 1))
 
 
 def report(clips: Sequence[Seen], meta: Meta) -> dict[str, object]:
     """Everything, as plain JSON types. Raises UsageError where the checkpoint has nothing to compare with."""
     real = meta.real
     if real is None:
-        raise UsageError(f"{meta.model_id} does not say what real windows give", "add it: python -m worker.training real")
+        raise UsageError(
+            f"{meta.model_id} does not say what real windows give", "add it: python -m worker.training real"
+        )
     cameras = {}
     for camera in sorted({clip.camera for clip in clips}):
         people = [
