@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 from math import log
+from pathlib import Path
 from typing import Any
 
 import redis
@@ -84,15 +85,10 @@ class Station:
 
 def run(settings: Settings, camera: str, minutes: float, force: bool) -> int:
     """Collect, store, say what changes; the exit code. Raises UnmaskError with nothing stored."""
-    path = settings.worker.checkpoint or checkpoint.DEFAULT
-    meta = checkpoint.describe(path)
-    real = meta.real
-    if real is None:
-        remedy = "add that with 'python -m worker.training real', or name one that 'unmask train' wrote"
-        raise CheckpointError(path, "does not say what real windows give, so there is nothing to compare with", remedy)
     station = Station(settings, camera)
     try:
         station.require_live(time.time())
+        meta, real = comparable(settings.worker.checkpoint or checkpoint.DEFAULT)
         enrolment = _watched(station, meta, minutes * 60)
         reference = concluded(station, enrolment, meta, real, minutes, force, time.time())
         station.client.set(station.keys.reference(camera), reference.encode())
@@ -105,6 +101,15 @@ def run(settings: Settings, camera: str, minutes: float, force: bool) -> int:
         station.client.close()
     describe(reference, meta, Console(highlight=False, soft_wrap=True))
     return 0
+
+
+def comparable(path: Path) -> tuple[Meta, Typical]:
+    """What the checkpoint says of itself and of its real windows. Raises CheckpointError where it doesn't."""
+    meta = checkpoint.describe(path)
+    if meta.real is None:
+        remedy = "add that with 'python -m worker.training real', or name one that 'unmask train' wrote"
+        raise CheckpointError(path, "does not say what real windows give, so there is nothing to compare with", remedy)
+    return meta, meta.real
 
 
 def _watched(station: Station, meta: Meta, seconds: float) -> Enrolment:

@@ -239,11 +239,12 @@ def test_show_and_remove(
 
 
 def test_a_checkpoint_that_does_not_say_what_real_windows_give(
-    model: tuple[Path, Meta], redis_url: str, tmp_path: Path
+    bus: redis.Redis, keys: Keys, model: tuple[Path, Meta], redis_url: str, tmp_path: Path
 ) -> None:
+    live(bus, keys)
     loaded, path = checkpoint.load(model[0]), tmp_path / "m.safetensors"
     checkpoint.save(path, loaded.model, replace(loaded.meta, real=None))
-    with pytest.raises(CheckpointError, match="nothing to compare with: .*worker.training real"):
+    with pytest.raises(CheckpointError, match=r"nothing to compare with: .*worker\.training real"):
         enrol.run(settings(path, redis_url), "door", 1.0, force=False)
 
 

@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.progress import track
 
 from streamer.scan import windows_of_file
+from unmask.scoring import scored
 from wire import settings as settings_of
 from wire.errors import UnmaskError, UsageError
 from wire.settings import Settings
@@ -76,8 +77,8 @@ class Outcome(msgspec.Struct, frozen=True):
 
 def seen_in(clip: Clip, person: str, scorer: Scorer, settings: Settings) -> Seen:
     """One clip through the serving path. Raises SourceError."""
-    scores = scorer.score(list(windows_of_file(clip.path, settings)))
-    logits = tuple(score.logit for score in scores if score.verdict != "unsure")
+    batches = scored(scorer, windows_of_file(clip.path, settings))
+    logits = tuple(score.logit for batch in batches for score in batch.scores if score.verdict != "unsure")
     return Seen(clip.source, person, clip.label == "fake", logits)
 
 
@@ -146,8 +147,17 @@ def outcome(one: Tried, without: Tried, meta: Meta) -> Outcome:
         gain = roc_auc(curve) - roc_auc(roc(without.p, one.labels, weights))
         return [roc_auc(curve), gain, tpr_at(curve, 0.05)]
 
+    auc, gain, found = bootstrap(ranked, one.groups)
     suspect, sure = meta.thresholds.suspect.p, meta.thresholds.fake.p
-    return Outcome(*bootstrap(ranked, one.groups), share(suspect, 0), share(sure, 0), share(suspect, 1), share(sure, 1))
+    return Outcome(
+        auc=auc,
+        auc_gain=gain,
+        tpr_at_5fpr=found,
+        real_suspect=share(suspect, 0),
+        real_fake=share(sure, 0),
+        fake_suspect=share(suspect, 1),
+        fake_fake=share(sure, 1),
+    )
 
 
 def report(clips: Sequence[Seen], meta: Meta) -> dict[str, object]:
