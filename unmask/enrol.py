@@ -6,7 +6,8 @@ It listens to the running system's scores as any consumer does; nothing is store
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from math import log
 from pathlib import Path
@@ -78,27 +79,39 @@ class Station:
         return "stale: its streamer is silent" if now - state.updated > self._stale_after_s else ""
 
     def reference(self) -> Reference | None:
-        """The stored reference. Raises DecodeError for one that this build can't read."""
+        """The stored reference. Raises UnmaskError for one that this build can't read."""
         raw: Any = self.client.get(self.keys.reference(self.camera))
-        return Reference.decode(raw) if raw else None
+        try:
+            return Reference.decode(raw) if raw else None
+        except DecodeError as error:
+            raise UnmaskError(f"the reference of {self.camera!r} can't be read ({error.reason}), nothing goes by it",
+                              "enrol the camera again, or --remove it") from None  # fmt: skip
 
 
-def run(settings: Settings, camera: str, minutes: float, force: bool) -> int:
-    """Collect, store, say what changes; the exit code. Raises UnmaskError with nothing stored."""
+@contextmanager
+def at(settings: Settings, camera: str) -> Iterator[Station]:
+    """The camera's station while it is needed. Raises UsageError, and RedisUnreachable whenever Redis goes away."""
     station = Station(settings, camera)
     try:
-        station.require_live(time.time())
-        meta, real = comparable(settings.worker.checkpoint or checkpoint.DEFAULT)
-        enrolment = _watched(station, meta, minutes * 60)
-        reference = concluded(station, enrolment, meta, real, minutes, force, time.time())
-        station.client.set(station.keys.reference(camera), reference.encode())
-    except KeyboardInterrupt:
-        Console(stderr=True).print("unmask: interrupted, nothing was stored", highlight=False)
-        return INTERRUPTED
+        yield station
     except (redis.RedisError, OSError) as error:
         raise RedisUnreachable(station.url, bus.reason(error)) from error
     finally:
         station.client.close()
+
+
+def run(settings: Settings, camera: str, minutes: float, force: bool) -> int:
+    """Collect, store, say what changes; the exit code. Raises UnmaskError with nothing stored."""
+    with at(settings, camera) as station:
+        station.require_live(time.time())
+        meta, real = comparable(settings.worker.checkpoint or checkpoint.DEFAULT)
+        try:
+            enrolment = _watched(station, meta, minutes * 60)
+        except KeyboardInterrupt:
+            Console(stderr=True).print("unmask: interrupted, nothing was stored", highlight=False)
+            return INTERRUPTED
+        reference = concluded(station, enrolment, meta, real, minutes, force, time.time())
+        station.client.set(station.keys.reference(camera), reference.encode())
     describe(reference, meta, Console(highlight=False, soft_wrap=True))
     return 0
 
@@ -224,8 +237,7 @@ def _logit(p: float, meta: Meta) -> float:
 
 def show(settings: Settings, camera: str) -> int:
     """Print the camera's reference; 1 where it has none. Raises UnmaskError."""
-    station = Station(settings, camera)
-    with station.client:
+    with at(settings, camera) as station:
         reference = station.reference()
     console = Console(highlight=False, soft_wrap=True)
     if reference is None:
@@ -237,8 +249,7 @@ def show(settings: Settings, camera: str) -> int:
 
 def remove(settings: Settings, camera: str) -> int:
     """Take the camera's reference away; 1 where it has none. Raises UnmaskError."""
-    station = Station(settings, camera)
-    with station.client:
+    with at(settings, camera) as station:
         gone = station.client.delete(station.keys.reference(camera))
     said = "reference removed" if gone else "no reference"
     Console(highlight=False, soft_wrap=True).print(f"{camera}: {said}, its scores are the checkpoint's own",

@@ -234,6 +234,9 @@ def test_show_and_remove(
     capsys.readouterr()
     assert enrol.show(site, "door") == 0
     assert "1 windows of 1 track" in capsys.readouterr().out
+    bus.set(keys.reference("door"), b"junk")
+    with pytest.raises(UnmaskError, match="enrol the camera again"):
+        enrol.show(site, "door")
     assert enrol.remove(site, "door") == 0
     assert bus.get(keys.reference("door")) is None
 
