@@ -6,7 +6,7 @@ import msgspec
 import pytest
 import torch
 
-from worker.model import EDGE, Detector, HeadName, ModelConfig, masked_mean
+from worker.model import EDGE, RESIDUAL_GAIN, Detector, HeadName, ModelConfig, Residual, masked_mean
 
 TINY = ModelConfig(
     layers=(1, 1, 1, 1), groups=4, width_per_group=2, feature_dim=8, head="mean", head_dim=8, frames=4, input_size=32
@@ -75,3 +75,21 @@ def test_edge_variant_is_small() -> None:
 
 def test_config_survives_json() -> None:
     assert msgspec.json.decode(msgspec.json.encode(EDGE), type=ModelConfig) == EDGE
+
+
+def test_residual_channels_are_what_a_blur_takes_away() -> None:
+    flat, edge = torch.full((1, 3, 8, 8), 0.7), torch.zeros(1, 3, 8, 8)
+    edge[..., 4:] = 1.0
+    quiet, loud = Residual()(flat), Residual()(edge)
+    assert torch.equal(quiet[:, :3], flat)
+    assert quiet[:, 3:].abs().max() < 1e-5
+    assert loud[0, 3, 4, 3:5].tolist() == [-RESIDUAL_GAIN / 4, RESIDUAL_GAIN / 4]
+    assert loud[..., :2].abs().max() == 0
+
+
+def test_a_model_with_residual_channels_is_built_without_memory_of_its_own() -> None:
+    config = msgspec.structs.replace(TINY, residual=True)
+    with torch.device("meta"):
+        names = Detector(config).state_dict().keys()
+    assert names == Detector(config).state_dict().keys()
+    assert not any("inward" in name for name in names)

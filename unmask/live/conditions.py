@@ -26,6 +26,11 @@ class Condition(msgspec.Struct, frozen=True, order=True):
         return round(self.height * 16 / 18) * 2, self.height // 2 * 2
 
     @property
+    def encoding(self) -> tuple[int, int, int]:
+        """All but the loss: conditions that agree in it share their encoded stream."""
+        return self.height, self.kbit_s, self.fps
+
+    @property
     def name(self) -> str:
         """As it is written on the command line: 720p/1000k/25, and /loss1 where packets get lost."""
         tail = f"/loss{self.loss:g}" if self.loss else ""

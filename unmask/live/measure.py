@@ -6,7 +6,8 @@ import csv
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -94,7 +95,7 @@ def _watch(
     parts: Mapping[Condition, Sequence[Camera]], settings: Settings, scorer: Scorer, seed: int
 ) -> tuple[dict[Condition, Sent], dict[Condition, Watched]]:
     """Make and watch every stream; what was sent, and the scored windows."""
-    jobs = [(condition, camera) for condition, cameras in parts.items() for camera in cameras]
+    jobs = list(_jobs(parts))
     sent = dict.fromkeys(parts, Sent())
     works: dict[Condition, Watched] = {condition: {} for condition in parts}
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
@@ -103,27 +104,35 @@ def _watch(
         ThreadPoolExecutor(1) as maker,
         Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress,
     ):
-
-        def make(number: int) -> tuple[Path, Sent]:
-            condition, camera = jobs[number]
-            path = Path(folder) / f"{number}-{camera.name}.ts"  # a stem of its own: replay.watch needs that
-            return path, stream.write(camera, condition, path, seed)
-
-        task = progress.add_task("", total=len(jobs))
-        ahead = maker.submit(make, 0)
-        for number, (condition, camera) in enumerate(jobs):
-            path, made = ahead.result()
+        total = sum(len(conditions) for _, conditions in jobs)
+        task, done = progress.add_task("", total=total), 0
+        ahead = maker.submit(stream.write, *jobs[0], Path(folder), seed)
+        for number, (camera, _) in enumerate(jobs):
+            made = ahead.result()
             if number + 1 < len(jobs):
-                ahead = maker.submit(make, number + 1)
-            progress.update(task, description=f"{condition.name} {camera.name}")
-            if progress.disable:  # no terminal: a line for each stream, for who reads a log
-                progress.console.print(f"{number + 1}/{len(jobs)} {condition.name} {camera.name}", highlight=False)
-            works[condition][camera.name] = replay.watch(
-                path, settings, scorer, partial(_advance, progress, task, number)
-            )
-            sent[condition] += made
-            path.unlink()
+                ahead = maker.submit(stream.write, *jobs[number + 1], Path(folder), seed)
+            for condition, one in made.items():
+                name = f"{condition.name} {camera.name}"
+                progress.update(task, description=name)
+                if progress.disable:  # no terminal: a line for each stream, for who reads a log
+                    progress.console.print(f"{done + 1}/{total} {name}", highlight=False)
+                advance = partial(_advance, progress, task, done)
+                works[condition][camera.name] = replay.watch(one.path, settings, scorer, advance)
+                sent[condition] += one.sent
+                done += 1
+                one.path.unlink()
     return sent, works
+
+
+def _jobs(parts: Mapping[Condition, Sequence[Camera]]) -> Iterator[tuple[Camera, list[Condition]]]:
+    """Camera by camera the conditions it is watched under, those together that share an encoded stream."""
+    for camera in max(parts.values(), key=len):
+        alike: dict[tuple[int, int, int], list[Condition]] = defaultdict(list)
+        for condition, cameras in parts.items():
+            if camera in cameras:
+                alike[condition.encoding].append(condition)
+        for conditions in alike.values():
+            yield camera, conditions
 
 
 def _advance(progress: Progress, task: TaskID, done: int, part: float) -> None:

@@ -19,7 +19,7 @@ import cv2
 import msgspec
 import numpy as np
 from av.packet import Packet
-from av.stream import Stream
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from streamer import sources
@@ -53,6 +53,13 @@ class Sent(msgspec.Struct, frozen=True):
         return Sent(*(one + two for one, two in pairs))
 
 
+class Made(msgspec.Struct, frozen=True):
+    """A finished stream."""
+
+    path: Path
+    sent: Sent
+
+
 def shows(clips: Sequence[Clip]) -> tuple[list[Show], list[Path]]:
     """What the clips have to show, a pair two things; and the clips left out as too short. Raises UsageError."""
     made: list[Show] = []
@@ -78,9 +85,31 @@ def open_clip(path: Path) -> Reader:
     return Reader(dataclasses.replace(source, name=path.name, paced=False), threading.Event())
 
 
-def write(camera: Camera, condition: Condition, path: Path, seed: int) -> Sent:
-    """Write the camera's stream under `condition` to `path` (MPEG-TS, which keeps gaps as gaps)."""
-    rng = np.random.default_rng([seed, *camera.name.encode(), *condition.name.encode()])
+def write(camera: Camera, conditions: Sequence[Condition], folder: Path, seed: int) -> dict[Condition, Made]:
+    """Write the camera's stream into `folder` under each of `conditions`, which differ in their loss only.
+
+    MPEG-TS, which keeps gaps as gaps. The file names differ by condition and camera.
+    """
+    clean = replace(conditions[0], loss=0.0)
+    whole = folder / _file(clean, camera)
+    sent, made = encode(camera, clean, whole), dict[Condition, Made]()
+    for condition in conditions:
+        if not condition.loss:
+            made[condition] = Made(whole, sent)
+            continue
+        path = folder / _file(condition, camera)
+        made[condition] = Made(path, transmit(whole, condition, path, [seed, *camera.name.encode()]))
+    if clean not in made:
+        whole.unlink()
+    return made
+
+
+def _file(condition: Condition, camera: Camera) -> str:
+    return f"{condition.name.replace('/', '-').replace('.', '_')}-{camera.name}.ts"
+
+
+def encode(camera: Camera, condition: Condition, path: Path) -> Sent:
+    """Write the camera's stream to `path` before anything is lost."""
     sent = Sent()
     with av.open(str(path), "w", format="mpegts") as container:
         stream = container.add_stream("libx264", rate=condition.fps, options=_options(condition))
@@ -92,11 +121,28 @@ def write(camera: Camera, condition: Condition, path: Path, seed: int) -> Sent:
             frame = av.VideoFrame.from_ndarray(picture, format="bgr24")
             frame.pts, frame.time_base = number, Fraction(1, condition.fps)
             for packet in stream.encode(frame):
-                whole = bytes(packet)
-                kept = arrivals(len(whole), condition.loss if number else 0.0, rng)  # a reader joins at a key frame
-                sent += Sent(1, len(whole), len(kept), len(kept) - sum(kept))
-                if data := damaged(whole, kept):
-                    container.mux(_like(packet, data))
+                sent += Sent(1, packet.size, math.ceil(packet.size / MTU))
+                container.mux(packet)
+    return sent
+
+
+def transmit(whole: Path, condition: Condition, path: Path, seed: Sequence[int]) -> Sent:
+    """Write to `path` what arrives of the stream in `whole`; only its first frame does for certain."""
+    rng = np.random.default_rng([*seed, *condition.name.encode()])
+    sent = Sent()
+    with av.open(str(whole)) as source, av.open(str(path), "w", format="mpegts") as sink:
+        stream = sink.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.dts is None:
+                continue  # the end
+            data = bytes(packet)
+            kept = arrivals(len(data), condition.loss if sent.frames else 0.0, rng)
+            sent += Sent(1, len(data), len(kept), len(kept) - sum(kept))
+            if left := damaged(data, kept):
+                arrived = Packet(left)
+                arrived.stream, arrived.is_keyframe = stream, packet.is_keyframe
+                arrived.pts, arrived.dts, arrived.time_base = packet.pts, packet.dts, packet.time_base
+                sink.mux(arrived)
     return sent
 
 
@@ -110,16 +156,6 @@ def _options(condition: Condition) -> dict[str, str]:
         "bufsize": str(round(rate * BUFFER_S)),
         "x264-params": "sliced-threads=0:slices=1:scenecut=0",  # one slice a frame, as cameras send it
     }
-
-
-def _like(packet: Packet[Stream], data: bytes) -> Packet[Stream]:
-    """A packet of `packet`'s place and time with other contents."""
-    if len(data) == packet.size:
-        return packet
-    made = Packet(data)
-    made.stream, made.pts, made.dts, made.time_base = packet.stream, packet.pts, packet.dts, packet.time_base
-    made.is_keyframe = packet.is_keyframe
-    return made
 
 
 def arrivals(size: int, loss: float, rng: np.random.Generator) -> list[bool]:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -29,15 +30,23 @@ FRAMES = 4  # of a calibration window made of a still: they share one picture an
 HELD_OUT: tuple[Split, ...] = ("calibration", "held")
 
 
-def averaged(folder: Path) -> tuple[Detector, int]:
-    """The averaged detector of the run in `folder`, and how many images it has seen. Raises UsageError without one."""
+class Learned(NamedTuple):
+    """What a run has come to."""
+
+    detector: Detector  # with the averaged weights
+    passes: int
+    data: str  # digest of the rows trained on
+
+
+def averaged(folder: Path) -> Learned:
+    """The averaged detector of the run in `folder`. Raises UsageError where there is none."""
     if not (folder / STATE).exists():
         raise UsageError(f"{folder} holds no training run", "name the folder that 'unmask train --run' wrote")
     state = torch.load(folder / STATE, map_location="cpu", weights_only=True)
     recipe = msgspec.json.decode(state["recipe"], type=Recipe)
     run = Run(folder, recipe, torch.device("cpu"))
     run.resume()
-    return run.averaged(), run.passes
+    return Learned(run.averaged(), run.passes, state["data"])
 
 
 def calibration_windows(packs: Sequence[Pack]) -> Windows:
@@ -74,12 +83,12 @@ def even(windows: Windows) -> Array:
 
 def export(folder: Path, packs: Sequence[Pack], out: Path, name: str) -> Meta:
     """Writes the run's averaged detector to `out`, calibrated. Raises UsageError where nobody is held out for that."""
-    detector, passes = averaged(folder)
-    return calibrated(detector, packs, out, name, passes)
+    return calibrated(averaged(folder), packs, out, name)
 
 
-def calibrated(detector: Detector, packs: Sequence[Pack], out: Path, name: str, passes: int) -> Meta:
-    """Writes `detector` to `out` with a temperature and thresholds from the packs' held-out people."""
+def calibrated(learned: Learned, packs: Sequence[Pack], out: Path, name: str) -> Meta:
+    """Writes what was learned to `out` with a temperature and thresholds from the packs' held-out people."""
+    detector = learned.detector
     windows = calibration_windows(packs)
     if len(set(windows.labels.tolist())) < 2:
         remedy = "index the data again with 'unmask data index', which sets some groups aside"
@@ -93,8 +102,8 @@ def calibrated(detector: Detector, packs: Sequence[Pack], out: Path, name: str, 
         temperature=temperature,
         thresholds=thresholds(real, SUSPECT_ALARMS, FAKE_ALARMS, weights[labels == 0]),
         real=typical(logits[labels == 0], weights[labels == 0]),
-        data_digest="-".join(pack.digest() for pack in packs),
-        passes=passes,
+        data_digest=learned.data,
+        passes=learned.passes,
         metrics={},
         baseline=True,
         created=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -35,6 +35,7 @@ class Run:
 
     def __init__(self, folder: Path, recipe: Recipe, device: torch.device) -> None:
         self.folder, self.recipe, self.device, self.step = folder, recipe, device, 0
+        self.data = ""  # digest of the rows trained on
         torch.manual_seed(recipe.seed)
         net = TrainingNet(recipe.model)
         if recipe.init == "imagenet" and not (folder / STATE).exists():
@@ -92,7 +93,7 @@ class Run:
     def save(self) -> None:
         """Writes the state so that a kill at any moment leaves the old one or the new one, whole."""
         state = {"net": self.net.state_dict(), "ema": self.ema, "optimizer": self.optimizer.state_dict(),
-                 "step": self.step, "recipe": msgspec.json.encode(self.recipe).decode()}  # fmt: skip
+                 "step": self.step, "data": self.data, "recipe": msgspec.json.encode(self.recipe).decode()}  # fmt: skip
         partial = self.folder / f"{STATE}.partial"
         torch.save(state, partial)
         os.replace(partial, self.folder / STATE)
@@ -189,6 +190,7 @@ def train(
     except ValueError as error:
         raise UsageError(str(error), "see 'unmask data index' and 'unmask data faces'") from error
     run, quick = Run(folder, recipe, pick_device(device)), Quick(packs)
+    run.data = "-".join(pack.digest() for pack in packs)
     run.note(event="resumed" if run.resume() else "started", recipe=msgspec.to_builtins(recipe))
     means, saved = Means(), time.monotonic()
     with Progress() as progress:

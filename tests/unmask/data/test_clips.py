@@ -11,9 +11,9 @@ import pytest
 from numpy.typing import NDArray
 
 from streamer.faces import Detector
-from streamer.scan import windows_of_file
+from streamer.scan import SEAM_PX, windows_of_file
 from tests.unmask.data.conftest import SETTINGS
-from unmask.data.clips import SEAM_PX, Crop, Run, halves, main_face, runs_of_clip, runs_of_pair, spread, within
+from unmask.data.clips import Crop, Run, halves, main_face, runs_of_clip, runs_of_pair, spread, within
 from wire.errors import SourceError
 
 

@@ -16,7 +16,8 @@ from unmask import live
 from wire.errors import UsageError
 from wire.settings import Settings
 
-CONDITIONS = ("360p/300k/8", "240p/200k/8/loss5")
+pytestmark = pytest.mark.timeout(300)  # some ten seconds of work, which a busy machine stretches
+CONDITIONS = ("240p/250k/8", "240p/250k/8/loss5")
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,7 @@ def test_the_figures(made: tuple[dict[str, Any], Path]) -> None:
     assert 0.5 < clean["coverage"] < 1
     assert clean["sent"]["lost"] == 0 < lossy["sent"]["lost"]
     assert lossy["windows"] < clean["windows"]
-    assert clean["sent"]["kbit_s"] < 330
+    assert clean["sent"]["kbit_s"] < 275
     for one in (clean, lossy):
         assert len(one["fakes"]) == one["detected"]["fakes"] >= 1
         assert any(point["enter"] == found["thresholds"]["enter"] for point in one["curve"])

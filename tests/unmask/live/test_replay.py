@@ -23,9 +23,8 @@ def scorer(settings: Settings) -> Scorer:
 
 
 def watched(camera: Camera, condition: str, folder: Path, settings: Settings, scorer: Scorer) -> list[Work]:
-    path = folder / f"{folder.name}-{camera.name}.ts"
-    stream.write(camera, parse(condition), path, seed=1)
-    return replay.watch(path, settings, scorer, lambda done: None)
+    made = stream.write(camera, [parse(condition)], folder, seed=1)
+    return replay.watch(made[parse(condition)].path, settings, scorer, lambda done: None)
 
 
 def test_the_manipulated_face_alerts_within_seconds_and_the_other_never(
