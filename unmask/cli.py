@@ -230,6 +230,28 @@ def check(
 
 
 @app.command()
+def enrol(
+    camera: Annotated[str, typer.Option(metavar="NAME", help="The camera, as the running system calls it.")],
+    minutes: Annotated[float, typer.Option(min=0.01, max=1440, help="How long its picture is known to be real.")] = 5.0,
+    show: Annotated[bool, typer.Option("--show", help="Only say what the camera's reference is.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Only take the camera's reference away.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Enrol it even where it scores like a fake.")] = False,
+    config: Config = None,
+) -> None:
+    """While a camera's picture is known to be real: make what it scores the reference of its later scores."""
+    from wire.errors import UsageError
+
+    if show and remove:
+        raise UsageError("--show and --remove at once", "choose one of them")
+    settings = _settings(config)
+    from unmask import enrol as enrolling
+
+    if show or remove:
+        raise typer.Exit((enrolling.show if show else enrolling.remove)(settings, camera))
+    raise typer.Exit(enrolling.run(settings, camera, minutes, force))
+
+
+@app.command()
 def train(
     data: Annotated[
         list[Path],

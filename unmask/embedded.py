@@ -11,6 +11,7 @@ from typing import IO
 from wire.errors import ServiceError
 
 MAX_MEMORY = "1gb"
+ADDRESS = "address"  # the file that says where the server listens while it runs
 
 
 class EmbeddedServer:
@@ -35,10 +36,12 @@ class EmbeddedServer:
             ) from None
         # A socket's path must stay under 108 bytes, which a state folder's need not.
         self._sockets = Path(tempfile.mkdtemp(prefix="unmask-"))
+        (self.folder / ADDRESS).write_text(self.url, encoding="utf-8")
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._sockets:
+            (self.folder / ADDRESS).unlink(missing_ok=True)
             shutil.rmtree(self._sockets, ignore_errors=True)
         if self._lock:
             self._lock.close()
@@ -65,6 +68,14 @@ class EmbeddedServer:
             "daemonize": "no", "loglevel": "warning", "logfile": str(self.folder / "valkey.log"),
         }  # fmt: skip
         return [binary, *(part for key, value in options.items() for part in (f"--{key}", value))]
+
+
+def address(state: Path) -> str | None:
+    """The url of the embedded server of the `unmask run` on this state folder, as it left it; None when none runs."""
+    try:
+        return (state.expanduser() / "valkey" / ADDRESS).read_text(encoding="utf-8")
+    except OSError:
+        return None
 
 
 def _locked(path: Path) -> IO[bytes]:

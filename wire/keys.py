@@ -82,6 +82,10 @@ class Keys:
         """Encoded Evidence of one alert, kept for the retention time."""
         return f"{self.prefix}evidence:{alert}"
 
+    def reference(self, camera: str) -> str:
+        """Encoded Reference of one camera: what `unmask enrol` found its real picture to score."""
+        return f"{self.prefix}reference:{camera}"
+
     def lease(self, camera: str) -> str:
         """The streamer that owns the camera."""
         return f"{self.prefix}lease:{camera}"

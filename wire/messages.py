@@ -1,7 +1,8 @@
 """What passes between the services: one Struct per message, each owning both directions of its encoding.
 
 MessagePack in Redis, JSON on the WebSocket. Times are Unix seconds (float); boxes are x, y, width, height in pixels of
-the camera's frame. Every message carries `v`; an unknown version or any malformed bytes raise one `DecodeError`.
+the camera's frame. Every message carries `v`; an unknown version or any malformed bytes raise one `DecodeError`. Within
+a version a field may be added if it has a default: older builds pass over it, newer ones read messages without it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal, Self
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from wire.errors import DecodeError
 
@@ -120,6 +122,23 @@ class Score(Message, frozen=True, kw_only=True):
     enqueued: float
     dequeued: float
     scored: float
+    shift: float | UnsetType = UNSET  # added to `logit` for p_fake because of the camera's reference; absent: nothing
+
+
+class Reference(Message, frozen=True, kw_only=True):
+    """What one model's logits are on one camera while its picture is known to be real, see `worker.reference`."""
+
+    kind_name: ClassVar[str] = "reference"
+    camera: str
+    model: str  # worth nothing to another model
+    made: float
+    minutes: float  # how long scores were collected
+    windows: int  # those that were sure
+    tracks: int
+    median: float  # of the tracks' median logits, before any shift
+    spread: float  # robust standard deviation of the windows' logits, with a floor
+    expected: float  # the median and the spread of the checkpoint's own real windows, which it is compared with
+    expected_spread: float
 
 
 class Alert(Message, frozen=True, kw_only=True):

@@ -10,10 +10,11 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from worker.checkpoint import Threshold, Thresholds
+from worker.checkpoint import Threshold, Thresholds, Typical
 
 Array = npt.NDArray[np.float64]
 LARGEST_P = 0.9999
+MAD_TO_SD = 1.4826  # of a normal distribution
 
 
 def probability(logit: float, temperature: float) -> float:
@@ -52,3 +53,16 @@ def threshold(real: Array, false_alarm: float, weights: Array | None = None) -> 
 def thresholds(real: Array, suspect: float, fake: float, weights: Array | None = None) -> Thresholds:
     """Both thresholds from real windows' p_fake at their allowed false-alarm rates."""
     return Thresholds(suspect=threshold(real, suspect, weights), fake=threshold(real, fake, weights))
+
+
+def typical(real: Array, weights: Array | None = None) -> Typical:
+    """Weighted median of real windows' logits, and 1.4826 times the weighted median distance from it."""
+    share = np.ones(len(real)) if weights is None else weights
+    middle = _median(real, share)
+    return Typical(median=middle, spread=MAD_TO_SD * _median(np.abs(real - middle), share))
+
+
+def _median(values: Array, weights: Array) -> float:
+    order = np.argsort(values)
+    reached = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(reached, reached[-1] / 2)])

@@ -55,6 +55,13 @@ class Thresholds(msgspec.Struct, frozen=True):
         return self.suspect.false_alarm is not None and self.fake.false_alarm is not None
 
 
+class Typical(msgspec.Struct, frozen=True):
+    """The logits of the real windows the thresholds were set on: their median and robust standard deviation."""
+
+    median: float
+    spread: float
+
+
 UNMEASURED = Thresholds(suspect=Threshold(0.5, None), fake=Threshold(0.9, None))
 """The lineage's: its own code says FAKE from .5 on, .9 is a convention, and no false-alarm rate is known of either."""
 
@@ -71,6 +78,7 @@ class Meta(msgspec.Struct, frozen=True, kw_only=True):
     metrics: dict[str, Measured]
     baseline: bool
     created: str  # ISO 8601, UTC
+    real: Typical | None = None  # None: nobody measured it
     weights_sha256: str = ""  # filled in by `save`
     format: int = FORMAT
 
@@ -133,6 +141,11 @@ def load(path: Path = DEFAULT, device: str | torch.device = "cpu") -> Checkpoint
     return _built(path, *_read(path), device)
 
 
+def describe(path: Path = DEFAULT) -> Meta:
+    """What the checkpoint in `path` says about itself; weights of a safetensors file stay unread. Raises as `load`."""
+    return adopt(path).meta if path.suffix.lower() in lineage.SUFFIXES else _read(path, weights=False)[1]
+
+
 def adopt(
     path: Path, readout: Readout = "last", frames: int = 16, name: str = "", device: str | torch.device = "cpu"
 ) -> Checkpoint:
@@ -176,13 +189,14 @@ def _built(path: Path, tensors: dict[str, Tensor], meta: Meta, device: str | tor
     return Checkpoint(model.to(device).eval(), meta)
 
 
-def _read(path: Path) -> tuple[dict[str, Tensor], Meta]:
+def _read(path: Path, weights: bool = True) -> tuple[dict[str, Tensor], Meta]:
     if not path.is_file():
         raise CheckpointError(path, "file not found", _GET_ANOTHER)
     try:
         with safe_open(path, framework="pt") as file:
             described = (file.metadata() or {}).get(KEY)
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a mapping
+            names = file.keys() if weights else ()
+            tensors = {name: file.get_tensor(name) for name in names}
     except SafetensorError as error:
         raise CheckpointError(path, f"not a readable safetensors file ({error})", _GET_ANOTHER) from error
     except OSError as error:

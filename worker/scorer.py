@@ -16,6 +16,7 @@ from worker import checkpoint
 from worker.backend import Half, Mask, open_backend, warm_up
 from worker.features import Feature, FrameId, MemoryCache, frame_ids, unique_ids
 from worker.preprocess import prepare
+from worker.reference import limit
 from worker.verdict import doubt, verdict
 
 
@@ -49,6 +50,7 @@ class Scorer:
             )
         self.model = meta.model_id
         self.suspect, self.fake = meta.thresholds.suspect.p, meta.thresholds.fake.p
+        self.shift_limit = limit(meta)
         self.temperature, self._measured = meta.temperature, meta.thresholds.measured
         self._limits, self._margin = settings.worker.quality, settings.window.crop_margin
         self._backend = open_backend(model, settings.worker)
@@ -97,9 +99,9 @@ class Scorer:
         """Logits of single frames, each as a window of that frame alone."""
         return self._logits([[feature] for feature in features]) if features else []
 
-    def judge(self, window: Window, logit: float, dequeued: float) -> Score:
-        """The calibrated score and verdict of one window."""
-        p_fake = _sigmoid(logit / self.temperature)
+    def judge(self, window: Window, logit: float, dequeued: float, shift: float = 0.0) -> Score:
+        """The calibrated score and verdict of one window, its logit moved by `shift`."""
+        p_fake = _sigmoid((logit + shift) / self.temperature)
         reason = doubt(window.quality, self._limits, len(window.frames), self.config.frames)
         return Score(
             window=window.id,
@@ -120,6 +122,7 @@ class Scorer:
             enqueued=window.enqueued,
             dequeued=dequeued,
             scored=self._clock(),
+            shift=shift or msgspec.UNSET,
         )
 
     def _encode(

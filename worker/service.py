@@ -18,6 +18,7 @@ from wire.telemetry import Log, Throttle
 from worker.alerts import Rules
 from worker.commit import Ledger, Plan
 from worker.config import Place
+from worker.enrolled import Enrolled
 from worker.expiry import PERIOD_S, Expiry
 from worker.features import RedisCache, unique_ids
 from worker.intake import Intake
@@ -73,7 +74,9 @@ class Worker:
             self._scorer.warm_up()
             pulse.turn("ready")
             self._log.info("ready", worker=self._place.name, model=self._scorer.detail)
-            self._loop(_Line(self._settings, self._place, self._scorer, client, self._clock, self._abandon), pulse)
+            enrolled = Enrolled(client, self._place.keys, self._scorer.model, self._scorer.shift_limit, self._log)
+            line = _Line(self._settings, self._place, self._scorer, client, self._clock, self._abandon, enrolled)
+            self._loop(line, pulse)
             pulse.turn("draining")
         finally:
             pulse.stop()
@@ -144,14 +147,15 @@ class _Line:
         client: redis.Redis,
         clock: Callable[[], float],
         abandon: Callable[[], bool],
+        enrolled: Enrolled,
     ) -> None:
-        self._abandon = abandon
+        self._abandon, self._enrolled = abandon, enrolled
         worker, keys = settings.worker, place.keys
         rules = Rules.of(settings.alerts, scorer.suspect, scorer.fake)
         self._cache = RedisCache(client, keys, scorer.model, scorer.config.feature_dim, worker.feature_ttl_s)
         self._ledger = Ledger(client, keys, settings, rules, self._cache, clock)
         self._intake = Intake(WindowQueue(client, keys, place.name), self._ledger, worker, clock)
-        self._trial = Trial(scorer, worker.max_age_s, worker.max_deliveries, clock)
+        self._trial = Trial(scorer, worker.max_age_s, worker.max_deliveries, clock, enrolled.shift)
         self._expiry = Expiry(client, keys, settings, rules, clock)
         self._decided: Decided | None = None
         self._ticked = time.monotonic()
@@ -187,6 +191,7 @@ class _Line:
         worth, works = self._trial.overdue(items)
         if not worth:
             return Decided(works, {}, [])
+        self._enrolled.read(item.window.camera for item in worth)
         known = self._cache.fetch(unique_ids(item.window for item in worth))
         decided = self._trial.run(worth, known, self._abandon)
         return Decided([*works, *decided.works], decided.fresh, decided.again)

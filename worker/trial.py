@@ -25,7 +25,7 @@ class Infers(Protocol):
     ) -> Inference:
         """See Scorer."""
 
-    def judge(self, window: Window, logit: float, dequeued: float) -> Score:
+    def judge(self, window: Window, logit: float, dequeued: float, shift: float = 0.0) -> Score:
         """See Scorer."""
 
 
@@ -40,8 +40,16 @@ class Decided(msgspec.Struct, frozen=True):
 class Trial:
     """Decides about batches; a window that fails takes none of its batch with it."""
 
-    def __init__(self, scorer: Infers, max_age_s: float, max_deliveries: int, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        scorer: Infers,
+        max_age_s: float,
+        max_deliveries: int,
+        clock: Callable[[], float],
+        shift: Callable[[str], float] = lambda camera: 0.0,
+    ) -> None:
         self._scorer, self._max_age, self._max_deliveries, self._clock = scorer, max_age_s, max_deliveries, clock
+        self._shift = shift
         self._failures = 0
 
     def overdue(self, items: Sequence[Item]) -> tuple[list[Item], list[Work]]:
@@ -84,11 +92,13 @@ class Trial:
     ) -> Decided:
         result = self._scorer.infer([item.window for item in items], known, abandon)
         self._failures = 0
-        works = [
-            Work(item.entry, item.window, self._scorer.judge(item.window, logit, item.entry.dequeued))
-            for item, logit in zip(items, result.logits, strict=True)
-        ]
+        works = [Work(item.entry, item.window, self._judge(item, logit))
+                 for item, logit in zip(items, result.logits, strict=True)]  # fmt: skip
         return Decided(works, result.fresh, [])
+
+    def _judge(self, item: Item, logit: float) -> Score:
+        shift = self._shift(item.window.camera)
+        return self._scorer.judge(item.window, logit, item.entry.dequeued, shift)
 
     def _failed(self, item: Item, error: Exception) -> Decided:
         """Dead at once where the window is at fault, else after its last try."""

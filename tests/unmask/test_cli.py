@@ -14,7 +14,8 @@ import pytest
 from tests.support.servers import free_port, unmask
 
 COMMANDS = [
-    "run", "demo", "streamer", "worker", "dashboard", "watch", "scan", "train", "evaluate", "convert", "check", "data",
+    "run", "demo", "streamer", "worker", "dashboard", "watch", "scan", "train", "evaluate", "enrol", "convert", "check",
+    "data",
 ]  # fmt: skip
 
 

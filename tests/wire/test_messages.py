@@ -55,6 +55,15 @@ def test_another_version_is_refused() -> None:
         Score.decode(msgspec.structs.replace(score, v=2).encode())
 
 
+def test_a_score_without_a_shift_is_what_it_was_before_there_were_shifts() -> None:
+    shifted = next(message for message in EXAMPLES if isinstance(message, Score))
+    plain = msgspec.structs.replace(shifted, shift=msgspec.UNSET)
+    before = (GOLDEN / "Score.v1-before-shift.bin").read_bytes()
+    assert plain.encode() == before
+    assert Score.decode(before) == plain
+    assert "shift" not in plain.to_json()
+
+
 def test_a_window_knows_its_id_and_capture_time() -> None:
     window = next(message for message in EXAMPLES if isinstance(message, Window))
     assert window.id == "lobby/1700000000000-1/3"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from worker.calibration import fit_temperature, probabilities, probability, threshold, thresholds
+from worker.calibration import fit_temperature, probabilities, probability, threshold, thresholds, typical
 
 
 def test_probability_never_overflows() -> None:
@@ -48,3 +48,13 @@ def test_fake_is_stricter_than_suspect() -> None:
 
 def test_probabilities_of_many() -> None:
     assert probabilities(np.array([0.0, 3.0]), 3.0).tolist() == pytest.approx([0.5, 0.7311], abs=1e-4)
+
+
+def test_typical_is_robust_and_weighs_sources() -> None:
+    rng = np.random.default_rng(2)
+    real = rng.normal(-1.0, 2.0, 20_001)
+    found = typical(np.append(real, np.full(500, 1e6)))
+    assert (found.median, found.spread) == (pytest.approx(-1.0, abs=0.1), pytest.approx(2.0, abs=0.1))
+    two = np.append(np.zeros(1000), np.full(10, 5.0))
+    assert typical(two).median == 0.0
+    assert typical(two, np.append(np.full(1000, 1 / 1000), np.full(10, 1.2 / 10))).median == 5.0

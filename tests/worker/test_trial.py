@@ -36,7 +36,7 @@ class Scripted:
         fresh = {("door", "1-0", one.seq): np.zeros(1, np.float16) for one in windows}
         return Inference(tuple(float(one.seq) for one in windows), fresh)
 
-    def judge(self, window: Window, logit: float, dequeued: float) -> Score:
+    def judge(self, window: Window, logit: float, dequeued: float, shift: float = 0.0) -> Score:
         return score(window.seq, 0.5)
 
 

@@ -52,6 +52,14 @@ def export(
     _print(exporting.export(run, [Pack(folder) for folder in faces], out, name))
 
 
+@app.command()
+def real(faces: Stores, model: Annotated[Path, typer.Option(help="The checkpoint to add it to.")]) -> None:
+    """Add to a checkpoint what real windows of the stores' held-out people give it: what `unmask enrol` needs. JSON."""
+    from worker.training import export as exporting
+
+    _print(exporting.add_real(model, [Pack(folder) for folder in faces]))
+
+
 def _print(facts: object) -> None:
     typer.echo(msgspec.json.format(msgspec.json.encode(facts), indent=2).decode())
 

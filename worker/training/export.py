@@ -14,7 +14,7 @@ import torch
 
 from wire.errors import UsageError
 from worker import checkpoint
-from worker.calibration import fit_temperature, probabilities, thresholds
+from worker.calibration import fit_temperature, probabilities, thresholds, typical
 from worker.checkpoint import Measured, Meta
 from worker.model import Detector
 from worker.training.measure import Result, window_logits
@@ -101,6 +101,7 @@ def calibrated(learned: Learned, packs: Sequence[Pack], out: Path, name: str) ->
         config=detector.config,
         temperature=temperature,
         thresholds=thresholds(real, SUSPECT_ALARMS, FAKE_ALARMS, weights[labels == 0]),
+        real=typical(logits[labels == 0], weights[labels == 0]),
         data_digest=learned.data,
         passes=learned.passes,
         metrics={},
@@ -108,6 +109,20 @@ def calibrated(learned: Learned, packs: Sequence[Pack], out: Path, name: str) ->
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     return checkpoint.save(out, detector, meta)
+
+
+def add_real(path: Path, packs: Sequence[Pack]) -> Meta:
+    """Measures what real windows of people never trained on give the checkpoint at `path`, and writes it into it.
+
+    Raises UsageError where nobody is held out for that.
+    """
+    model, meta = checkpoint.load(path)
+    windows = calibration_windows(packs)
+    real = windows.labels == 0
+    if not real.any():
+        raise UsageError("the data has no held-out real faces", "index it again with 'unmask data index'")
+    found = typical(window_logits(model, windows)[real], even(windows)[real])
+    return checkpoint.save(path, model, msgspec.structs.replace(meta, real=found))
 
 
 def store(path: Path, results: dict[str, Result]) -> Meta:

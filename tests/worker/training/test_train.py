@@ -130,6 +130,18 @@ def test_export_makes_a_checkpoint_that_loads(tmp_path: Path) -> None:
         torch.testing.assert_close(model.encode(images), run.averaged().encode(images), rtol=0.02, atol=0.02)
 
 
+def test_what_real_windows_give_can_be_added_to_a_checkpoint_that_lacks_it(tmp_path: Path) -> None:
+    run, made, out = Run(tmp_path / "run", RECIPE, CPU), held(tmp_path), tmp_path / "out.safetensors"
+    run.save()
+    meta = export.export(tmp_path / "run", made, out, "tiny")
+    assert meta.real is not None
+    checkpoint.save(out, checkpoint.load(out).model, msgspec.structs.replace(meta, real=None))
+    added = export.add_real(out, made)
+    assert added.model_id == meta.model_id
+    assert added.real is not None
+    assert msgspec.structs.astuple(added.real) == pytest.approx(msgspec.structs.astuple(meta.real), abs=0.02)  # fp16
+
+
 def test_calibration_leaves_held_groups_alone_where_others_are_set_aside(tmp_path: Path) -> None:
     made = held(tmp_path)
     groups = set(export.calibration_windows(made[:1]).groups)
