@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from wire.errors import UsageError
+from worker.model import EDGE
 from worker.training.recipe import Recipe, read
 
 
@@ -28,6 +29,12 @@ def test_a_wrong_file_is_one_line(tmp_path: Path, text: str, says: str) -> None:
     with pytest.raises(UsageError, match=says) as raised:
         read(path)
     assert "\n" not in str(raised.value)
+
+
+def test_the_default_checkpoints_recipe_can_be_read() -> None:
+    recipe = read(Path(__file__).parents[3] / "docs" / "recipes" / "default.yaml")
+    assert recipe.model == EDGE
+    assert recipe.mixture.pair_weights["DFDC"] > 1
 
 
 def test_no_such_file(tmp_path: Path) -> None:
