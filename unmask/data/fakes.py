@@ -65,7 +65,7 @@ def run(manifest: Path, out: Path, split: str, settings: Settings, seed: int) ->
         try:
             lines += of_clip(clip, out, split, detector, seed)
         except (SourceError, av.error.FFmpegError) as error:
-            console.print(f"left out: {clip.name}: {error}", style="yellow", soft_wrap=True)
+            console.print(f"left out: {error}", style="yellow", soft_wrap=True)
     with (out / "manifest.tsv").open("w", newline="", encoding="utf-8") as table:
         writer = csv.writer(table, delimiter="\t", lineterminator="\n")
         writer.writerows([COLUMNS, *lines])

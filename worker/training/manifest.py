@@ -54,7 +54,7 @@ def read_manifest(path: Path) -> list[Clip]:
                 raise ManifestError(path, f"no column {missing[0]!r}", _REMEDY)
             return [_clip(path, lines.line_num, line) for line in lines]
     except FileNotFoundError:
-        raise ManifestError(path, "no such file", "name one with --data; 'file' and 'label' are its columns") from None
+        raise ManifestError(path, "no such file", "make one with: unmask data index DIR") from None
     except OSError as error:
         raise ManifestError(path, f"can't be read ({error.strerror or error})", "check the file") from None
     except (UnicodeDecodeError, csv.Error) as error:

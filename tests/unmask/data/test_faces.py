@@ -28,7 +28,7 @@ LINES = [
     "tight.jpg\tfake\tdev\tx\treenactment\tBob\tone\t0.8",
     "face.jpg\treal\theld\tx\t\t\t\t",
     "gone.jpg\treal\theld\tx\t\t\t\t",
-    "negative.gif\treal\tnegative\tx\t\t\t\t",
+    "spare.gif\treal\tspare\tx\t\t\t\t",
 ]
 HAAR = {"UNMASK_STREAMER__DETECTOR": "haar"}
 
@@ -73,7 +73,7 @@ def test_what_is_stored(stored: tuple[Path, subprocess.CompletedProcess[str]]) -
 
 def test_what_can_not_be_stored_is_counted_and_listed(stored: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     folder, result = stored
-    assert "left out: 1 of split 'negative'" in result.stderr
+    assert "left out: 1 of split 'spare'" in result.stderr
     assert "unreadable: 2" in result.stdout
     assert "no face: 1" in result.stdout
     assert "gone.jpg: unreadable: No such file" in result.stdout
