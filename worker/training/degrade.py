@@ -5,6 +5,7 @@ If the real and the fake of a pair met different cuts, sizes or codecs, that dif
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 
 import cv2
@@ -12,6 +13,8 @@ import msgspec
 import numpy as np
 
 from worker.preprocess import Image, resize
+
+KEY_EVERY = 12  # frames of a clip between key frames
 
 
 class Cut(msgspec.Struct, frozen=True):
@@ -102,6 +105,35 @@ def draw(rng: np.random.Generator, low: int, high: int, clean: float = 0.25) -> 
         quality=(*picked, 95),  # the streamer's own JPEG comes last
         seed=int(rng.integers(2**31)),
     )
+
+
+class Stream(msgspec.Struct, frozen=True):
+    """One draw of everything between a face and the network over time: a degradation, and which frames arrive."""
+
+    plan: Degradation
+    shown: tuple[int, ...]  # which frame is seen in the place of each: its own, or the last one that arrived
+
+    def apply(self, clip: Sequence[Image]) -> list[Image]:
+        """`clip` (T pictures) as it arrives, through H.264 where the plan says so, each frame with its own noise."""
+        whole = Cut(0.5, 0.5, 1.0, False)
+        plans = [msgspec.structs.replace(self.plan, seed=self.plan.seed + number) for number in range(len(clip))]
+        sent = [plan.before_codec(whole.apply(image, plan.native)) for plan, image in zip(plans, clip, strict=True)]
+        if self.plan.crf:
+            sent = h264(sent, self.plan.crf, group=KEY_EVERY)
+        return [self.plan.after_codec(sent[number]) for number in self.shown]
+
+
+def draw_stream(rng: np.random.Generator, frames: int, coded: float = 0.6, lossy: float = 0.3) -> Stream:
+    """A degradation of a clip of `frames` pictures: a share `coded` meets H.264 (CRF 18-40), one `lossy` drops frames."""
+    plan = draw(rng, 96, 200)
+    if rng.random() < coded:
+        plan = msgspec.structs.replace(plan, crf=int(rng.integers(18, 41)))
+    missing = rng.random(frames) < (rng.uniform(0, 0.25) if rng.random() < lossy else 0.0)
+    shown, last = [], 0
+    for number in range(frames):
+        last = last if missing[number] else number
+        shown.append(last)
+    return Stream(plan, tuple(shown))
 
 
 def jpeg(image: Image, quality: int) -> Image:

@@ -16,6 +16,7 @@ import torch
 from worker.model import Detector
 from worker.preprocess import Image, centre_cut, normalise
 from worker.training.metrics import Array, Figure, auc_figure, probe_scores, shortcuts
+from worker.training.sampler import Batch
 from worker.training.sets import Windows, blended_windows, crop_windows
 from worker.training.store import Pack
 
@@ -75,6 +76,16 @@ def probe(windows: Windows) -> Array:
     middles = (np.asarray(crops[len(crops) // 2]) for crops in windows.crops)
     features = [shortcuts(centre_cut(crop, PROBE_SHARE, PROBE_PX)) for crop in middles]
     return probe_scores(np.array(features), windows.labels, windows.groups)
+
+
+def probe_pairs(batches: Sequence[Batch]) -> Figure:
+    """AUC of the linear model on training pairs as the network gets them: what could be learned from blur alone."""
+    features = np.array([shortcuts(image) for batch in batches for image in batch.images])
+    labels = np.concatenate([batch.labels for batch in batches]).astype(np.int64)
+    pairs = [
+        f"{number}-{i % len(batch.sources)}" for number, batch in enumerate(batches) for i in range(len(batch.images))
+    ]
+    return auc_figure(probe_scores(features, labels, pairs), labels, pairs)
 
 
 class Scored(NamedTuple):

@@ -6,19 +6,19 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from worker.preprocess import Image
 from worker.training.blend import blend
-from worker.training.degrade import Cut, Degradation, draw
+from worker.training.degrade import draw_stream
 from worker.training.drive import driven, still_to_clip, trembling
 from worker.training.metrics import Array
 from worker.training.store import Pack, Points, Split
 
 Kind = Literal["as-is", "subtle", "coarse"]
 STILL_FRAMES = 2  # of a measured window made of one crop: they share their picture
+KEPT = 0.96  # of a still's side, in each frame of a window made of it
 MOST_BLENDS = 600  # faces: more would only narrow the interval
 
 
@@ -83,8 +83,8 @@ def still_windows(pack: Pack, rows: list[int], kind: Kind, frames: int, seed: in
             if row.points is None:
                 continue
             image, _ = blend(image, row.points, rng, kind == "coarse")
-        plan = draw(np.random.default_rng((seed, number, 1)), 96, 200)
-        crops.append(_jittered(image, plan, frames))
+        same = np.random.default_rng((seed, number, 1))
+        crops.append(draw_stream(same, frames).apply(_jittered(image, frames, same)))
         groups.append(row.group)
         labels.append(int(kind != "as-is" or row.label == 1))
         sources.append(row.source)
@@ -92,16 +92,12 @@ def still_windows(pack: Pack, rows: list[int], kind: Kind, frames: int, seed: in
     return Windows(crops, np.array(labels, np.int64), groups, sources, margins)
 
 
-def _jittered(image: Image, plan: Degradation, frames: int) -> list[Image]:
-    """`frames` pictures of one face that moves a little, all with the same degradation but their own noise."""
-    out = []
-    rng = np.random.default_rng(plan.seed)
-    for number in range(frames):
-        x, y = 0.5 + rng.uniform(-0.02, 0.02, 2)
-        cut = Cut(float(x), float(y), float(rng.uniform(0.95, 1.0)), False)
-        noisy = msgspec.structs.replace(plan, seed=number)
-        out.append(noisy.after_codec(noisy.before_codec(cut.apply(image, plan.native))))
-    return out
+def _jittered(image: Image, frames: int, rng: np.random.Generator) -> list[Image]:
+    """`frames` pictures of a face that moves a little: nearly all of it, cut at whole pixels, which blurs nothing."""
+    whole = image.shape[0]
+    side = round(KEPT * whole)
+    places = rng.integers(0, whole - side + 1, (frames, 2))
+    return [np.ascontiguousarray(image[y : y + side, x : x + side]) for x, y in places]
 
 
 def moving_windows(packs: Sequence[Pack], split: Split, count: int, frames: int, seed: int) -> Windows:
@@ -124,23 +120,14 @@ def moving_windows(packs: Sequence[Pack], split: Split, count: int, frames: int,
         else:
             break
         fake = driven(real, points, rng) if rng.random() < 0.5 else trembling(real, points, rng, rng.random() < 0.4)
-        plan = draw(rng, 96, 200)
+        stream = draw_stream(rng, frames)
         for label, clip in enumerate((real, fake)):
-            crops.append(_degraded(clip, plan))
+            crops.append(stream.apply(clip))
             labels.append(label)
             groups.append(f"{number}")
             sources.append(pack.rows[index].source)
             margins.append(pack.rows[index].margin)
     return Windows(crops, np.array(labels, np.int64), groups, sources, margins)
-
-
-def _degraded(clip: list[Image], plan: Degradation) -> list[Image]:
-    whole = Cut(0.5, 0.5, 1.0, False)
-    plans = (msgspec.structs.replace(plan, seed=plan.seed + number) for number in range(len(clip)))
-    return [
-        one.after_codec(one.before_codec(whole.apply(image, one.native)))
-        for one, image in zip(plans, clip, strict=True)
-    ]
 
 
 def joined(parts: Sequence[Windows]) -> Windows:

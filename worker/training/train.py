@@ -19,6 +19,7 @@ from torch import nn
 from wire.errors import ServiceError, UsageError
 from worker.model import Detector
 from worker.preprocess import normalise
+from worker.training.measure import probe_pairs
 from worker.training.net import TrainingNet, load_imagenet, losses, native_bf16
 from worker.training.quick import Quick
 from worker.training.recipe import Recipe
@@ -27,6 +28,7 @@ from worker.training.store import Pack
 
 SAVE_EVERY_S = 120.0
 NOTE_EVERY = 50  # steps
+PROBED = 8  # batches before an evaluation that the shortcut probe looks at
 STATE, LOG, PAUSE = "state.pt", "log.jsonl", "PAUSE"
 
 
@@ -192,7 +194,7 @@ def train(
     run, quick = Run(folder, recipe, pick_device(device)), Quick(packs)
     run.data = "-".join(pack.digest() for pack in packs)
     run.note(event="resumed" if run.resume() else "started", recipe=msgspec.to_builtins(recipe))
-    means, saved = Means(), time.monotonic()
+    means, recent, saved = Means(), list[Batch](), time.monotonic()
     with Progress() as progress:
         bar = progress.add_task("training", total=recipe.steps, completed=run.step)
         for batch in batches(sampler, recipe, run.step, workers):
@@ -201,12 +203,15 @@ def train(
             if run.step >= recipe.steps or stop():
                 break
             means.add(run.train_step(batch))
+            if run.step % evaluate_every >= evaluate_every - PROBED:
+                recent.append(batch)
             progress.update(bar, completed=run.step)
             facts: dict[str, float] = {}
             if run.step % NOTE_EVERY == 0:
                 facts = means.read(recipe.batch)
             if run.step % evaluate_every == 0 or run.step == recipe.steps:
-                facts |= quick.figures(run.averaged())
+                facts |= {**quick.figures(run.averaged()), "probe": round(probe_pairs(recent or [batch]).value, 4)}
+                recent.clear()
             if facts:
                 run.note(**facts)
                 watch(run.step, facts)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.worker.training.making import PX, face
-from worker.training.degrade import Cut, Degradation, draw, draw_cut, h264, jpeg
+from worker.training.degrade import Cut, Degradation, Stream, draw, draw_cut, draw_stream, h264, jpeg
 
 
 def test_the_same_draw_does_the_same() -> None:
@@ -83,3 +83,26 @@ def test_draws_cover_the_range() -> None:
     assert min(strong) < 36
     assert max(strong) > 94
     assert all(plan.quality[-1] == 95 for plan in plans)
+
+
+def test_frames_that_do_not_arrive_show_the_last_that_did() -> None:
+    clip = [face(number) for number in range(3)]
+    out = Stream(Degradation(PX), (0, 0, 2)).apply(clip)
+    assert np.array_equal(out[0], out[1])
+    assert np.array_equal(out[2], clip[2])
+
+
+def test_a_stream_does_the_same_to_both_of_a_pair() -> None:
+    clip = [face(1)] * 4
+    stream = draw_stream(np.random.default_rng(5), 4, coded=1.0)
+    assert stream.plan.crf
+    assert all(np.array_equal(a, b) for a, b in zip(stream.apply(clip), stream.apply(clip), strict=True))
+
+
+def test_streams_are_coded_and_lossy_as_often_as_asked() -> None:
+    drawn = [draw_stream(np.random.default_rng(seed), 16) for seed in range(300)]
+    assert 0.5 < np.mean([stream.plan.crf > 0 for stream in drawn]) < 0.7
+    assert 0.15 < np.mean([len(set(stream.shown)) < 16 for stream in drawn]) < 0.4
+    assert all(
+        later >= earlier for stream in drawn for earlier, later in zip(stream.shown, stream.shown[1:], strict=False)
+    )

@@ -11,6 +11,8 @@ from tests.worker.test_model import tiny
 from tests.worker.training.making import pack
 from worker.preprocess import prepare
 from worker.training import measure, sets
+from worker.training.blend import coarsen
+from worker.training.sampler import Mixture, Sampler
 
 
 def test_features_are_those_of_the_serving_path(tmp_path: Path) -> None:
@@ -31,6 +33,15 @@ def test_scored_against_the_probe() -> None:
     windows = sets.Windows([[]] * 4, np.array([0, 0, 1, 1]), ["a", "a", "b", "c"], ["x"] * 4, [1.4] * 4)
     found = measure.Scored(windows, np.array([0.0, 0.9, 1.0, 0.5]), np.zeros(4)).result()
     assert (found.auc.value, found.probe.value, found.items, found.groups) == (0.75, 0.5, 4, 3)
+
+
+def test_the_probe_of_training_pairs_sees_a_shortcut_and_nothing_else(tmp_path: Path) -> None:
+    sampler = Sampler([pack(tmp_path, "paired", 12, 1, 1.4)], Mixture(blends=0.0, partial=0.0), 32)
+    batches = [sampler.batch(12, 1, step) for step in range(4)]
+    same = [batch._replace(images=batch.images[:12] * 2) for batch in batches]
+    soft = [b._replace(images=b.images[:12] + [coarsen(i, 0.3) for i in b.images[:12]]) for b in batches]
+    assert measure.probe_pairs(same).value == 0.5
+    assert measure.probe_pairs(soft).value > 0.7
 
 
 def test_report_has_every_set(tmp_path: Path) -> None:
