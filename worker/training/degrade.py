@@ -124,7 +124,7 @@ class Stream(msgspec.Struct, frozen=True):
 
 
 def draw_stream(rng: np.random.Generator, frames: int, coded: float = 0.6, lossy: float = 0.3) -> Stream:
-    """A degradation of a clip of `frames` pictures: a share `coded` meets H.264 (CRF 18-40), one `lossy` drops frames."""
+    """A degradation of a clip of `frames` pictures: some, `coded`, meet H.264 (CRF 18-40), `lossy` ones lose frames."""
     plan = draw(rng, 96, 200)
     if rng.random() < coded:
         plan = msgspec.structs.replace(plan, crf=int(rng.integers(18, 41)))
