@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import redis
+import structlog
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.support.servers import RtspServer, missing, rtsp_available, valkey
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
 
 CHROMIUM = "/usr/bin/chromium"
 SHARED = Path(__file__).parents[2] / "shared"
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """A test that sets logging up must not leave the next one a stream that is closed by then."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
