@@ -270,7 +270,7 @@ class Hub:
     async def _find_services(self) -> Services:
         pattern = _escaped(self._config.keys.service("*", "*"), self._config.keys.prefix)
         names = [name async for name in self._bus.scan_iter(match=pattern, count=1000)]
-        ready = {"streamer": 0, "worker": 0, "dashboard": 0}
+        ready, caveat = {"streamer": 0, "worker": 0, "dashboard": 0}, ""
         found: list[Any] = await self._bus.mget(names) if names else []
         for data in found:
             try:
@@ -279,7 +279,8 @@ class Hub:
                 continue
             if service and service.state == "ready":
                 ready[service.role] += 1
-        return Services(**ready)
+                caveat = caveat or service.detail.partition("; ")[2]
+        return Services(**ready, caveat=caveat)
 
 
 def _escaped(pattern: str, prefix: str) -> str:

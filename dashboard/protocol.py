@@ -112,6 +112,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     streamer: int = 0
     worker: int = 0
     dashboard: int = 0
+    caveat: str = ""  # what a ready worker says one must know of its model before trusting a score
 
 
 class Welcome(FromServer, frozen=True, kw_only=True, tag="welcome"):

@@ -193,6 +193,10 @@ def evaluate(
     quick: Annotated[bool, typer.Option("--quick", help="With --live: two conditions, a few minutes each.")] = False,
     source: Annotated[list[str] | None, typer.Option(help="Clips of this source, or pattern; repeatable.")] = None,
     reals_from: Annotated[list[str] | None, typer.Option(help="And this source's real clips; repeatable.")] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Write the AUC into the checkpoint; 'swaps' is on the page."),
+    ] = None,
     cache: Annotated[Path | None, typer.Option(metavar="DIR", help="Keeps faces found; else the user's cache.")] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Find the faces anew and keep none.")] = False,
     config: Config = None,
@@ -212,7 +216,7 @@ def evaluate(
 
     request = command.Request(
         data=data, model=model, split=split, sources=source or (), reals_from=reals_from or (), as_json=as_json,
-        report=report, cache=cache, keep=not no_cache,
+        report=report, cache=cache, keep=not no_cache, store=store,
     )  # fmt: skip
     raise typer.Exit(command.run(request, settings))
 

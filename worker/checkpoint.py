@@ -35,6 +35,9 @@ class Measured(msgspec.Struct, frozen=True):
     lo: float
     hi: float
 
+    def __str__(self) -> str:
+        return f"{self.value:.2f} ({self.lo:.2f}-{self.hi:.2f})"
+
 
 class Threshold(msgspec.Struct, frozen=True):
     """A window whose calibrated p_fake is at least `p` gets the verdict; `false_alarm` of real windows did."""

@@ -14,10 +14,14 @@ from wire.messages import Score, Window
 from wire.settings import Settings
 from worker import checkpoint
 from worker.backend import Half, Mask, open_backend, warm_up
+from worker.calibration import probability
+from worker.checkpoint import Meta
 from worker.features import Feature, FrameId, MemoryCache, frame_ids, unique_ids
 from worker.preprocess import prepare
 from worker.reference import limit
 from worker.verdict import doubt, verdict
+
+SWAPS = "swaps"  # the metric that the caveat quotes: video AUC on unseen swaps
 
 
 class Unscorable(ValueError):
@@ -51,16 +55,15 @@ class Scorer:
         self.model = meta.model_id
         self.suspect, self.fake = meta.thresholds.suspect.p, meta.thresholds.fake.p
         self.shift_limit = limit(meta)
-        self.temperature, self._measured = meta.temperature, meta.thresholds.measured
+        self.temperature, self._caveat = meta.temperature, caveat(meta)
         self._limits, self._margin = settings.worker.quality, settings.window.crop_margin
         self._backend = open_backend(model, settings.worker)
         self._cache, self._clock = MemoryCache(), clock
 
     @property
     def detail(self) -> str:
-        """Model and device, for people."""
-        caveat = "" if self._measured else "; nobody measured the false alarms of its thresholds"
-        return f"{self.model} on {self._backend.name}{caveat}"
+        """Model and device, for people, and after a semicolon what to know before trusting it: the page shows that."""
+        return f"{self.model} on {self._backend.name}" + (f"; {self._caveat}" if self._caveat else "")
 
     def warm_up(self) -> None:
         """Make the first real batch as fast as the next."""
@@ -101,7 +104,7 @@ class Scorer:
 
     def judge(self, window: Window, logit: float, dequeued: float, shift: float = 0.0) -> Score:
         """The calibrated score and verdict of one window, its logit moved by `shift`."""
-        p_fake = _sigmoid((logit + shift) / self.temperature)
+        p_fake = probability(logit + shift, self.temperature)
         reason = doubt(window.quality, self._limits, len(window.frames), self.config.frames)
         return Score(
             window=window.id,
@@ -158,5 +161,11 @@ class Scorer:
         return logits
 
 
-def _sigmoid(x: float) -> float:
-    return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
+def caveat(meta: Meta) -> str:
+    """What must be known of a checkpoint before a score of it is trusted, or "" where nothing is."""
+    if not meta.thresholds.measured:
+        return "nobody measured the false alarms of its thresholds"
+    if not meta.baseline:
+        return ""
+    swaps = meta.metrics.get(SWAPS)
+    return f"a baseline, {f'AUC {swaps}' if swaps else 'nobody measured it'} on swaps never trained on"

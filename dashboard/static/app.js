@@ -13,6 +13,7 @@ let offset = 0; // server time minus this machine's: a wrong clock here makes no
 let lastNews = null;
 let bus = "ok";
 let services = null;
+let model = "";
 
 const page = {
   link: "connecting",
@@ -60,6 +61,7 @@ function hear(message) {
   offset = message.at - Date.now() / 1000;
   bus = message.bus;
   services = message.services;
+  noteModel();
 }
 
 function takeAlerts(alerts) {
@@ -90,11 +92,13 @@ function announce(alert) {
   say($("announcer"), `${alert.severity} alert on camera ${alert.camera}, peak score ${alert.peak.toFixed(2)}`);
 }
 
-function noteModel(model) {
-  if (!model) return;
+function noteModel(name) {
+  if (name) model = name;
   const baseline = model.includes("baseline");
-  say($("model"), baseline ? `Baseline model · ${model}` : "");
-  $("model").hidden = !baseline;
+  const words = baseline ? [`Baseline model · ${model}`] : [];
+  if (model && services?.caveat) words.push(services.caveat);
+  say($("model"), words.join(" · "));
+  $("model").hidden = !words.length;
 }
 
 function render() {

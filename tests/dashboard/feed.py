@@ -72,10 +72,12 @@ class Feed:
         message = Evidence(alert=alert, model=BASELINE, threshold=0.8, frames=frames, trace=trace)
         self.bus.set(self.keys.evidence(alert), message.encode())
 
-    def service(self, role: str, state: str = "ready", ttl_s: int = 60) -> None:
+    def service(self, role: str, state: str = "ready", ttl_s: int = 60, detail: str = "") -> None:
         """One heartbeat."""
         now = time.time()
-        message = ServiceState(role=role, id=f"{role}-1", state=state, since=now, updated=now)  # type: ignore[arg-type]
+        message = ServiceState(
+            role=role, id=f"{role}-1", state=state, since=now, updated=now, detail=detail,  # type: ignore[arg-type]
+        )  # fmt: skip
         self.bus.set(self.keys.service(role, f"{role}-1"), message.encode(), ex=ttl_s)
 
 

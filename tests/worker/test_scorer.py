@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from tests.worker.making import FRAMES, GOOD, settings, window
+from tests.worker.making import FRAMES, GOOD, settings, tiny_checkpoint, window
 from wire.errors import CheckpointError
 from wire.messages import Frame, Window
 from wire.settings import Settings
 from worker import checkpoint
 from worker.features import unique_ids
-from worker.scorer import Abandoned, Scorer, Unscorable
+from worker.scorer import Abandoned, Scorer, Unscorable, caveat
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_no_windows_no_scores(scorer: Scorer) -> None:
 
 
 def test_detail_names_model_and_device(scorer: Scorer) -> None:
-    assert scorer.detail == f"{scorer.model} on cpu, 1 threads"
+    assert scorer.detail.startswith(f"{scorer.model} on cpu, 1 threads; a baseline, ")
 
 
 def test_a_checkpoint_for_other_windows_is_refused_in_one_line(tiny: Path) -> None:
@@ -131,3 +131,11 @@ def test_a_frame_alone_scores_as_a_window_of_it_would(scorer: Scorer) -> None:
     expected = [score.logit for score in scorer.score(alone)]
     assert scorer.frame_logits(list(features.values())) == pytest.approx(expected, abs=1e-6)
     assert scorer.frame_logits([]) == []
+
+
+def test_a_baseline_says_so_with_its_measured_figure(tmp_path: Path) -> None:
+    meta = checkpoint.load(tiny_checkpoint(tmp_path / "a.safetensors")).meta
+    assert caveat(meta) == "a baseline, nobody measured it on swaps never trained on"
+    known = replace(meta, metrics={"swaps": checkpoint.Measured(0.708, 0.6, 0.807)})
+    assert caveat(known) == "a baseline, AUC 0.71 (0.60-0.81) on swaps never trained on"
+    assert caveat(replace(known, baseline=False)) == ""

@@ -25,7 +25,9 @@ from unmask.evaluate.videos import Video, find, judge
 from wire.errors import ServiceError, SourceError, UsageError
 from wire.messages import Window
 from wire.settings import Settings
+from worker.checkpoint import DEFAULT, Measured
 from worker.scorer import Scorer, Unscorable
+from worker.training.export import note
 from worker.training.manifest import read_manifest
 
 FINDERS = 2  # files whose faces are looked for at once, while another's are scored
@@ -43,6 +45,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     report: Path | None = None
     cache: Path | None = None  # the folder of windows; None: the user's cache
     keep: bool = True  # whether there is one at all
+    store: str | None = None  # name under which the video AUC goes into the checkpoint's metadata
 
 
 def run(request: Request, settings: Settings) -> int:
@@ -72,6 +75,8 @@ def run(request: Request, settings: Settings) -> int:
 
         report.write(request.report, result, videos)
         console.print(f"report: {request.report / 'index.html'}", highlight=False, markup=False, soft_wrap=True)
+    if request.store and (found := result["video"]["auc"]):
+        note(settings.worker.checkpoint or DEFAULT, {request.store: Measured(**found)})
     if request.as_json:
         sys.stdout.write(json.dumps(result, indent=2, allow_nan=False) + "\n")
     else:

@@ -126,7 +126,11 @@ def add_real(path: Path, packs: Sequence[Pack]) -> Meta:
 
 
 def store(path: Path, results: dict[str, Result]) -> Meta:
-    """Writes `results` into the metadata of the checkpoint at `path`; weights and model id stay what they are."""
+    """Writes the AUCs of `results` into the metadata of the checkpoint at `path`, beside what is there."""
+    return note(path, {key: Measured(r.auc.value, r.auc.lo, r.auc.hi) for key, r in results.items()})
+
+
+def note(path: Path, metrics: dict[str, Measured]) -> Meta:
+    """Adds `metrics` to the metadata of the checkpoint at `path`; weights and model id stay what they are."""
     model, meta = checkpoint.load(path)
-    metrics = {key: Measured(r.auc.value, r.auc.lo, r.auc.hi) for key, r in results.items()}
-    return checkpoint.save(path, model, msgspec.structs.replace(meta, metrics=metrics))
+    return checkpoint.save(path, model, msgspec.structs.replace(meta, metrics={**meta.metrics, **metrics}))
