@@ -23,7 +23,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     init: Init = "random"
     passes: int = 1_000_000  # images through forward and backward until the end
     pairs: int = 32  # per batch: half the images
-    lr: float = 1.5e-3
+    lr: float = 7e-4  # twice that was too much for batches of 64
     warmup: int = 300  # steps
     cooldown: float = 0.3  # share of the passes at the end over which the rate falls to nothing
     weight_decay: float = 0.05
