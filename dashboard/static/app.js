@@ -95,10 +95,9 @@ function announce(alert) {
 function noteModel(name) {
   if (name) model = name;
   const baseline = model.includes("baseline");
-  const words = baseline ? [`Baseline model · ${model}`] : [];
-  if (model && services?.caveat) words.push(services.caveat);
-  say($("model"), words.join(" · "));
-  $("model").hidden = !words.length;
+  const words = services?.caveat || (baseline ? "a baseline" : "");
+  say($("model"), model && words ? `${model} · ${words}` : "");
+  $("model").hidden = !(model && words);
 }
 
 function render() {

@@ -96,7 +96,7 @@ def test_cameras_with_their_state_verdict_numbers_and_picture(page: Page, dashbo
         expect(page.locator("#camera-door")).to_contain_text("14.9 fps")
         expect(page.locator("#camera-door")).to_contain_text("300 ms")
         expect(page.locator("#camera-door img")).to_be_visible()
-        expect(page.locator("#model")).to_have_text(f"Baseline model · {BASELINE} · a baseline, AUC 0.71")
+        expect(page.locator("#model")).to_have_text(f"{BASELINE} · a baseline, AUC 0.71")
         expect(page.locator("#link")).to_have_text("Live")
         expect(page.locator("#banners")).to_be_empty()
         expect(page.locator("#summary button")).to_have_text(["door: fake", "yard: offline"])
