@@ -109,7 +109,7 @@ def test_the_heartbeat_says_ready_with_model_and_device(redis_url: str, seen: Se
     state = wait_until(lambda: (s := seen.state()) and s.state == "ready" and s, 20, "ready")
     assert isinstance(state, ServiceState)
     assert state.detail.startswith("tiny-")
-    assert state.detail.endswith("on cpu, 1 threads")
+    assert "on cpu, 1 threads; a baseline, " in state.detail
     worker.stop()
     wait_until(lambda: seen.state() is None, 5, "the sign of life is taken away")
 
