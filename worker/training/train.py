@@ -150,6 +150,9 @@ class Means:
     """Losses and speed between two notes."""
 
     def __init__(self) -> None:
+        self._restart()
+
+    def _restart(self) -> None:
         self._sums: dict[str, float] = {}
         self._count, self._began = 0, time.monotonic()
 
@@ -163,7 +166,7 @@ class Means:
         """Images per second and mean losses since the last call; starts anew."""
         speed = self._count * batch / max(1e-9, time.monotonic() - self._began)
         means = {name: round(value / max(1, self._count), 4) for name, value in self._sums.items()}
-        self.__init__()  # type: ignore[misc]
+        self._restart()
         return {"images_per_s": round(speed, 1), **means}
 
 
