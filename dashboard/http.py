@@ -24,6 +24,7 @@ from dashboard.metrics import Metrics
 from dashboard.probes import measure, readiness
 from dashboard.session import Session
 from dashboard.streams import BUS_ERRORS
+from wire import evidence
 from wire.errors import DecodeError
 from wire.messages import Alert, Evidence
 
@@ -136,24 +137,23 @@ class Api:
         alert = self._hub.alerts.get(id) or await self._stored_alert(id)
         if alert is None:
             return _error(404, "no alert of that id, or it is no longer kept")
-        evidence = await self._evidence(id)
+        shown = await self._evidence(id)
         summary = None
-        if evidence is not None:
+        if shown is not None:
             summary = {
-                "crops": [{"captured": frame.captured, "box": frame.box} for frame in evidence.frames],
-                "trace": evidence.trace,
-                "model": evidence.model,
-                "threshold": evidence.threshold,
+                "crops": [{"captured": frame.captured, "box": frame.box} for frame in shown.frames],
+                "model": shown.model,
+                "threshold": shown.threshold,
             }
         return _json({"alert": alert, "evidence": summary})
 
     async def crop(self, request: Request) -> Response:
         """One face crop of the window that raised an alert."""
-        evidence = await self._evidence(request.path_params["id"])
+        shown = await self._evidence(request.path_params["id"])
         number = request.path_params["n"]
-        if evidence is None or number >= len(evidence.frames):
+        if shown is None or number >= len(shown.frames):
             return _error(404, "no such evidence, or it is no longer kept")
-        return Response(evidence.frames[number].jpeg, media_type="image/jpeg", headers={"cache-control": "no-store"})
+        return Response(shown.frames[number].jpeg, media_type="image/jpeg", headers={"cache-control": "no-store"})
 
     async def subscribe(self, socket: WebSocket) -> None:
         """/ws/v1."""
@@ -175,11 +175,8 @@ class Api:
             return None
 
     async def _evidence(self, id: str) -> Evidence | None:
-        data: Any = await self._bus.get(self._config.keys.evidence(id))
-        try:
-            return Evidence.decode(data) if data is not None else None
-        except DecodeError:
-            return None
+        parts: Any = await self._bus.hgetall(self._config.keys.evidence(id))
+        return evidence.read(parts, Evidence)
 
     async def _bus_error(self, _request: Request, _error_: Exception) -> Response:
         return _error(503, "Redis can't be reached at the moment")

@@ -97,6 +97,7 @@ class CameraView(msgspec.Struct, frozen=True, kw_only=True):
     box: Box | None = None
     model: str = ""  # of the camera's newest score
     latency: float | None = None  # seconds from capture to score, newest score
+    snoozed_until: float | None = None  # no alert opens before that time
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):

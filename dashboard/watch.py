@@ -81,7 +81,11 @@ def describe(event: Event) -> Text:
 def _alert(message: AlertMessage) -> Text:
     alert = message.alert
     line = _line(message.at, message.event, alert.severity, alert.camera)
-    line.append(f" {alert.kind}  score {alert.score:.2f}  peak {alert.peak:.2f}  {alert.windows} windows")
+    line.append(f" {alert.kind}")
+    if alert.score is not None and alert.peak is not None:
+        line.append(f"  score {alert.score:.2f}  peak {alert.peak:.2f}  {alert.windows} windows")
+    if alert.detail:
+        line.append(f"  {alert.detail}")
     if alert.ended is not None:
         line.append(f"  after {alert.ended - alert.started:.0f} s ({alert.end_reason})")
     return line.append(f"  {alert.id}  {alert.model}", style="dim")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 GROUP = "workers"
+ALL_CAMERAS = "*"  # no camera can be called so
 FIELD = b"m"  # the one field of every stream entry: the encoded message
 
 
@@ -50,6 +51,21 @@ class Keys:
         return f"{self.prefix}camera-names"
 
     @property
+    def last_opened(self) -> str:
+        """Capture time at which any camera's last alert opened, under a TTL; the overall cool-down counts from it."""
+        return f"{self.prefix}last-opened"
+
+    @property
+    def evidence_index(self) -> str:
+        """Sorted set alert id -> when its evidence began, for all evidence that is kept."""
+        return f"{self.prefix}evidence-index"
+
+    @property
+    def evidence_bytes(self) -> str:
+        """Hash alert id -> bytes of its evidence; "" -> their sum."""
+        return f"{self.prefix}evidence-bytes"
+
+    @property
     def open_alerts(self) -> str:
         """Sorted set "<camera>\\0<track>" -> when its newest score was committed, for tracks with an open alert."""
         return f"{self.prefix}open-alerts"
@@ -79,12 +95,20 @@ class Keys:
         return f"{self.prefix}alert:{alert}"
 
     def evidence(self, alert: str) -> str:
-        """Encoded Evidence of one alert, kept for the retention time."""
+        """Hash part -> encoded message: the evidence of one alert, see `wire.evidence`."""
         return f"{self.prefix}evidence:{alert}"
 
     def reference(self, camera: str) -> str:
         """Encoded Reference of one camera: what `unmask enrol` found its real picture to score."""
         return f"{self.prefix}reference:{camera}"
+
+    def review(self, alert: str) -> str:
+        """Encoded Review of one alert."""
+        return f"{self.prefix}review:{alert}"
+
+    def snooze(self, camera: str) -> str:
+        """Encoded Snooze of one camera, or of ALL_CAMERAS, under a TTL."""
+        return f"{self.prefix}snooze:{camera}"
 
     def lease(self, camera: str) -> str:
         """The streamer that owns the camera."""

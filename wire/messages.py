@@ -23,9 +23,10 @@ CameraStatus = Literal[
     "connecting", "live", "frozen", "ended",
     "unauthorised", "refused", "timeout", "no-video", "unsupported-codec", "not-found", "disconnected", "failed",
 ]  # fmt: skip
-AlertKind = Literal["sustained", "spike"]
-AlertEventName = Literal["new", "update", "end"]
-EndReason = Literal["cleared", "track-ended", "camera-lost"]
+AlertKind = Literal["sustained", "spike", "offline", "frozen", "no-face"]  # of a face's scores; of a camera
+AlertEventName = Literal["new", "update", "end", "review"]
+EndReason = Literal["cleared", "track-ended", "camera-lost", "camera-removed"]
+ReviewVerdict = Literal["none", "confirmed", "false-alarm"]  # none: an earlier one was taken back
 Severity = Literal["warning", "critical"]
 Role = Literal["streamer", "worker", "dashboard"]
 ServiceStatus = Literal["starting", "ready", "draining"]
@@ -141,8 +142,22 @@ class Reference(Message, frozen=True, kw_only=True):
     expected_spread: float
 
 
+class Review(Message, frozen=True, kw_only=True):
+    """What an operator says of an alert; kept beside its scores, never changing them."""
+
+    kind_name: ClassVar[str] = "review"
+    alert: str
+    verdict: ReviewVerdict
+    note: str = ""
+    at: float
+
+
 class Alert(Message, frozen=True, kw_only=True):
-    """An alert as it stands. It belongs to one track; `id` is stable from new to end."""
+    """An alert as it stands; `id` is stable from new to end.
+
+    It belongs to one track, or (offline, frozen, no-face) to a camera: `track` and `model` are empty then, and what
+    comes of scores is None.
+    """
 
     kind_name: ClassVar[str] = "alert"
     id: str
@@ -154,32 +169,23 @@ class Alert(Message, frozen=True, kw_only=True):
     updated: float
     ended: float | None = None
     end_reason: EndReason | None = None
-    score: float  # the median that drives the alert, now
-    peak: float
-    mean: float
+    score: float | None  # the median that drives the alert, now
+    peak: float | None
+    mean: float | None
     windows: int  # windows that count towards peak and mean
-    threshold: float
+    threshold: float | None
     model: str
+    detail: str = ""  # of a camera's alert: why, in one line for people
+    review: Review | UnsetType = UNSET  # set in `review` events, REST and snapshots; absent: unchanged
 
 
 class AlertEvent(Message, frozen=True, kw_only=True):
-    """A transition of an alert; its stream id in Redis is the subscriber's cursor."""
+    """A transition of an alert, or its review; its stream id in Redis is the subscriber's cursor."""
 
     kind_name: ClassVar[str] = "alert event"
     event: AlertEventName
     at: float
     alert: Alert
-
-
-class Evidence(Message, frozen=True, kw_only=True):
-    """What raised an alert: the crops of the window and the scores that led to it."""
-
-    kind_name: ClassVar[str] = "evidence"
-    alert: str
-    model: str
-    threshold: float
-    frames: tuple[Frame, ...]
-    trace: tuple[tuple[float, float], ...]  # (captured, p_fake) of the track's last windows
 
 
 class CameraState(Message, frozen=True, kw_only=True):
@@ -203,6 +209,73 @@ class CameraState(Message, frozen=True, kw_only=True):
     detector: str = ""
 
 
+class Evidence(Message, frozen=True, kw_only=True):
+    """The window that opened an alert: the first part of its evidence, see `wire.evidence`."""
+
+    kind_name: ClassVar[str] = "evidence"
+    alert: str
+    window: str
+    model: str
+    threshold: float
+    p_fake: float  # of the window
+    quality: Quality
+    frame_size: tuple[int, int]
+    frames: tuple[Frame, ...]
+
+
+class Trace(Message, frozen=True, kw_only=True):
+    """The scores before an alert and during it, in their order: (captured, p_fake, verdict)."""
+
+    kind_name: ClassVar[str] = "trace"
+    alert: str
+    points: tuple[tuple[float, float, Verdict], ...]
+
+
+class Explanation(Message, frozen=True, kw_only=True):
+    """Which frame and which part of the face made the score, and what the stream was like then."""
+
+    kind_name: ClassVar[str] = "explanation"
+    alert: str
+    frame_scores: tuple[float, ...]  # p_fake of each frame of the evidence's window, as if it were the whole window
+    peak: int  # the highest of them: the frame of the heat map
+    grid: tuple[tuple[float, ...], ...]  # rows of the fall of the peak frame's logit when that part is covered
+    heat: bytes  # JPEG, the grid over the peak frame
+    sheet: bytes  # JPEG, all crops with their scores
+    camera: CameraState | None  # as it stood
+
+
+class Picture(Message, frozen=True, kw_only=True):
+    """The whole frame of the camera nearest to an alert's evidence, with the face boxed."""
+
+    kind_name: ClassVar[str] = "picture"
+    alert: str
+    captured: float
+    box: Box
+    frame_size: tuple[int, int]
+    jpeg: bytes
+
+
+class Clip(Message, frozen=True, kw_only=True):
+    """The camera's video around the opening of an alert."""
+
+    kind_name: ClassVar[str] = "clip"
+    alert: str
+    started: float  # capture time of its first frame
+    ended: float
+    codec: str
+    as_received: bool  # the camera's own packets; else encoded anew
+    mp4: bytes
+
+
+class Snooze(Message, frozen=True, kw_only=True):
+    """No alert opens on this camera before `until`; kept under a TTL. `camera` is "*" for all."""
+
+    kind_name: ClassVar[str] = "snooze"
+    camera: str
+    until: float
+    at: float
+
+
 class ServiceState(Message, frozen=True, kw_only=True):
     """A service's heartbeat, kept under a TTL."""
 
@@ -212,7 +285,12 @@ class ServiceState(Message, frozen=True, kw_only=True):
     state: ServiceStatus
     since: float
     updated: float
-    detail: str = ""  # e.g. model id and device of a worker
+    detail: str = ""  # one line for people
+    model: str = ""  # of a worker, as the rest
+    device: str = ""
+    caveat: str = ""  # what one must know of the model before trusting a score
+    batch_fill: float | None = None  # windows per batch over the largest batch, mean of the last seconds, 0..1
+    busy: float | None = None  # share of the last seconds spent on scoring and committing, 0..1
 
 
 class DeadLetter(Message, frozen=True, kw_only=True):

@@ -252,7 +252,7 @@ def _restate(alert: Alert, state: TrackState, rules: Rules) -> Alert:
     level = state.level
     kind: AlertKind = "sustained" if "sustained" in (alert.kind, level.kind) else "spike"
     grave = kind == "sustained" and level.top_median >= (1 + rules.enter) / 2
-    peak = max(alert.peak, level.peak)
+    peak = max(alert.peak or 0.0, level.peak)
     severity: Severity = "critical" if grave or alert.severity == "critical" else "warning"
     return replace(
         alert,

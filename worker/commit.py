@@ -20,7 +20,7 @@ import redis
 from redis.client import Pipeline
 
 from wire.keys import FIELD, GROUP, Keys
-from wire.messages import AlertEvent, DeadLetter, Evidence, Score, Window
+from wire.messages import AlertEvent, DeadLetter, Evidence, Score, Trace, Window
 from wire.redact import redact
 from wire.settings import Settings
 from worker import alerts, seqs
@@ -60,7 +60,7 @@ class Plan:
     opened: dict[str, float]
     scores: list[Score] = field(default_factory=list)
     events: list[AlertEvent] = field(default_factory=list)
-    evidence: list[Evidence] = field(default_factory=list)
+    evidence: list[Evidence | Trace] = field(default_factory=list)
     dead: list[Work] = field(default_factory=list)
     again: list[Work] = field(default_factory=list)  # settled before
     outcomes: Counter[Outcome] = field(default_factory=Counter)
@@ -89,17 +89,21 @@ def plan(
         for event in events:
             if event.event == "new":
                 made.opened[work.window.camera] = event.alert.updated
-                made.evidence.append(_evidence(event, work.window, state))
+                made.evidence.append(_evidence(event, work.window, work.score))
     return made
 
 
-def _evidence(event: AlertEvent, window: Window, state: TrackState) -> Evidence:
+def _evidence(event: AlertEvent, window: Window, score: Score) -> Evidence:
+    assert event.alert.threshold is not None
     return Evidence(
         alert=event.alert.id,
+        window=window.id,
         model=event.alert.model,
         threshold=event.alert.threshold,
+        p_fake=score.p_fake,
+        quality=window.quality,
+        frame_size=window.frame_size,
         frames=window.frames,
-        trace=tuple((point.captured, point.p_fake) for point in state.points),
     )
 
 
@@ -181,7 +185,7 @@ class Ledger:
         for event in made.events:
             self._publish.event(pipe, event)
         for evidence in made.evidence:
-            self._publish.evidence(pipe, evidence)
+            self._publish.evidence(pipe, evidence, now)
         for work in made.dead:
             self._dead_letter(pipe, work.entry, work.error, now)
         for outcome, count in (+made.outcomes).items():

@@ -5,8 +5,9 @@ from __future__ import annotations
 from redis.client import Pipeline
 
 from wire.errors import DecodeError
+from wire.evidence import EvidenceStore
 from wire.keys import FIELD, Keys
-from wire.messages import AlertEvent, Evidence
+from wire.messages import AlertEvent, Evidence, Trace
 from wire.settings import Settings
 from worker.alerts import TrackState
 
@@ -18,6 +19,7 @@ class Publisher:
 
     def __init__(self, keys: Keys, settings: Settings) -> None:
         self._keys = keys
+        self._evidence = EvidenceStore(keys, settings.alerts)
         self._keep_s = settings.alerts.keep_days * DAY_S
         # A window older than queue_max_age_s is looked up in the stream instead, see commit.
         self._idle_ttl_s = 60 + 2 * settings.streamer.queue_max_age_s
@@ -29,9 +31,9 @@ class Publisher:
         pipe.xadd(self._keys.alerts, entry, minid=oldest, approximate=True)  # type: ignore[arg-type]
         pipe.set(self._keys.alert(event.alert.id), event.alert.encode(), ex=self._seconds(self._keep_s))
 
-    def evidence(self, pipe: Pipeline, evidence: Evidence) -> None:
-        """Keep what raised an alert for as long as the alert."""
-        pipe.set(self._keys.evidence(evidence.alert), evidence.encode(), ex=self._seconds(self._keep_s))
+    def evidence(self, pipe: Pipeline, part: Evidence | Trace, now: float) -> None:
+        """Keep a part of what raised an alert."""
+        self._evidence.put(pipe, part, now)
 
     def state(self, pipe: Pipeline, state: TrackState) -> None:
         """Keep a track's state, and the track among those with an open alert if it has one."""

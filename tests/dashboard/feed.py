@@ -7,8 +7,10 @@ from typing import Any
 
 import redis
 
+from wire.evidence import EvidenceStore
 from wire.keys import FIELD, Keys
 from wire.messages import Alert, AlertEvent, CameraState, Evidence, Frame, Message, Quality, Score, ServiceState
+from wire.settings import AlertSettings
 
 QUALITY = Quality(face_px=120.0, sharpness=80.0, brightness=120.0, yaw=0.1)
 BASELINE = "baseline-resnext26-0001"
@@ -68,9 +70,11 @@ class Feed:
         """The crops behind an alert."""
         now = time.time()
         frames = tuple(Frame(n, now - 3 + n / 6, (1.0, 2.0, 3.0, 4.0), jpeg) for n, jpeg in enumerate(crops))
-        trace = tuple((now - 10 + n, 0.1 * n) for n in range(10))
-        message = Evidence(alert=alert, model=BASELINE, threshold=0.8, frames=frames, trace=trace)
-        self.bus.set(self.keys.evidence(alert), message.encode())
+        message = Evidence(
+            alert=alert, window="door/1-1/7", model=BASELINE, threshold=0.8, p_fake=0.9, quality=QUALITY,
+            frame_size=(1280, 720), frames=frames,
+        )  # fmt: skip
+        EvidenceStore(self.keys, AlertSettings()).put(self.bus, message, now)
 
     def service(self, role: str, state: str = "ready", ttl_s: int = 60, detail: str = "") -> None:
         """One heartbeat."""

@@ -6,14 +6,20 @@ from wire.messages import (
     Alert,
     AlertEvent,
     CameraState,
+    Clip,
     DeadLetter,
     Evidence,
+    Explanation,
     Frame,
     Message,
+    Picture,
     Quality,
     Reference,
+    Review,
     Score,
     ServiceState,
+    Snooze,
+    Trace,
     Window,
 )
 
@@ -29,10 +35,17 @@ FRAMES = tuple(
     )
     for number in range(4)
 )
+REVIEW = Review(alert="lobby-1700000000000-1-0", verdict="false-alarm", note="a mask", at=T0 + 20)
 ALERT = Alert(
     id="lobby-1700000000000-1-0", camera="lobby", track=f"{EPOCH}-1", kind="sustained", severity="critical",
     started=T0, updated=T0 + 4, ended=T0 + 9, end_reason="cleared", score=0.75, peak=0.96875, mean=0.875, windows=5,
-    threshold=0.625, model="baseline-0a1b2c3d",
+    threshold=0.625, model="baseline-0a1b2c3d", detail="why", review=REVIEW,
+)  # fmt: skip
+
+CAMERA = CameraState(
+    name="lobby", state="unauthorised", source="rtsp://***@192.0.2.1/1", error="wrong password", since=T0,
+    updated=T0 + 1, last_frame=T0, fps=25.0, analysed_fps=6.0, frame_size=(1280, 720), faces=2, reconnects=3,
+    windows=17, owner="host-1", detector="yunet",
 )  # fmt: skip
 
 EXAMPLES: list[Message] = [
@@ -52,14 +65,27 @@ EXAMPLES: list[Message] = [
     ),
     ALERT,
     AlertEvent(event="end", at=T0 + 9, alert=ALERT),
+    REVIEW,
     Evidence(
-        alert=ALERT.id, model=ALERT.model, threshold=0.625, frames=FRAMES, trace=((T0, 0.5), (T0 + 1, 0.75)),
+        alert=ALERT.id, window=f"lobby/{EPOCH}-1/3", model=ALERT.model, threshold=0.625, p_fake=0.75, quality=QUALITY,
+        frame_size=(1280, 720), frames=FRAMES,
     ),
-    CameraState(
-        name="lobby", state="unauthorised", source="rtsp://***@192.0.2.1/1", error="wrong password", since=T0,
-        updated=T0 + 1, last_frame=T0, fps=25.0, analysed_fps=6.0, frame_size=(1280, 720), faces=2, reconnects=3,
-        windows=17, owner="host-1", detector="yunet",
+    Trace(alert=ALERT.id, points=((T0, 0.5, "suspect"), (T0 + 1, 0.75, "fake"))),
+    Picture(
+        alert=ALERT.id, captured=T0, box=(10.0, 20.0, 90.0, 113.0), frame_size=(1280, 720), jpeg=b"\xff\xd8",
     ),
-    ServiceState(role="worker", id="host-0", state="ready", since=T0, updated=T0 + 1, detail="baseline on cpu"),
+    Clip(
+        alert=ALERT.id, started=T0 - 4, ended=T0 + 4, codec="h264", as_received=True, mp4=b"\0\0\0\x18ftyp",
+    ),
+    Snooze(camera="lobby", until=T0 + 60, at=T0),
+    Explanation(
+        alert=ALERT.id, frame_scores=(0.5, 0.75, 0.25, 0.5), peak=1, grid=((0.0, 0.5), (1.5, -0.25)), heat=b"\xff\xd8",
+        sheet=b"\xff\xd8", camera=CAMERA,
+    ),
+    CAMERA,
+    ServiceState(
+        role="worker", id="host-0", state="ready", since=T0, updated=T0 + 1, detail="baseline on cpu",
+        model="baseline-0a1b2c3d", device="cpu, 2 threads", caveat="a baseline", batch_fill=0.5, busy=0.25,
+    ),
     DeadLetter(error="not a window", deliveries=3, at=T0, data=b"\x00\x01"),
 ]  # fmt: skip
