@@ -66,9 +66,15 @@ class Keys:
         return f"{self.prefix}evidence-bytes"
 
     @property
-    def open_alerts(self) -> str:
-        """Sorted set "<camera>\\0<track>" -> when its newest score was committed, for tracks with an open alert."""
-        return f"{self.prefix}open-alerts"
+    def due_tracks(self) -> str:
+        """Sorted set "<camera>\\0<track>" -> wall clock, for tracks with an open alert or with scores that wait: when
+        something is to be done about them if no score comes before."""
+        return f"{self.prefix}due-tracks"
+
+    @property
+    def camera_troubles(self) -> str:
+        """Hash camera -> what is wrong with it, since when, and its open alerts; a camera that is well has no field."""
+        return f"{self.prefix}camera-troubles"
 
     def camera(self, name: str) -> str:
         """Encoded CameraState of one camera."""
@@ -85,6 +91,10 @@ class Keys:
     def track(self, camera: str, track: str) -> str:
         """Encoded alert state of one track, under a TTL."""
         return f"{self.prefix}track:{camera}:{track}"
+
+    def held(self, camera: str, track: str) -> str:
+        """Hash seq -> encoded Window, for the windows of one track whose scores wait for an earlier one."""
+        return f"{self.prefix}held:{camera}:{track}"
 
     def feature(self, camera: str, track: str, frame: int, model: str) -> str:
         """One frame's features (fp16), under a TTL; a feature is worth nothing to another model."""

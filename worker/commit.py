@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, cast
 
 import msgspec
@@ -24,9 +24,11 @@ from wire.messages import AlertEvent, DeadLetter, Evidence, Score, Trace, Window
 from wire.redact import redact
 from wire.settings import Settings
 from worker import alerts, seqs
-from worker.alerts import Rules, TrackState
+from worker.alerts import Told, TrackState
 from worker.features import Feature, FrameId, RedisCache
-from worker.publish import Publisher, read_state, watch
+from worker.level import Rules
+from worker.openings import Openings, OpeningsStore
+from worker.publish import Publisher, evidence, read_state, watch
 from worker.queue import Entry
 
 SCORES_MAXLEN = 20_000
@@ -57,54 +59,43 @@ class Plan:
     """What the transaction will write."""
 
     states: dict[TrackId, TrackState]
-    opened: dict[str, float]
+    openings: Openings
     scores: list[Score] = field(default_factory=list)
-    events: list[AlertEvent] = field(default_factory=list)
+    told: list[Told] = field(default_factory=list)
     evidence: list[Evidence | Trace] = field(default_factory=list)
     dead: list[Work] = field(default_factory=list)
     again: list[Work] = field(default_factory=list)  # settled before
     outcomes: Counter[Outcome] = field(default_factory=Counter)
 
+    @property
+    def events(self) -> list[AlertEvent]:
+        """The transitions of alerts, in order."""
+        return [told.event for told in self.told]
+
 
 def plan(
-    works: Iterable[Work], states: Mapping[TrackId, TrackState], opened: Mapping[str, float], rules: Rules, now: float
+    works: Iterable[Work], states: Mapping[TrackId, TrackState], openings: Openings, rules: Rules, now: float
 ) -> Plan:
-    """Apply the decisions in time order to the states as they were read; `opened` are the cameras' last openings."""
-    made = Plan(dict(states), dict(opened))
+    """Apply the decisions to the states as they were read, by capture time, and by number within a track."""
+    made = Plan(dict(states), replace(openings, cameras=dict(openings.cameras)))
     for work in sorted(works, key=lambda work: (work.window.captured, work.window.seq)):
-        state = made.states[work.track]
-        if seqs.contains(state.settled, work.window.seq):
+        state, seq = made.states[work.track], work.window.seq
+        if seqs.contains(state.settled, seq):
             made.again.append(work)
             continue
         made.outcomes[work.outcome] += 1
+        quiet = made.openings.quiet(work.window.camera)
         if work.score is None:
-            made.states[work.track] = alerts.settle(state, work.window.seq)
-            if work.outcome == "dead":
-                made.dead.append(work)
-            continue
-        made.scores.append(work.score)
-        state, events = alerts.step(state, work.score, rules, now, made.opened.get(work.window.camera))
+            state, told = alerts.settle(state, seq, rules, now, quiet)
+        else:
+            made.scores.append(work.score)
+            state, told = alerts.step(state, work.score, rules, now, quiet)
+        if work.outcome == "dead":
+            made.dead.append(work)
         made.states[work.track] = state
-        made.events += events
-        for event in events:
-            if event.event == "new":
-                made.opened[work.window.camera] = event.alert.updated
-                made.evidence.append(_evidence(event, work.window, work.score))
+        made.told += told
+        made.openings.note(one.event for one in told)
     return made
-
-
-def _evidence(event: AlertEvent, window: Window, score: Score) -> Evidence:
-    assert event.alert.threshold is not None
-    return Evidence(
-        alert=event.alert.id,
-        window=window.id,
-        model=event.alert.model,
-        threshold=event.alert.threshold,
-        p_fake=score.p_fake,
-        quality=window.quality,
-        frame_size=window.frame_size,
-        frames=window.frames,
-    )
 
 
 class Ledger:
@@ -120,9 +111,8 @@ class Ledger:
         clock: Callable[[], float],
     ) -> None:
         self._bus, self._keys, self._rules, self._cache, self._clock = bus, keys, rules, cache, clock
-        self._publish = Publisher(keys, settings)
+        self._publish, self._openings = Publisher(keys, settings), OpeningsStore(keys, settings.alerts)
         self._trimmable_s = TRIM_MARGIN * settings.streamer.queue_max_age_s
-        self._opened_ttl_s = round(60 + settings.alerts.cooldown_s)
 
     def settle(self, works: Sequence[Work], fresh: Mapping[FrameId, Feature] | None = None) -> Plan:
         """Commit `works` and the features computed on the way; what was written, the duplicates told apart."""
@@ -155,37 +145,42 @@ class Ledger:
         now = self._clock()
         tracks = list(dict.fromkeys(work.track for work in works))
         cameras = list(dict.fromkeys(camera for camera, _ in tracks))
-        read = [self._keys.track(*track) for track in tracks]
-        read += [self._keys.camera_opened(camera) for camera in cameras]
+        read = [self._keys.track(*track) for track in tracks] + self._openings.names(cameras)
         watch(pipe, *read)
         held = [work for work in works if not self._trimmed(pipe, work.entry, now)]
         raw = cast("list[bytes | None]", pipe.mget(read))
         states = {track: read_state(raw[at], *track) for at, track in enumerate(tracks)}
-        last = zip(cameras, raw[len(tracks) :], strict=True)
-        made = plan(held, states, {camera: float(value) for camera, value in last if value}, self._rules, now)
+        made = plan(held, states, self._openings.parse(cameras, raw[len(tracks) :]), self._rules, now)
+        at_hand = {(*work.track, work.window.seq): work.window for work in held}
+        made.evidence = evidence(pipe, self._keys, made.told, at_hand)
         for work in made.again:
             watch(pipe, self._keys.windows)
             made.outcomes["duplicate"] += self._exists(pipe, work.entry.id)
         pipe.multi()
         self._cache.store(pipe, fresh)
-        self._write(pipe, made, states, now)
+        self._write(pipe, made, states, held, now)
         self._acknowledge(pipe, [work.entry.id for work in works])
         pipe.execute()
         return made
 
-    def _write(self, pipe: Pipeline, made: Plan, before: Mapping[TrackId, TrackState], now: float) -> None:
+    def _write(
+        self, pipe: Pipeline, made: Plan, before: Mapping[TrackId, TrackState], works: Sequence[Work], now: float
+    ) -> None:
+        windows: dict[TrackId, dict[int, bytes]] = {track: {} for track in made.states}
+        for work in works:
+            windows[work.track][work.window.seq] = work.entry.data
         for track, state in made.states.items():
             if state is not before[track]:
-                self._publish.state(pipe, state)
-        for camera in dict.fromkeys(event.alert.camera for event in made.events if event.event == "new"):
-            pipe.set(self._keys.camera_opened(camera), repr(made.opened[camera]), ex=self._opened_ttl_s)
+                due = alerts.due(state, self._rules)
+                self._publish.state(pipe, before[track], state, due, windows[track])
+        self._openings.write(pipe, made.openings, made.events)
         for score in made.scores:
             entry: dict[bytes, bytes] = {FIELD: score.encode()}
             pipe.xadd(self._keys.scores, entry, maxlen=SCORES_MAXLEN, approximate=True)  # type: ignore[arg-type]
         for event in made.events:
             self._publish.event(pipe, event)
-        for evidence in made.evidence:
-            self._publish.evidence(pipe, evidence, now)
+        for part in made.evidence:
+            self._publish.evidence(pipe, part, now)
         for work in made.dead:
             self._dead_letter(pipe, work.entry, work.error, now)
         for outcome, count in (+made.outcomes).items():

@@ -1,17 +1,20 @@
-"""How an alert's transitions and a track's state are written: the commands both the commit and the expiry add."""
+"""How an alert's transitions and a track's state are written: the commands both the commit and the ticks add."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
 
 from redis.client import Pipeline
 
 from wire.errors import DecodeError
 from wire.evidence import EvidenceStore
 from wire.keys import FIELD, Keys
-from wire.messages import AlertEvent, Evidence, Trace
+from wire.messages import AlertEvent, Evidence, Trace, Window
 from wire.settings import Settings
-from worker.alerts import TrackState
+from worker.alerts import Told, TrackState
 
 DAY_S = 86_400.0
+WindowId = tuple[str, str, int]  # camera, track, seq
 
 
 class Publisher:
@@ -35,19 +38,69 @@ class Publisher:
         """Keep a part of what raised an alert."""
         self._evidence.put(pipe, part, now)
 
-    def state(self, pipe: Pipeline, state: TrackState) -> None:
-        """Keep a track's state, and the track among those with an open alert if it has one."""
-        kept = self._keep_s if state.alert else self._idle_ttl_s
-        pipe.set(self._keys.track(state.camera, state.track), state.encode(), ex=self._seconds(kept))
-        member = open_member(state.camera, state.track)
-        if state.alert:
-            pipe.zadd(self._keys.open_alerts, {member: state.heard})
+    def state(
+        self, pipe: Pipeline, before: TrackState, after: TrackState, due: float | None, windows: Mapping[int, bytes]
+    ) -> None:
+        """Keep a track's state, when it is due to be looked at, and of `windows` (by seq) those whose scores wait."""
+        camera, track = after.camera, after.track
+        kept = self._seconds(self._idle_ttl_s if due is None else self._keep_s)
+        pipe.set(self._keys.track(camera, track), after.encode(), ex=kept)
+        member = due_member(camera, track)
+        if due is None:
+            pipe.zrem(self._keys.due_tracks, member)
         else:
-            pipe.zrem(self._keys.open_alerts, member)
+            pipe.zadd(self._keys.due_tracks, {member: due})
+        was, now = ({point.seq for point in state.waiting} for state in (before, after))
+        held = self._keys.held(camera, track)
+        if was - now:
+            pipe.hdel(held, *(str(seq) for seq in was - now))
+        if arrived := {str(seq): windows[seq] for seq in now - was}:
+            pipe.hset(held, mapping=arrived)  # type: ignore[arg-type]
+            pipe.expire(held, kept)
 
     @staticmethod
     def _seconds(seconds: float) -> int:
         return max(1, round(seconds))
+
+
+def evidence(
+    pipe: Pipeline, keys: Keys, told: Iterable[Told], at_hand: Mapping[WindowId, Window]
+) -> list[Evidence | Trace]:
+    """What transitions bring. A window that is not at hand, since its score waited, is read from where it was held:
+    `pipe` watches its track and is not in MULTI yet."""
+    found: list[Evidence | Trace] = []
+    for one in told:
+        if one.seq is not None:
+            name = (one.event.alert.camera, one.event.alert.track, one.seq)
+            window = at_hand.get(name) or _held(pipe, keys, name)
+            if window is not None:
+                found.append(_evidence(one, window))
+        found.append(one.trace)
+    return found
+
+
+def _held(pipe: Pipeline, keys: Keys, name: WindowId) -> Window | None:
+    camera, track, seq = name
+    data = pipe.hget(keys.held(camera, track), str(seq))
+    try:
+        return Window.decode(data) if isinstance(data, bytes) else None
+    except DecodeError:
+        return None
+
+
+def _evidence(told: Told, window: Window) -> Evidence:
+    alert = told.event.alert
+    assert alert.threshold is not None
+    return Evidence(
+        alert=alert.id,
+        window=window.id,
+        model=alert.model,
+        threshold=alert.threshold,
+        p_fake=told.trace.points[-1][1],
+        quality=window.quality,
+        frame_size=window.frame_size,
+        frames=window.frames,
+    )
 
 
 def watch(pipe: Pipeline, *keys: str) -> None:
@@ -55,13 +108,13 @@ def watch(pipe: Pipeline, *keys: str) -> None:
     pipe.watch(*keys)  # type: ignore[no-untyped-call]
 
 
-def open_member(camera: str, track: str) -> str:
-    """A track's member of the open-alerts set."""
+def due_member(camera: str, track: str) -> str:
+    """A track's member of the set of due tracks."""
     return f"{camera}\0{track}"
 
 
 def split_member(member: bytes) -> tuple[str, str]:
-    """Camera and track of a member of the open-alerts set."""
+    """Camera and track of a member of the set of due tracks."""
     camera, _, track = member.decode(errors="replace").partition("\0")
     return camera, track
 

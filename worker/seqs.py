@@ -29,5 +29,11 @@ def add(ranges: Ranges, number: int) -> Ranges:
     return merged if len(merged) <= LIMIT else ((merged[0][0], merged[1][1]), *merged[2:])
 
 
+def after(ranges: Ranges, number: int) -> int:
+    """The first number from `number` on that is not in the set."""
+    at = bisect_right(ranges, number, key=_first)
+    return max(number, ranges[at - 1][1] + 1) if at else number
+
+
 def _first(pair: tuple[int, int]) -> int:
     return pair[0]

@@ -15,13 +15,13 @@ from wire.errors import RedisUnreachable
 from wire.heartbeat import Heartbeat
 from wire.settings import Settings
 from wire.telemetry import Log, Throttle
-from worker.alerts import Rules
 from worker.commit import Ledger, Plan
 from worker.config import Place
 from worker.enrolled import Enrolled
 from worker.expiry import PERIOD_S, Expiry
 from worker.features import RedisCache, unique_ids
 from worker.intake import Intake
+from worker.level import Rules
 from worker.pulse import Pulse
 from worker.queue import WindowQueue
 from worker.scorer import Abandoned, Scorer

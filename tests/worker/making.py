@@ -11,13 +11,14 @@ import numpy as np
 
 from wire.messages import Frame, Quality, Score, Verdict, Window
 from wire.settings import Settings
-from worker.alerts import Rules
+from worker.level import Rules
 
 FRAMES = 4
 GOOD = Quality(face_px=120, sharpness=200, brightness=120, yaw=0.0)
 RULES = Rules(
-    enter=0.8, exit=0.5, spike=None, median_of=5, min_windows=3, dwell_s=1.0, cooldown_s=10, update_s=2, end_after_s=5
-)
+    enter=0.8, exit=0.5, spike=None, median_of=5, min_windows=3, dwell_s=1.0, cooldown_s=10,
+    cooldown_overall_s=0, hold_s=2, update_s=2, end_after_s=5,
+)  # fmt: skip
 
 
 def picture(seed: int = 0, side: int = 48) -> bytes:

@@ -12,6 +12,8 @@ def test_is_a_set(numbers: list[int]) -> None:
     for number in numbers:
         ranges = seqs.add(ranges, number)
     assert [n for n in range(62) if seqs.contains(ranges, n)] == sorted(set(numbers))
+    missing = [n for n in range(62) if not seqs.contains(ranges, n)]
+    assert all(seqs.after(ranges, n) == next(m for m in missing if m >= n) for n in range(62))
     for (_, last), (first, _) in itertools.pairwise(ranges):
         assert first > last + 1, "touching ranges are one"
 

@@ -24,8 +24,8 @@ from unmask.live.stream import Sent
 from unmask.live.trade import Balance, Point
 from wire.errors import UsageError
 from wire.settings import CameraSettings, Settings
-from worker.alerts import Rules
 from worker.commit import Work
+from worker.level import Rules
 from worker.scorer import Scorer
 from worker.training.manifest import Clip, read_manifest
 

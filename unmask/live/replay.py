@@ -16,9 +16,11 @@ from streamer.scan import windows_of_file
 from wire.messages import AlertEvent
 from wire.settings import Settings
 from worker import alerts, commit
-from worker.alerts import Rules, TrackState
+from worker.alerts import TrackState
 from worker.commit import TrackId, Work
 from worker.expiry import PERIOD_S
+from worker.level import Rules
+from worker.openings import Openings
 from worker.queue import Entry
 from worker.scorer import Scorer
 
@@ -40,32 +42,34 @@ def watch(path: Path, settings: Settings, scorer: Scorer, progress: Callable[[fl
 
 
 def alarms(works: Sequence[Work], rules: Rules) -> list[AlertEvent]:
-    """The alert events of one camera's windows under `rules`, in order; silent tracks are ended every PERIOD_S."""
+    """The alert events of one camera's windows under `rules`, in order; what is due is looked at every PERIOD_S."""
     states: dict[TrackId, TrackState] = {}
-    opened: dict[str, float] = {}
+    openings = Openings()
     events: list[AlertEvent] = []
     tick = 0.0
     for work in sorted(works, key=lambda work: work.window.enqueued):
         now = work.window.enqueued
         while tick <= now:
-            events += _silenced(states, rules, tick)
+            events += _ticked(states, openings, rules, tick)
             tick += PERIOD_S
         camera, track = work.track
         state = states.get(work.track) or TrackState(camera=camera, track=track)
-        made = commit.plan([work], {work.track: state}, opened, rules, now)
+        made = commit.plan([work], {work.track: state}, openings, rules, now)
         states.update(made.states)
-        opened.update(made.opened)
+        openings = made.openings
         events += made.events
-    while any(state.alert for state in states.values()):
-        events += _silenced(states, rules, tick)
+    while any(alerts.due(state, rules) is not None for state in states.values()):
+        events += _ticked(states, openings, rules, tick)
         tick += PERIOD_S
     return events
 
 
-def _silenced(states: dict[TrackId, TrackState], rules: Rules, now: float) -> list[AlertEvent]:
+def _ticked(states: dict[TrackId, TrackState], openings: Openings, rules: Rules, now: float) -> list[AlertEvent]:
     events: list[AlertEvent] = []
-    for name, state in states.items():
-        if state.alert is not None:
-            states[name], ended = alerts.expire(state, rules, now)
-            events += ended
+    for (camera, track), state in states.items():
+        if (due := alerts.due(state, rules)) is not None and due <= now:
+            states[camera, track], told = alerts.tick(state, rules, now, openings.quiet(camera))
+            made = [one.event for one in told]
+            openings.note(made)
+            events += made
     return events

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from unmask.live.schedule import Camera, Visit
 from wire.messages import AlertEvent
-from worker.alerts import Rules
+from worker.level import Rules
 from worker.training.metrics import Figure, rate_figure, share_figure
 
 GRACE_S = 5.0  # after a fake's end

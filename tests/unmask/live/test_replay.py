@@ -11,8 +11,8 @@ from unmask.live import replay, stream, trade
 from unmask.live.conditions import parse
 from unmask.live.schedule import Camera, Show, Visit
 from wire.settings import Settings
-from worker.alerts import Rules
 from worker.commit import Work
+from worker.level import Rules
 from worker.queue import Entry
 from worker.scorer import Scorer
 
