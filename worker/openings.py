@@ -75,4 +75,6 @@ def snoozes(keys: Keys, cameras: Sequence[str]) -> list[str]:
 def snoozed(cameras: Sequence[str], values: Sequence[bytes | None]) -> frozenset[str]:
     """The cameras that are snoozed: a snooze that is over is not there, see its TTL."""
     everywhere, each = values[0], values[1:]
-    return frozenset(camera for camera, value in zip(cameras, each, strict=True) if value or everywhere)
+    return frozenset(
+        camera for camera, value in zip(cameras, each, strict=True) if value is not None or everywhere is not None
+    )

@@ -10,15 +10,18 @@ from typing import Any
 import numpy as np
 import pytest
 import redis
+from msgspec.structs import replace
 from redis.client import Pipeline
 
+from tests.support.servers import wait_until
 from tests.worker.making import RULES, score, window
-from wire.keys import FIELD, GROUP, Keys
-from wire.messages import Alert, AlertEvent, DeadLetter, Evidence, Score
+from wire.evidence import read
+from wire.keys import ALL_CAMERAS, FIELD, GROUP, Keys
+from wire.messages import Alert, AlertEvent, DeadLetter, Evidence, Score, Snooze, Trace
 from wire.settings import Settings
 from worker.commit import Ledger, Work
 from worker.features import Feature, FrameId, RedisCache
-from worker.publish import open_member
+from worker.publish import due_member
 from worker.queue import Entry, WindowQueue
 
 MODEL = "tiny"
@@ -39,10 +42,11 @@ class Meddling(RedisCache):
 class Bench:
     """A ledger on a real server, and what it left there."""
 
-    def __init__(self, bus: redis.Redis, keys: Keys, consumer: str = "a") -> None:
+    def __init__(self, bus: redis.Redis, keys: Keys, consumer: str = "a", **rules: Any) -> None:
         self.bus, self.keys = bus, keys
         self.cache = Meddling(bus, keys, MODEL, dim=2, ttl_s=30)
-        self.ledger = Ledger(bus, keys, Settings(), RULES, self.cache, time.time)
+        settings = Settings(alerts=rules)
+        self.ledger = Ledger(bus, keys, settings, replace(RULES, **rules), self.cache, time.time)
         self.queue = WindowQueue(bus, keys, consumer)
         self.queue.open()
 
@@ -67,6 +71,16 @@ class Bench:
         found: Any = self.bus.hgetall(self.keys.outcomes)
         return {name.decode(): int(count) for name, count in found.items()}
 
+    def evidence(self, alert: str) -> tuple[Evidence | None, Trace | None]:
+        """The worker's parts of an alert's evidence."""
+        parts: Any = self.bus.hgetall(self.keys.evidence(alert))
+        return read(parts, Evidence), read(parts, Trace)
+
+    def held(self, track: str = "1-0") -> list[bytes]:
+        """Numbers of the windows that are held."""
+        found: Any = self.bus.hkeys(self.keys.held("door", track))
+        return sorted(found)
+
     def left(self) -> tuple[int, int]:
         """Entries in the stream, entries pending."""
         waiting: Any = self.bus.xpending(self.keys.windows, GROUP)
@@ -88,24 +102,28 @@ def bench(bus: redis.Redis, keys: Keys) -> Bench:
 
 
 def test_a_batch_becomes_visible_whole(bench: Bench) -> None:
-    for seq in range(6):
+    for seq in range(5):
         bench.put(seq)
     name = ("door", "1-0", 0)
     made = bench.ledger.settle(works(bench.entries()), {name: np.array([1, 2], np.float16)})
     assert [event.event for event in made.events] == ["new"]
-    assert bench.scored() == [f"door/1-0/{seq}" for seq in range(6)]
+    assert bench.scored() == [f"door/1-0/{seq}" for seq in range(5)]
     assert bench.left() == (0, 0)
-    assert bench.outcomes() == {"scored": 6}
+    assert bench.outcomes() == {"scored": 5}
     assert bench.cache.fetch([name])[name].tolist() == [1, 2]
     new = bench.events()[0]
     assert (new.event, new.alert.id) == ("new", "door-1-0-3")
     stored: Any = bench.bus.get(bench.keys.alert(new.alert.id))
     assert Alert.decode(stored) == bench.events()[-1].alert
-    raw: Any = bench.bus.get(bench.keys.evidence(new.alert.id))
-    evidence = Evidence.decode(raw)
+    evidence, trace = bench.evidence(new.alert.id)
+    assert evidence is not None
+    assert trace is not None
     assert evidence.frames == window(3, captured=1003.0).frames, "of the window that opened it"
-    assert evidence.trace == ((1000.0, 0.95), (1001.0, 0.95), (1002.0, 0.95), (1003.0, 0.95))
-    assert bench.bus.zscore(bench.keys.open_alerts, open_member("door", "1-0")) == pytest.approx(time.time(), abs=5)
+    assert (evidence.window, evidence.p_fake, evidence.threshold) == ("door/1-0/3", 0.95, 0.8)
+    assert trace.points == tuple((1000.0 + seq, 0.95, "fake") for seq in range(4)), "up to the event"
+    due = bench.bus.zscore(bench.keys.due_tracks, due_member("door", "1-0"))
+    assert due == pytest.approx(time.time() + RULES.end_after_s, abs=5)
+    assert bench.bus.exists(bench.keys.held("door", "1-0")) == 0
     for key in (bench.keys.track("door", "1-0"), bench.keys.alert(new.alert.id), bench.keys.evidence(new.alert.id)):
         assert 6.9 * 86400 < float(bench.bus.ttl(key)) <= 7 * 86400  # type: ignore[arg-type]
 
@@ -118,7 +136,10 @@ def test_a_closed_alert_leaves_the_open_set_and_the_state_its_short_ttl(bench: B
         bench.put(seq)
     bench.ledger.settle(works(bench.entries(), p_fake=0.1))
     assert [event.event for event in bench.events()][-1] == "end"
-    assert bench.bus.zcard(bench.keys.open_alerts) == 0
+    assert bench.bus.zcard(bench.keys.due_tracks) == 0
+    _, trace = bench.evidence(bench.events()[-1].alert.id)
+    assert trace is not None
+    assert [p for _, p, _ in trace.points] == [0.95] * 6 + [0.1] * 4, "to the window that closed it, no further"
     assert 0 < float(bench.bus.ttl(bench.keys.track("door", "1-0"))) <= 120  # type: ignore[arg-type]
 
 
@@ -176,6 +197,74 @@ def test_the_cool_down_is_watched_too(bench: Bench, bus: redis.Redis, keys: Keys
     bench.ledger.settle(mine)
     assert [event.alert.track for event in bench.events() if event.event == "new"] == ["1-1"]
     assert len(bench.scored()) == 12
+
+
+def test_the_overall_cool_down_spans_cameras_and_commits(bus: redis.Redis, keys: Keys) -> None:
+    bench = Bench(bus, keys, cooldown_overall_s=100.0)
+    for camera in ("door", "hall"):
+        for seq in range(6):
+            bench.put(seq, camera=camera)
+        bench.ledger.settle(works(bench.entries()))
+    assert [event.alert.camera for event in bench.events() if event.event == "new"] == ["door"]
+    assert 100 < float(bus.ttl(keys.last_opened)) <= 160  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("camera", ["door", ALL_CAMERAS])
+def test_a_snooze_that_expires_lets_the_next_score_open(bench: Bench, camera: str) -> None:
+    until = time.time() + 0.3
+    snooze = Snooze(camera=camera, until=until, at=time.time())
+    bench.bus.set(bench.keys.snooze(camera), snooze.encode(), px=300)
+    for seq in range(6):
+        bench.put(seq)
+    bench.ledger.settle(works(bench.entries()))
+    assert bench.events() == []
+    wait_until(lambda: not bench.bus.exists(bench.keys.snooze(camera)), 5, "it expires")
+    bench.put(6)
+    bench.ledger.settle(works(bench.entries()))
+    (event,) = bench.events()
+    assert (event.event, event.alert.id, event.alert.started) == ("new", "door-1-0-6", 1002.0)
+
+
+def test_another_camera_s_snooze_is_no_matter(bench: Bench) -> None:
+    bench.bus.set(bench.keys.snooze("hall"), b"", px=60_000)
+    for seq in range(5):
+        bench.put(seq)
+    bench.ledger.settle(works(bench.entries()))
+    assert [event.event for event in bench.events()] == ["new"]
+
+
+def test_an_alert_that_opens_late_has_the_pictures_of_its_own_window(bench: Bench, bus: redis.Redis) -> None:
+    """Window 2 is with another worker while 3 and 4 are committed: they wait for it, and so do their pictures."""
+    for seq in range(5):
+        bench.put(seq)
+    decided = works(bench.entries())
+    late = decided.pop(2)
+    bench.ledger.settle(decided)
+    assert bench.events() == []
+    assert bench.held() == [b"3", b"4"]
+    assert bench.scored() == [f"door/1-0/{seq}" for seq in (0, 1, 3, 4)], "no score waits to be shown"
+    other = Bench(redis.Redis(connection_pool=bus.connection_pool), bench.keys, "b")
+    made = other.ledger.settle([late])
+    (new,) = made.events
+    assert new.alert.id == "door-1-0-3"
+    assert bench.held() == []
+    evidence, trace = bench.evidence(new.alert.id)
+    assert evidence is not None
+    assert trace is not None
+    assert (evidence.window, evidence.frames) == ("door/1-0/3", window(3, captured=1003.0).frames)
+    assert [captured for captured, _, _ in trace.points] == [1000.0, 1001.0, 1002.0, 1003.0]
+
+
+@pytest.mark.parametrize("outcome", ["stale", "dead"])
+def test_a_window_given_up_fills_the_gap_that_others_wait_for(bench: Bench, outcome: Any) -> None:
+    for seq in range(6):
+        bench.put(seq)
+    decided = works(bench.entries())
+    lost = decided.pop(1)
+    bench.ledger.settle(decided)
+    assert bench.events() == []
+    bench.ledger.settle([Work(lost.entry, lost.window, outcome=outcome, error="why")])
+    assert [event.alert.id for event in bench.events()] == ["door-1-0-4"]
 
 
 @pytest.mark.parametrize("outcome", ["stale", "dead"])

@@ -8,7 +8,7 @@ from wire.keys import FIELD, Keys
 from wire.messages import Alert, AlertEvent
 from wire.settings import Settings
 from worker.alerts import TrackState
-from worker.publish import DAY_S, Publisher, open_member, read_state, split_member, watch
+from worker.publish import DAY_S, Publisher, due_member, read_state, split_member, watch
 
 
 def event(at: float) -> AlertEvent:
@@ -21,7 +21,7 @@ def event(at: float) -> AlertEvent:
 
 @pytest.mark.parametrize("track", ["1-0", "a:b", "ümlaut"])
 def test_a_member_is_split_as_it_was_joined(track: str) -> None:
-    assert split_member(open_member("door", track).encode()) == ("door", track)
+    assert split_member(due_member("door", track).encode()) == ("door", track)
 
 
 def test_events_older_than_the_retention_are_trimmed(bus: redis.Redis, keys: Keys) -> None:
