@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import redis
 
@@ -13,6 +13,7 @@ from wire import bus, telemetry
 from wire.ending import leave_within
 from wire.errors import RedisUnreachable
 from wire.heartbeat import Heartbeat
+from wire.messages import AlertEvent
 from wire.settings import Settings
 from wire.telemetry import Log, Throttle
 from worker.commit import Ledger, Plan
@@ -22,6 +23,7 @@ from worker.expiry import PERIOD_S, Expiry
 from worker.features import RedisCache, unique_ids
 from worker.intake import Intake
 from worker.level import Rules
+from worker.patrol import Patrol
 from worker.pulse import Pulse
 from worker.queue import WindowQueue
 from worker.scorer import Abandoned, Scorer
@@ -107,6 +109,7 @@ class Worker:
                 if not opened:
                     line.open(self._log, returned=tries > 0)
                     opened, tries = True, 0
+                self._tell(line.tick())
                 made = line.turn()
                 if made is not None:
                     self._report(made)
@@ -117,10 +120,13 @@ class Worker:
                 self._stop.wait(BACKOFF_S[min(tries, len(BACKOFF_S) - 1)])
                 opened, tries = False, tries + 1
 
-    def _report(self, made: Plan) -> None:
-        for event in made.events:
+    def _tell(self, events: Sequence[AlertEvent]) -> None:
+        for event in events:
             if event.event != "update":
                 self._log.info(f"alert {event.event}", alert=event.alert.id, kind=event.alert.kind)
+
+    def _report(self, made: Plan) -> None:
+        self._tell(made.events)
         for work in made.dead:
             self._log.warning("dead window", window=work.window.id, error=work.error)
         stale = made.outcomes["stale"]
@@ -157,6 +163,7 @@ class _Line:
         self._intake = Intake(WindowQueue(client, keys, place.name), self._ledger, worker, clock)
         self._trial = Trial(scorer, worker.max_age_s, worker.max_deliveries, clock, enrolled.shift)
         self._expiry = Expiry(client, keys, settings, rules, clock)
+        self._patrol = Patrol(client, keys, settings, clock)
         self._decided: Decided | None = None
         self._ticked = time.monotonic()
 
@@ -164,16 +171,21 @@ class _Line:
         """At the start, and after Redis was away."""
         left = self._intake.open()
         self._expiry.restart()
+        self._patrol.restart()
         if returned:
             log.info("Redis is back")
         if left:
             log.info("taking up windows left behind", windows=left)
 
+    def tick(self) -> list[AlertEvent]:
+        """Every PERIOD_S what is due by the clock alone; the alert events it made."""
+        if time.monotonic() - self._ticked < PERIOD_S:
+            return []
+        self._ticked = time.monotonic()
+        return [*self._expiry.tick(), *self._patrol.tick()]
+
     def turn(self) -> Plan | None:
         """Commit what is decided; else decide about the next windows and commit that. None if there were none."""
-        if time.monotonic() - self._ticked >= PERIOD_S:
-            self._expiry.tick()
-            self._ticked = time.monotonic()
         if self._decided is None:
             self._decided = self._decide()
         if self._decided is None:

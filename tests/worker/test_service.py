@@ -105,6 +105,18 @@ def test_a_fake_face_raises_one_alert_that_ends_with_its_track(redis_url: str, s
     assert parts.keys() >= {b"window", b"trace"}
 
 
+def test_a_camera_that_is_away_is_an_alert_until_it_is_removed(redis_url: str, seen: Seen, start: Start) -> None:
+    seen.bus.sadd(seen.keys.camera_names, "attic")
+    start(redis_url, alerts={"offline_after_s": 1})
+    start(redis_url, alerts={"offline_after_s": 1})
+    wait_until(seen.events, 20, "the alert")
+    seen.bus.srem(seen.keys.camera_names, "attic")
+    wait_until(lambda: len(seen.events()) > 1, 20, "its end")
+    new, end = seen.events()
+    assert (new.event, new.alert.kind, end.event, end.alert.end_reason) == ("new", "offline", "end", "camera-removed")
+    assert new.alert.id == end.alert.id
+
+
 def test_the_heartbeat_says_ready_with_model_and_device(redis_url: str, seen: Seen, start: Start) -> None:
     worker = start(redis_url)
     state = wait_until(lambda: (s := seen.state()) and s.state == "ready" and s, 20, "ready")
