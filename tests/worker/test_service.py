@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,12 +25,19 @@ Start = Callable[..., Worker]
 
 
 @pytest.fixture
-def start(tiny: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Start]:
-    """Starts workers; they are stopped at the end, before the capture they log to."""
+def log() -> io.StringIO:
+    """What the workers log. Pytest's own capture ends with the test, and a worker goes on until it is stopped."""
+    return io.StringIO()
+
+
+@pytest.fixture
+def start(tiny: Path, log: io.StringIO) -> Iterator[Start]:
+    """Starts workers; they are stopped at the end."""
     running: list[tuple[Worker, threading.Thread]] = []
 
     def begin(url: str, alerts: dict[str, Any] | None = None, **changed: Any) -> Worker:
-        made = Worker(settings(tiny, url, {"name": f"w{len(running)}", **changed}, alerts=alerts or {}))
+        with contextlib.redirect_stderr(log):
+            made = Worker(settings(tiny, url, {"name": f"w{len(running)}", **changed}, alerts=alerts or {}))
         thread = threading.Thread(target=made.run, daemon=True)
         thread.start()
         running.append((made, thread))
@@ -178,32 +187,22 @@ def test_two_workers_with_short_patience_score_everything_once(redis_url: str, s
     assert seen.outcomes() == {"scored": 120}
 
 
-def heard(capsys: pytest.CaptureFixture[str], words: str) -> Callable[[], bool]:
-    """Asks whether the log has said so since the last asking."""
-    so_far: list[str] = []
-
-    def asked() -> bool:
-        so_far.append(capsys.readouterr().err)
-        return words in "".join(so_far)
-
-    return asked
+def heard(log: io.StringIO, words: str) -> Callable[[], bool]:
+    """Asks whether the log has said so."""
+    return lambda: words in log.getvalue()
 
 
-def test_started_before_redis_it_waits_and_says_so(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], start: Start
-) -> None:
+def test_started_before_redis_it_waits_and_says_so(tmp_path: Path, log: io.StringIO, start: Start) -> None:
     port = free_port()
     start(f"redis://127.0.0.1:{port}/0")
-    wait_until(heard(capsys, "waiting for Redis"), 10, "it says so")
+    wait_until(heard(log, "waiting for Redis"), 10, "it says so")
     with valkey(tmp_path, port=port) as (url, _), redis.Redis.from_url(url) as bus:
         seen = Seen(bus, Keys())
         seen.put(0)
         wait_until(seen.settled(1), 20, "goes on by itself")
 
 
-def test_redis_killed_and_back_nothing_is_lost_or_doubled(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], start: Start
-) -> None:
+def test_redis_killed_and_back_nothing_is_lost_or_doubled(tmp_path: Path, log: io.StringIO, start: Start) -> None:
     port = free_port()
     with valkey(tmp_path, port=port, aof=True) as (url, server), redis.Redis.from_url(url) as bus:
         bus.config_set("appendfsync", "always")
@@ -213,9 +212,9 @@ def test_redis_killed_and_back_nothing_is_lost_or_doubled(
         wait_until(seen.settled(4), 20, "under way")
         server.kill()
         server.wait()
-        wait_until(heard(capsys, "Redis is away"), 20, "it says so")
+        wait_until(heard(log, "Redis is away"), 20, "it says so")
     with valkey(tmp_path, port=port, aof=True) as (url, _), redis.Redis.from_url(url) as bus:
-        wait_until(heard(capsys, "Redis is back"), 20, "it says so")
+        wait_until(heard(log, "Redis is back"), 20, "it says so")
         seen = Seen(bus, Keys())
         wait_until(seen.settled(40), 20, "all scored")
         assert sorted(seen.scored()) == sorted(f"door/1-0/{seq}" for seq in range(40))
