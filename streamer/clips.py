@@ -5,6 +5,7 @@ It has the lowest claim on the processor, and no more than `MOST` clips in hand;
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
@@ -141,6 +142,8 @@ class ClipMaker:
 
 
 def lower_priority() -> None:
-    """The calling thread gives way to all others, where threads have priorities of their own."""
+    """The calling thread gives way to all others, where threads have priorities of their own and this is allowed."""
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+        me = threading.get_native_id()
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, me, max(NICE, os.getpriority(os.PRIO_PROCESS, me)))

@@ -53,5 +53,3 @@ def test_raw_video_is_kept_as_pictures_of_what_is_analysed(tmp_path: Path) -> No
     assert {(kept.stretch.codec, kept.key) for kept in held} == {("mjpeg", True)}
     assert made.ring.size < sum(len(packet[0]) for packet in numbered.packets(path)) / 10
     assert "rawvideo" in RAW
-
-
