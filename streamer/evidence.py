@@ -6,6 +6,7 @@ A thread follows the `alerts` stream and looks into the packet rings of this str
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -70,9 +71,10 @@ class EvidenceMaker:
     def stop(self, timeout_s: float) -> bool:
         """Stop; False when a thread is still inside FFmpeg, or waits for Redis."""
         self.ask_to_stop()
+        end = time.monotonic() + timeout_s
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
-        return self.clips.stop(0) and not self._thread.is_alive()
+        return self.clips.stop(max(0.0, end - time.monotonic())) and not self._thread.is_alive()
 
     def _run(self) -> None:
         clips.lower_priority()
