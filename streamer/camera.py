@@ -13,6 +13,8 @@ from streamer.config import CameraConfig
 from streamer.faces import Detector
 from streamer.health import FpsMeter, FreezeDetector
 from streamer.reader import Decoded, Reader
+from streamer.recorder import keep_picture
+from streamer.ring import PacketRing
 from wire.errors import SourceError, SourceErrorKind
 from wire.messages import CameraState, CameraStatus, Window
 from wire.redact import redact
@@ -50,8 +52,9 @@ class CameraRuntime:
         owner: str,
         log: Log,
         clock: Callable[[], float] = time.time,
+        ring: PacketRing | None = None,
     ) -> None:
-        self.name = config.name
+        self.name, self.ring = config.name, ring
         self._config, self._streamer, self._window, self._sink = config, streamer, window, sink
         self._make_detector, self._detector_name = detector, ""
         self._owner, self._clock, self._log = owner, clock, log.bind(camera=config.name)
@@ -140,7 +143,7 @@ class CameraRuntime:
         """One connection, from opening to its end; None when a plain file was played to its end or we were stopped."""
         analysis.interrupt()
         try:
-            with Reader(self._config.source, self._stop, self._clock) as reader:
+            with Reader(self._config.source, self._stop, self._clock, self.ring) as reader:
                 reader.open()
                 for frame in reader.frames():
                     self._seen(frame)
@@ -176,6 +179,8 @@ class CameraRuntime:
         if sample is None:
             return
         picture = frame.bgr()
+        if self.ring is not None:
+            keep_picture(self.ring, picture, frame.captured)
         windows = analysis.analyse(sample, picture, hurry=frame.lag > HURRY_S)
         if self._stop.is_set():
             return

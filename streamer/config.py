@@ -10,7 +10,7 @@ from streamer.sources import Source
 from wire.errors import ServiceError
 from wire.heartbeat import identity
 from wire.keys import Keys
-from wire.settings import CameraSettings, Settings, StreamerSettings, TelemetrySettings, WindowSettings
+from wire.settings import AlertSettings, CameraSettings, Settings, StreamerSettings, TelemetrySettings, WindowSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class StreamerConfig:
     cameras: tuple[CameraConfig, ...]
     streamer: StreamerSettings
     window: WindowSettings
+    alerts: AlertSettings
     telemetry: TelemetrySettings
     models: Path | None
 
@@ -50,6 +51,7 @@ def take(settings: Settings) -> StreamerConfig:
         cameras=tuple(camera(name, one, settings.streamer) for name, one in settings.cameras.items()),
         streamer=settings.streamer,
         window=settings.window,
+        alerts=settings.alerts,
         telemetry=settings.telemetry,
         models=settings.models,
     )

@@ -16,19 +16,19 @@ from typing import Any, Self
 import av
 import av.error
 import av.logging
-import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Disposition
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
-from numpy.typing import NDArray
 
 from streamer.clocks import CaptureClock, MediaClock
+from streamer.pixels import Picture, upright
+from streamer.recorder import Recorder
+from streamer.ring import PacketRing
 from streamer.sources import Source, classify
 from wire.errors import SourceError
 
-Picture = NDArray[np.uint8]
 IDLE_S = 0.005  # a frame that is there already takes less
 BAD_PACKETS = 250  # in a row, after which a stream counts as undecodable; one damaged group of pictures is fewer
 JUMP_S = 5.0  # paced reading that is later than this gives up catching up; live timestamps that jump are renumbered
@@ -66,21 +66,19 @@ class Decoded:
 
     def bgr(self) -> Picture:
         """uint8, height x width x 3, upright."""
-        picture = (
-            self._reader.reformatter.reformat(self._frame, format="bgr24").to_ndarray().astype(np.uint8, copy=False)
-        )
-        if turns := round(self._frame.rotation / 90) % 4:  # phones film sideways and say so
-            picture = np.ascontiguousarray(np.rot90(picture, turns))
-        if crop := self._reader.source.crop:
-            x, y, width, height = crop
-            picture = np.ascontiguousarray(picture[y : y + height, x : x + width])
-        return picture
+        return upright(self._frame, self._reader.reformatter, self._frame.rotation, self._reader.source.crop)
 
 
 class Reader:
-    """One opening of one source. Not reusable; everything but the stop event belongs to one thread."""
+    """One opening of one source. Not reusable; everything but the stop event and the ring belongs to one thread."""
 
-    def __init__(self, source: Source, stop: threading.Event, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        source: Source,
+        stop: threading.Event,
+        clock: Callable[[], float] = time.time,
+        ring: PacketRing | None = None,
+    ) -> None:
         self.source = source
         self.info: StreamInfo | None = None
         self.reformatter = VideoReformatter()
@@ -90,6 +88,7 @@ class Reader:
         self._paced = source.paced
         self._waited_s = 0.0
         self._start: float | None = None  # wall time of media time 0, where reading is paced
+        self._recorder = Recorder(ring, source.crop) if ring is not None else None
 
     def __enter__(self) -> Self:
         return self
@@ -122,6 +121,8 @@ class Reader:
         except SourceError:
             self.close()
             raise
+        if self._recorder is not None:
+            self._recorder.open(stream)
         context = stream.codec_context
         duration = self._container.duration
         self.info = StreamInfo(
@@ -161,6 +162,8 @@ class Reader:
                 if self._stop.is_set():
                     return
                 shown += 1
+                if self._recorder is not None:
+                    self._recorder.frame(frame, captured)
                 yield Decoded(self, frame, pts, captured, lag)
             if self._stop.is_set():
                 return
@@ -196,6 +199,8 @@ class Reader:
         stream = self._video(container)
         try:
             for packet in self._timed(container.demux(stream)):
+                if self._recorder is not None:
+                    self._recorder.packet(packet)
                 try:
                     frames = packet.decode()
                 except av.error.InvalidDataError:  # damaged on the way, or cut off at the end

@@ -19,8 +19,10 @@ from redis.retry import Retry
 from streamer import models
 from streamer.camera import CameraRuntime
 from streamer.config import StreamerConfig, take
+from streamer.evidence import EvidenceMaker, reach_s
 from streamer.lease import Leases
 from streamer.publish import Publisher
+from streamer.ring import PacketRing
 from wire import bus as wire_bus
 from wire.errors import DecodeError, RedisUnreachable
 from wire.heartbeat import Heartbeat
@@ -52,6 +54,7 @@ class Streamer:
         self._publisher = Publisher(bus, self._keys, config.streamer.queue_max_age_s, log, clock)
         self._leases = Leases(bus, self._keys, config.name, config.streamer.lease_s)
         self._heartbeat = Heartbeat(bus, self._keys, "streamer", config.name, clock)
+        self._evidence = EvidenceMaker(bus, self._keys, config.alerts, self._ring, log, clock)
         self._throttle = Throttle(clock)
         self._stop = threading.Event()
         self._cameras: dict[str, CameraRuntime] = {}
@@ -65,6 +68,7 @@ class Streamer:
     def run(self) -> None:
         """Run the cameras this streamer has the leases of."""
         self._publisher.start()
+        self._evidence.start()
         self._log.info("streamer started", id=self._config.name, detector=self._choice.kind)
         due = registered = False
         last = float("-inf")
@@ -84,8 +88,9 @@ class Streamer:
 
     @property
     def stuck(self) -> bool:
-        """Whether a camera's thread is still inside FFmpeg."""
-        return any(not camera.stop(0) for camera in (*self._cameras.values(), *self._leaving))
+        """Whether a thread is still inside FFmpeg."""
+        cameras = (*self._cameras.values(), *self._leaving)
+        return any(not camera.stop(0) for camera in cameras) or not self._evidence.stop(0)
 
     def _second(self, now: float) -> None:
         """What happens every second, as long as Redis answers. Without it the cameras go on as they are."""
@@ -108,16 +113,22 @@ class Streamer:
                     self._config.name,
                     self._log,
                     self._clock,
+                    PacketRing(reach_s(self._config.alerts)),
                 )
                 runtime.start()
         if trimmed := self._publisher.trim():
             self._log.warning("stale windows dropped from the queue: the workers do not keep up", dropped=trimmed)
         self._heartbeat.beat("ready", self._detail())
 
+    def _ring(self, camera: str) -> PacketRing | None:
+        runtime = self._cameras.get(camera)
+        return runtime.ring if runtime else None
+
     def _detail(self) -> str:
         live = sum(status == "live" for status in self._shown.values())
         dropped = f", {self._publisher.dropped} windows dropped" if self._publisher.dropped else ""
-        return f"detector {self._choice.kind}, {len(self._cameras)} cameras, {live} live{dropped}"
+        skipped = f", {self._evidence.clips.skipped} clips skipped" if self._evidence.clips.skipped else ""
+        return f"detector {self._choice.kind}, {len(self._cameras)} cameras, {live} live{dropped}{skipped}"
 
     def _publish_states(self, everything: bool) -> None:
         for name, camera in self._cameras.items():
@@ -151,11 +162,13 @@ class Streamer:
     def _shut_down(self) -> None:
         self._log.info("streamer stopping")
         cameras = [*self._cameras.values(), *self._leaving]
+        self._evidence.ask_to_stop()
         for camera in cameras:
             camera.ask_to_stop()
         end = time.monotonic() + STOP_S
         for camera in cameras:
             camera.stop(max(0.0, end - time.monotonic()))
+        self._evidence.stop(max(0.0, end - time.monotonic()))
         self._publisher.stop(0.5)
         try:
             for name in self._cameras:

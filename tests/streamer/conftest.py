@@ -91,3 +91,19 @@ class KeepingSink:
 @pytest.fixture
 def sink() -> KeepingSink:
     return KeepingSink()
+
+
+class FastTime:
+    """A clock, and a stop event whose waiting moves it: real time without the time."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.stop = threading.Event()
+        self.stop.wait = self._wait  # type: ignore[method-assign]
+
+    def _wait(self, timeout: float | None = None) -> bool:
+        self.now += timeout or 0
+        return self.stop.is_set()
+
+    def clock(self) -> float:
+        return self.now

@@ -14,25 +14,10 @@ import pytest
 
 from streamer import sources
 from streamer.reader import Decoded, Reader
+from tests.streamer.conftest import FastTime
 from tests.support import clips
 from wire.errors import SourceError
 from wire.settings import CameraSettings
-
-
-class FastTime:
-    """A clock, and a stop event whose waiting moves it: real time without the time."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-        self.stop = threading.Event()
-        self.stop.wait = self._wait  # type: ignore[method-assign]
-
-    def _wait(self, timeout: float | None = None) -> bool:
-        self.now += timeout or 0
-        return self.stop.is_set()
-
-    def clock(self) -> float:
-        return self.now
 
 
 def read(path: Path, loop: bool = False, most: int = 10_000) -> tuple[list[Decoded], FastTime]:
