@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from wire.errors import ConfigError
 from wire.heartbeat import identity
 from wire.keys import Keys
-from wire.settings import Settings
+from wire.settings import NotifySettings, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,8 @@ class DashboardConfig:
     token: str | None = field(default=None, repr=False)
     allow_anonymous: bool = False
     stale_after_s: float = 5.0
+    public_url: str | None = None
+    notify: NotifySettings = field(default_factory=NotifySettings, repr=False)
     name: str = ""
     heartbeat_s: float = 10.0  # between two heartbeat messages to a subscriber
     hello_s: float = 5.0  # a connection that has not said hello by then is closed
@@ -59,6 +61,8 @@ def from_settings(settings: Settings) -> DashboardConfig:
         token=token,
         allow_anonymous=section.allow_anonymous,
         stale_after_s=section.stale_after_s,
+        public_url=section.public_url,
+        notify=settings.notify,
         name=identity(""),
     )
 

@@ -67,6 +67,11 @@ class Hub:
         self._cameras_at: Cursor | None = None
         self._shown: dict[str, tuple[str, str]] = {}
 
+    @property
+    def metrics(self) -> Metrics:
+        """What this dashboard counts."""
+        return self._metrics
+
     async def run(self) -> None:
         """Read for ever; a lost Redis is tried again with a backoff, and reading goes on where it stopped."""
         failures = 0

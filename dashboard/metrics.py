@@ -40,6 +40,12 @@ class Metrics:
         self.too_slow = Counter(
             "unmask_subscribers_too_slow", "Subscribers closed for taking nothing", registry=self.registry
         )
+        self.notifications = Counter(
+            "unmask_notifications",
+            "Alert events by channel and outcome",
+            ["channel", "outcome"],
+            registry=self.registry,
+        )
         self.undecodable = Counter(
             "unmask_undecodable", "Stream entries that are no message of ours", ["stream"], registry=self.registry
         )

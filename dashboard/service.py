@@ -19,6 +19,7 @@ from dashboard.config import DashboardConfig, from_settings
 from dashboard.http import Api
 from dashboard.hub import Hub
 from dashboard.metrics import Metrics
+from dashboard.notify.build import couriers
 from dashboard.protocol import MAX_MESSAGE_BYTES
 from dashboard.streams import BUS_ERRORS
 from dashboard.tasks import end
@@ -84,8 +85,14 @@ async def serve(
     log: Log,
 ) -> None:
     """Serve on `listener` until `server.should_exit`."""
+    works = [
+        hub.run(),
+        hub.tick(),
+        _beat(config, bus, lambda: hub.bus == "ok"),
+        *couriers(config, hub, bus, log, hub.metrics),
+    ]
     log.info("listening", url=address(config.host, listener))
-    tasks = [asyncio.create_task(work) for work in (hub.run(), hub.tick(), _beat(config, bus, lambda: hub.bus == "ok"))]
+    tasks = [asyncio.create_task(work) for work in works]
     for task in tasks:
         task.add_done_callback(
             lambda _task: setattr(server, "should_exit", True)

@@ -6,10 +6,11 @@ python scripts/settings_docs.py
 from __future__ import annotations
 
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, SecretStr
+from pydantic.fields import FieldInfo
 
 from wire.settings import CameraSettings, Settings
 
@@ -65,7 +66,24 @@ def _section(model: type[BaseModel], depth: int) -> list[str]:
             continue
         line = f"{'  ' * depth}{name}: {_yaml(field.default)}"
         lines.append(f"{line.ljust(38)} # {field.description}")
+        if named := _named(field):
+            lines += [f"#{'  ' * depth}  <name>:", *("#" + line for line in _entry(named, depth + 2))]
     return lines
+
+
+def _named(field: FieldInfo) -> type[BaseModel] | None:
+    """The section that each name of this field's mapping has, if it is such a mapping."""
+    return get_args(field.annotation)[1] if get_origin(field.annotation) is dict else None
+
+
+def _entry(model: type[BaseModel], depth: int) -> list[str]:
+    """All keys of a named section: what is required first, then the defaults."""
+    required = [
+        f"{('  ' * depth + name + ':').ljust(38)} # {field.description}"
+        for name, field in model.model_fields.items()
+        if field.is_required()
+    ]
+    return [*required, *_section(model, depth)]
 
 
 def example() -> str:
@@ -88,7 +106,9 @@ def _rows(model: type[BaseModel], path: str) -> list[str]:
     for name, field in model.model_fields.items():
         if isinstance(field.default, BaseModel):
             rows += _rows(type(field.default), f"{path}{name}.")
-        elif name != "cameras":
+        elif path and (named := _named(field)):
+            rows += _rows(named, f"{path}{name}.<name>.")
+        elif path or name != "cameras":
             default = "required" if field.is_required() else f"`{_yaml(field.default)}`"
             rows.append(f"| `{path}{name}` | {default} | {field.description} |")
     return rows

@@ -147,6 +147,15 @@ def watch(
     subscriber.watch(url, token=token, as_json=as_json, topics=topics, cameras=camera or [], since=since)
 
 
+@app.command("notify-test")
+def notify_test(config: Config = None) -> None:
+    """Send a test message through every configured notification channel."""
+    settings = _settings(config)
+    from unmask import notify
+
+    raise typer.Exit(notify.run(settings))
+
+
 @app.command()
 def scan(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...")],

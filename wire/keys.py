@@ -56,6 +56,11 @@ class Keys:
         return f"{self.prefix}last-opened"
 
     @property
+    def mqtt_topics(self) -> str:
+        """Set of the retained MQTT topics that were published: what is no longer wanted is cleared at the broker."""
+        return f"{self.prefix}mqtt-topics"
+
+    @property
     def evidence_index(self) -> str:
         """Sorted set alert id -> when its evidence began, for all evidence that is kept."""
         return f"{self.prefix}evidence-index"
@@ -119,6 +124,14 @@ class Keys:
     def snooze(self, camera: str) -> str:
         """Encoded Snooze of one camera, or of ALL_CAMERAS, under a TTL."""
         return f"{self.prefix}snooze:{camera}"
+
+    def notified(self, channel: str) -> str:
+        """Cursor of the last alert event that a notification channel has dealt with."""
+        return f"{self.prefix}notified:{channel}"
+
+    def notify_lease(self, channel: str) -> str:
+        """The dashboard that delivers to a notification channel, under a TTL."""
+        return f"{self.prefix}notify-lease:{channel}"
 
     def lease(self, camera: str) -> str:
         """The streamer that owns the camera."""

@@ -6,16 +6,27 @@ import difflib
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from wire.errors import ConfigError
+from wire.messages import AlertEventName, AlertKind, Severity
 
 DEFAULT_FILE = Path("unmask.yaml")
 CameraName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+SecretUrl = Annotated[SecretStr, AfterValidator(lambda secret: SecretStr(_from_environment(secret.get_secret_value())))]
 Seconds = Annotated[float, Field(gt=0, le=86_400 * 365)]
 
 
@@ -23,6 +34,18 @@ class Section(BaseModel):
     """A part of the configuration; an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _from_environment(text: str) -> str:
+    """`text` with each ${NAME} replaced. Raises ValueError for a name that is not set."""
+
+    def value(match: re.Match[str]) -> str:
+        found = os.environ.get(match[1])
+        if found is None:
+            raise ValueError(f"the environment has no variable {match[1]}")
+        return found
+
+    return re.sub(r"\$\{(\w+)\}", value, text)
 
 
 class CameraSettings(Section):
@@ -33,16 +56,7 @@ class CameraSettings(Section):
     transport: Literal["tcp", "udp"] = Field("tcp", description="RTSP transport")
     loop: bool = Field(False, description="Play a file again and again, in real time, as if it were a camera")
 
-    @field_validator("url")
-    @classmethod
-    def _fill_in(cls, url: str) -> str:
-        def value(match: re.Match[str]) -> str:
-            found = os.environ.get(match[1])
-            if found is None:
-                raise ValueError(f"the environment has no variable {match[1]}")
-            return found
-
-        return re.sub(r"\$\{(\w+)\}", value, url)
+    _fill_in = field_validator("url")(_from_environment)
 
 
 class RedisSettings(Section):
@@ -138,11 +152,57 @@ class DashboardSettings(Section):
     token: SecretStr | None = Field(None, description="What browsers and subscribers must present")
     allow_anonymous: bool = Field(False, description="Listen beyond loopback without a token")
     stale_after_s: Seconds = Field(5.0, description="A camera not heard of for this long is shown as stale")
+    public_url: str | None = Field(None, description="Where people open the page; notifications link to it")
 
     @field_validator("token")
     @classmethod
     def _blank_is_none(cls, token: SecretStr | None) -> SecretStr | None:
         return token if token and token.get_secret_value().strip() else None
+
+
+class ChannelSettings(Section):
+    """Which alert events go to a receiver; empty lists let everything through."""
+
+    cameras: tuple[str, ...] = Field((), description="Names or patterns, as lobby-*; empty: all")
+    kinds: tuple[AlertKind, ...] = Field((), description="sustained, spike, offline, frozen, no-face; empty: all")
+    severities: tuple[Severity, ...] = Field((), description="warning, critical; empty: both")
+
+
+class AppriseSettings(ChannelSettings):
+    """A mail, chat or push service, by its Apprise url."""
+
+    url: SecretUrl = Field(description="Apprise url, as mailto:// or ntfy://; ${NAME} is taken from the environment")
+    events: tuple[AlertEventName, ...] = Field(("new",), description="new, update, end, review")
+    sheet: bool = Field(True, description="Attach the contact sheet of the faces")
+    give_up_s: Seconds = Field(900.0, description="Older events are not sent any more")
+
+
+class WebhookSettings(ChannelSettings):
+    """An HTTP receiver of alert events."""
+
+    url: SecretUrl = Field(description="http(s)://; ${NAME} is taken from the environment")
+    secret: SecretUrl | None = Field(None, description="Key of the signature; ${NAME} as above; unset: unsigned")
+    events: tuple[AlertEventName, ...] = Field(("new", "end"), description="new, update, end, review; empty: all")
+    timeout_s: Seconds = Field(10.0, description="For one attempt")
+    give_up_s: Seconds = Field(3600.0, description="Until then a failed delivery is tried again")
+
+
+class MqttSettings(ChannelSettings):
+    """An MQTT broker: states of all cameras, alert events, Home Assistant discovery."""
+
+    url: SecretUrl | None = Field(None, description="mqtt(s)://USER:PASSWORD@HOST:PORT; ${NAME} as above; unset: none")
+    topic: str = Field("unmask", min_length=1, pattern=r"^[^+#/$][^+#$]*$", description="Start of every topic")
+    discovery: str | None = Field("homeassistant", description="Home Assistant's discovery prefix; null: no discovery")
+    events: tuple[AlertEventName, ...] = Field((), description="new, update, end, review; empty: all")
+    give_up_s: Seconds = Field(900.0, description="Older events are not published any more")
+
+
+class NotifySettings(Section):
+    """Who is told of alerts besides the page and the subscribers; docs/notifications.md explains it."""
+
+    apprise: dict[CameraName, AppriseSettings] = Field({}, description="Mail, chat, push: name and Apprise url of each")
+    webhooks: dict[CameraName, WebhookSettings] = Field({}, description="HTTP receivers: name and url of each")
+    mqtt: MqttSettings = MqttSettings()
 
 
 class TelemetrySettings(Section):
@@ -166,6 +226,7 @@ class Settings(BaseSettings):
     worker: WorkerSettings = WorkerSettings()
     alerts: AlertSettings = AlertSettings()
     dashboard: DashboardSettings = DashboardSettings()
+    notify: NotifySettings = NotifySettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     state: Path = Field(Path("~/.local/state/unmask"), description="Folder of the embedded server's data")
     models: Path | None = Field(None, description="Folder that is searched for YuNet's file first")
@@ -235,10 +296,5 @@ def _explain(source: str, error: ValidationError) -> ConfigError:
 def _known_keys(loc: tuple[int | str, ...]) -> list[str]:
     model: Any = Settings
     for part in loc:
-        if model is Settings and part == "cameras":
-            model = {"*": CameraSettings}
-        elif isinstance(model, dict):
-            model = model["*"]
-        else:
-            model = model.model_fields[str(part)].annotation
-    return ["<camera name>"] if isinstance(model, dict) else sorted(model.model_fields)
+        model = get_args(model)[1] if get_origin(model) is dict else model.model_fields[str(part)].annotation
+    return ["<name>"] if get_origin(model) is dict else sorted(model.model_fields)

@@ -1,0 +1,72 @@
+"""From settings to running couriers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import redis.asyncio
+
+from dashboard.config import DashboardConfig
+from dashboard.hub import Hub
+from dashboard.metrics import Metrics
+from dashboard.notify.channel import Channel
+from dashboard.notify.courier import Courier
+from wire.keys import Keys
+from wire.settings import NotifySettings
+from wire.telemetry import Log
+
+AGAIN_S = 5.0
+
+
+def channels(
+    settings: NotifySettings,
+    bus: redis.asyncio.Redis | None,
+    keys: Keys,
+    caveat: Callable[[], str] = lambda: "",
+    public_url: str | None = None,
+) -> list[Channel]:
+    """All configured channels; a library is loaded only if one needs it. Raises ConfigError."""
+    made: list[Channel] = []
+    if settings.apprise:
+        from dashboard.notify.push import Push
+
+        made += [Push(f"apprise-{name}", one, bus, keys, caveat, public_url) for name, one in settings.apprise.items()]
+    if settings.webhooks:
+        from dashboard.notify.webhook import Webhook
+
+        made += [Webhook(f"webhook-{name}", one) for name, one in settings.webhooks.items()]
+    if settings.mqtt.url:
+        from dashboard.notify.mqtt import Mqtt
+
+        made.append(Mqtt(settings.mqtt, public_url))
+    return made
+
+
+def couriers(
+    config: DashboardConfig, hub: Hub, bus: redis.asyncio.Redis, log: Log, metrics: Metrics
+) -> list[Awaitable[None]]:
+    """A never-ending run for each configured channel. Raises ConfigError."""
+    made = channels(config.notify, bus, config.keys, lambda: hub.services.caveat, config.public_url)
+    return [_for_ever(_courier(channel, config, hub, bus, log, metrics), log, channel.name) for channel in made]
+
+
+def _courier(
+    channel: Channel, config: DashboardConfig, hub: Hub, bus: redis.asyncio.Redis, log: Log, metrics: Metrics
+) -> Courier:
+    if channel.kind == "mqtt":
+        from dashboard.notify.mqtt import Mqtt, MqttCourier
+
+        assert isinstance(channel, Mqtt)
+        return MqttCourier(channel, hub, bus, config.keys, log, metrics)
+    return Courier(channel, bus, config.keys, log, metrics)
+
+
+async def _for_ever(courier: Courier, log: Log, name: str) -> None:
+    """Nothing that happens in a channel reaches the page: what was not foreseen is logged, and the channel begins anew."""
+    while True:
+        try:
+            await courier.run()
+        except Exception as error:
+            log.error("notification channel failed", channel=name, error=type(error).__name__)
+        await asyncio.sleep(AGAIN_S)

@@ -1,0 +1,93 @@
+"""Mail, chat and push through Apprise, which knows the services; their urls are secrets."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import apprise
+import redis.asyncio
+from apprise.attachment.memory import AttachMemory
+
+from dashboard.history import Entry
+from dashboard.notify import words
+from dashboard.notify.channel import TryLater, passes
+from dashboard.streams import BUS_ERRORS
+from wire import evidence
+from wire.errors import ConfigError
+from wire.keys import Keys
+from wire.messages import AlertEvent, Explanation
+from wire.settings import AppriseSettings
+
+SHEET_TRIES, SHEET_PAUSE_S = 8, 1.0  # the worker makes it some seconds after the alert opened
+_FACES = ("sustained", "spike")
+logging.getLogger("apprise").setLevel(logging.CRITICAL)  # its own lines may quote urls
+
+
+class Push:
+    """One Apprise url. Raises ConfigError where Apprise knows no such service."""
+
+    kind = "apprise"
+
+    def __init__(
+        self,
+        name: str,
+        settings: AppriseSettings,
+        bus: redis.asyncio.Redis | None,
+        keys: Keys,
+        caveat: Callable[[], str] = lambda: "",
+        public_url: str | None = None,
+    ) -> None:
+        self.name, self.give_up_s = name, settings.give_up_s
+        self._settings, self._bus, self._keys = settings, bus, keys
+        self._caveat, self._public_url = caveat, public_url
+        self._apprise = apprise.Apprise()
+        if not self._apprise.add(settings.url.get_secret_value()):
+            raise ConfigError(
+                "configuration",
+                f"notify.apprise.{name}.url",
+                "Apprise knows no such service",
+                "correct the Apprise url",
+            )
+
+    def wants(self, event: AlertEvent) -> bool:
+        """See Channel."""
+        return passes(self._settings, self._settings.events, event)
+
+    async def deliver(self, entry: Entry) -> None:
+        """See Channel."""
+        event = entry.event
+        text = words.body(event, self._caveat(), self._public_url)
+        await self._send(words.title(event), text, await self._sheet(event))
+
+    async def test(self) -> None:
+        """See Channel."""
+        await self._send("Unmask: a test", "This is a test message of Unmask. Nothing happened.", None)
+
+    async def _send(self, title: str, text: str, sheet: bytes | None) -> None:
+        attach: Any = None
+        if sheet is not None:
+            picture = AttachMemory(sheet, name="faces.jpg", mimetype="image/jpeg")  # type: ignore[no-untyped-call]
+            attach = apprise.AppriseAttachment(picture)
+        try:
+            sent = await asyncio.to_thread(self._apprise.notify, text, title=title, attach=attach)
+        except Exception as error:  # a plugin's bug; its text may quote the url
+            raise TryLater(f"Apprise failed ({type(error).__name__})") from None
+        if not sent:
+            raise TryLater("the service did not take it")
+
+    async def _sheet(self, event: AlertEvent) -> bytes | None:
+        """The contact sheet of a face's alert; waited for a little where the alert is new."""
+        if not self._settings.sheet or self._bus is None or event.alert.kind not in _FACES:
+            return None
+        for _ in range(SHEET_TRIES if event.event == "new" else 1):
+            try:
+                parts: Any = await self._bus.hgetall(self._keys.evidence(event.alert.id))
+            except BUS_ERRORS:
+                return None
+            if found := evidence.read(parts, Explanation):
+                return found.sheet
+            await asyncio.sleep(SHEET_PAUSE_S)
+        return None
