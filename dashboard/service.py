@@ -85,12 +85,8 @@ async def serve(
     log: Log,
 ) -> None:
     """Serve on `listener` until `server.should_exit`."""
-    works = [
-        hub.run(),
-        hub.tick(),
-        _beat(config, bus, lambda: hub.bus == "ok"),
-        *couriers(config, hub, bus, log, hub.metrics),
-    ]
+    notifying = couriers(config, hub, bus, log)
+    works = [hub.run(), hub.tick(), _beat(config, bus, lambda: hub.bus == "ok"), *notifying]
     log.info("listening", url=address(config.host, listener))
     tasks = [asyncio.create_task(work) for work in works]
     for task in tasks:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import redis.asyncio
 
 from dashboard.config import DashboardConfig
 from dashboard.hub import Hub
-from dashboard.metrics import Metrics
 from dashboard.notify.channel import Channel
 from dashboard.notify.courier import Courier
 from wire.keys import Keys
@@ -43,27 +43,23 @@ def channels(
     return made
 
 
-def couriers(
-    config: DashboardConfig, hub: Hub, bus: redis.asyncio.Redis, log: Log, metrics: Metrics
-) -> list[Awaitable[None]]:
+def couriers(config: DashboardConfig, hub: Hub, bus: redis.asyncio.Redis, log: Log) -> list[Coroutine[Any, Any, None]]:
     """A never-ending run for each configured channel. Raises ConfigError."""
     made = channels(config.notify, bus, config.keys, lambda: hub.services.caveat, config.public_url)
-    return [_for_ever(_courier(channel, config, hub, bus, log, metrics), log, channel.name) for channel in made]
+    return [_for_ever(_courier(channel, config, hub, bus, log), log, channel.name) for channel in made]
 
 
-def _courier(
-    channel: Channel, config: DashboardConfig, hub: Hub, bus: redis.asyncio.Redis, log: Log, metrics: Metrics
-) -> Courier:
+def _courier(channel: Channel, config: DashboardConfig, hub: Hub, bus: redis.asyncio.Redis, log: Log) -> Courier:
     if channel.kind == "mqtt":
         from dashboard.notify.mqtt import Mqtt, MqttCourier
 
         assert isinstance(channel, Mqtt)
-        return MqttCourier(channel, hub, bus, config.keys, log, metrics)
-    return Courier(channel, bus, config.keys, log, metrics)
+        return MqttCourier(channel, hub, bus, config.keys, log)
+    return Courier(channel, bus, config.keys, log, hub.metrics)
 
 
 async def _for_ever(courier: Courier, log: Log, name: str) -> None:
-    """Nothing that happens in a channel reaches the page: what was not foreseen is logged, and the channel begins anew."""
+    """Nothing that happens in a channel reaches the page: the unforeseen is logged, and the channel begins anew."""
     while True:
         try:
             await courier.run()

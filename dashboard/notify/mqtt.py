@@ -15,7 +15,6 @@ import redis.asyncio
 
 from dashboard.history import Entry
 from dashboard.hub import Hub
-from dashboard.metrics import Metrics
 from dashboard.notify import mqtt_topics
 from dashboard.notify.channel import TryLater, passes
 from dashboard.notify.courier import Courier
@@ -145,11 +144,10 @@ class MqttCourier(Courier):
         bus: redis.asyncio.Redis,
         keys: Keys,
         log: Log,
-        metrics: Metrics,
         clock: Callable[[], float] = time.time,
         lease_s: float = LEASE_S,
     ) -> None:
-        super().__init__(mqtt, bus, keys, log, metrics, clock, lease_s=lease_s)
+        super().__init__(mqtt, bus, keys, log, hub.metrics, clock, lease_s=lease_s)
         self._mqtt, self._hub, self._keys = mqtt, hub, keys
 
     async def follow(self) -> None:
