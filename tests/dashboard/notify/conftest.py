@@ -1,0 +1,126 @@
+"""Real receivers: an HTTP server that can be told how to answer, and Debian's mosquitto."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import redis
+
+from tests.support.servers import end, free_port, missing, wait_until
+from wire.keys import Keys
+
+MOSQUITTO, PASSWD = Path("/usr/sbin/mosquitto"), "/usr/bin/mosquitto_passwd"
+Answer = tuple[int, dict[str, str]]
+
+
+class Receiver:
+    """Takes POSTs; answers what `answers` says, in turn, then 200."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[dict[str, str], bytes]] = []
+        self.answers: list[Answer] = []
+        self.hang = threading.Event()  # set: a request waits until `close`
+        self._closing = threading.Event()
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                data = self.rfile.read(int(self.headers["content-length"]))
+                receiver.taken.append(({name.lower(): value for name, value in self.headers.items()}, data))
+                if receiver.hang.is_set():
+                    receiver._closing.wait(30)
+                    return
+                status, headers = receiver.answers.pop(0) if receiver.answers else (200, {})
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("content-length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}/hook"
+
+    def close(self) -> None:
+        self._closing.set()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    one = Receiver()
+    yield one
+    one.close()
+
+
+class Broker:
+    """A mosquitto that asks for user `unmask` and a password; it can be ended and started again on its port."""
+
+    password = "p@ss:word"
+
+    def __init__(self, folder: Path) -> None:
+        self.port, self._folder = free_port(), folder
+        self._process: subprocess.Popen[bytes] | None = None
+        secrets, config = folder / "passwd", folder / "mosquitto.conf"
+        subprocess.run([PASSWD, "-b", "-c", str(secrets), "unmask", self.password], check=True, capture_output=True)
+        secrets.chmod(0o644)
+        config.write_text(
+            f"listener {self.port} 127.0.0.1\nallow_anonymous false\npassword_file {secrets}\nuser root\n"
+            "persistence false\n"
+        )
+
+    @property
+    def url(self) -> str:
+        return f"mqtt://unmask:p%40ss%3Aword@127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            [str(MOSQUITTO), "-c", str(self._folder / "mosquitto.conf")],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        wait_until(self._answers, 10, "mosquitto listens")
+
+    def stop(self) -> None:
+        if self._process is not None:
+            end(self._process)
+
+    def _answers(self) -> bool:
+        import socket
+
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    if not MOSQUITTO.exists():
+        missing("no mosquitto: run scripts/install-system.sh test")
+    folder = tmp_path / "mosquitto"
+    folder.mkdir()
+    one = Broker(folder)
+    with ExitStack() as stack:
+        one.start()
+        stack.callback(one.stop)
+        yield one
+
+
+@pytest.fixture
+def placed(bus: redis.Redis, keys: Keys) -> Callable[[str], None]:
+    """Waits until a channel has its place in the stream: what comes afterwards is delivered."""
+
+    def wait(channel: str) -> None:
+        wait_until(lambda: bus.exists(keys.notified(channel)), 10, f"{channel} has its place")
+
+    return wait
