@@ -11,6 +11,7 @@ import redis
 import structlog
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.support.receiver import Receiver
 from tests.support.servers import RtspServer, missing, rtsp_available, valkey
 from wire.keys import Keys
 
@@ -71,6 +72,14 @@ def rtsp_server() -> Iterator[Callable[..., RtspServer]]:
     yield make
     for server in made:
         server.close()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A real HTTP server that keeps what is posted to it."""
+    one = Receiver()
+    yield one
+    one.close()
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from pydantic import SecretStr
 from dashboard.notify.webhook import retry_after
 from tests.dashboard.conftest import Running
 from tests.dashboard.feed import Feed
-from tests.dashboard.notify.conftest import Receiver
+from tests.support.receiver import Receiver
 from tests.support.servers import end, wait_until
 from wire.settings import NotifySettings, WebhookSettings
 
