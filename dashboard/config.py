@@ -22,6 +22,8 @@ class DashboardConfig:
     token: str | None = field(default=None, repr=False)
     allow_anonymous: bool = False
     stale_after_s: float = 5.0
+    keep_s: float = 7 * 86_400.0  # alerts and their reviews
+    evidence_limit: int = 256_000_000  # bytes of all evidence together
     name: str = ""
     heartbeat_s: float = 10.0  # between two heartbeat messages to a subscriber
     hello_s: float = 5.0  # a connection that has not said hello by then is closed
@@ -59,6 +61,8 @@ def from_settings(settings: Settings) -> DashboardConfig:
         token=token,
         allow_anonymous=section.allow_anonymous,
         stale_after_s=section.stale_after_s,
+        keep_s=settings.alerts.keep_days * 86_400,
+        evidence_limit=settings.alerts.evidence_mb * 1_000_000,
         name=identity(""),
     )
 
