@@ -99,7 +99,7 @@ class AlertBook:
             self._open[alert.id] = alert
         else:
             self._open.pop(alert.id, None)
-        if len(self._alerts) > self._limit + self._limit // 10:
+        if len(self._alerts) - len(self._open) > self._limit + self._limit // 10:
             self._trim()
 
     def _put(self, alert: Alert, known: Alert | None) -> None:
@@ -112,7 +112,7 @@ class AlertBook:
 
     def _trim(self) -> None:
         ended = [id for _, id in self._places if id not in self._open]
-        for id in ended[: len(self._alerts) - self._limit]:
+        for id in ended[: len(ended) - self._limit]:
             del self._alerts[id]
         self._places = [place for place in self._places if place[1] in self._alerts]
 

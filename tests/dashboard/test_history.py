@@ -49,6 +49,7 @@ def test_the_book_is_bounded_and_keeps_every_open_alert() -> None:
     assert [alert.id for alert in ended][:2] == ["ended99", "ended98"]
     assert len(ended) <= 11
     assert len(book) == len(book.select(lambda _: True, 1000)) <= 41
+    assert book.get("ended80") is None
 
 
 def test_an_ended_alert_is_not_opened_by_a_late_update() -> None:
