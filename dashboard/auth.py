@@ -15,8 +15,8 @@ from dashboard.config import DashboardConfig, is_loopback
 
 SECURITY_HEADERS = {
     "content-security-policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src 'self' blob:; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
@@ -40,11 +40,14 @@ def bearer(headers: Mapping[str, str]) -> str | None:
 
 
 def origin_allowed(headers: Mapping[str, str]) -> bool:
-    """Whether a WebSocket comes from this page, or from a program (programs send no Origin)."""
+    """Whether a WebSocket, or a change, comes from this page, or from a program (programs send no Origin)."""
     origin = headers.get("origin")
     if origin is None:
         return True
-    parts = urlsplit(origin)
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
     return parts.scheme in ("http", "https") and parts.netloc.lower() == headers.get("host", "").lower()
 
 

@@ -24,6 +24,8 @@ class DashboardConfig:
     stale_after_s: float = 5.0
     public_url: str | None = None
     notify: NotifySettings = field(default_factory=NotifySettings, repr=False)
+    keep_s: float = 7 * 86_400.0  # alerts and their reviews
+    evidence_limit: int = 256_000_000  # bytes of all evidence together
     name: str = ""
     heartbeat_s: float = 10.0  # between two heartbeat messages to a subscriber
     hello_s: float = 5.0  # a connection that has not said hello by then is closed
@@ -63,6 +65,8 @@ def from_settings(settings: Settings) -> DashboardConfig:
         stale_after_s=section.stale_after_s,
         public_url=section.public_url,
         notify=settings.notify,
+        keep_s=settings.alerts.keep_days * 86_400,
+        evidence_limit=settings.alerts.evidence_mb * 1_000_000,
         name=identity(""),
     )
 

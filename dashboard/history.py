@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from math import inf
+
+from msgspec import UNSET
+from msgspec.structs import replace
 
 from dashboard import cursors
 from dashboard.cursors import START, Cursor
 from dashboard.protocol import AlertMessage, encode
 from wire.messages import Alert, AlertEvent
 
-MAX_ALERTS = 5000  # ended ones beyond this are forgotten, the oldest first
+MAX_ALERTS = 20_000  # what REST lists and filters; ended ones beyond this are forgotten, the oldest first
 MAX_EVENTS = 2000  # older ones are read from Redis again
+
+Place = tuple[float, str]  # of an alert in time: when it started, its id
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,31 +74,47 @@ class RecentEvents:
 
 
 class AlertBook:
-    """Each alert's newest form, by id."""
+    """Each alert's newest form with its review, by id and in time order."""
 
     def __init__(self, limit: int = MAX_ALERTS) -> None:
         self._limit = limit
         self._alerts: dict[str, Alert] = {}
         self._open: dict[str, Alert] = {}
+        self._places: list[Place] = []  # of all of them, ascending
+
+    def __len__(self) -> int:
+        return len(self._alerts)
 
     def take(self, event: AlertEvent) -> None:
-        """Take an event; an alert that has ended stays ended."""
-        alert = event.alert
-        known = self._alerts.get(alert.id)
+        """Take an event; an alert that has ended stays ended, and one that says nothing of a review keeps its own."""
+        alert, known = event.alert, self._alerts.get(event.alert.id)
+        review = alert.review
         if known is not None and known.ended is not None and alert.ended is None:
-            return
-        self._alerts[alert.id] = alert
+            alert = known
+        if known is not None and review is UNSET:
+            review = known.review
+        alert = alert if alert.review is review else replace(alert, review=review)
+        self._put(alert, known)
         if alert.ended is None and event.event != "end":
             self._open[alert.id] = alert
         else:
             self._open.pop(alert.id, None)
-        if len(self._alerts) > self._limit + self._limit // 10:
+        if len(self._alerts) - len(self._open) > self._limit + self._limit // 10:
             self._trim()
 
+    def _put(self, alert: Alert, known: Alert | None) -> None:
+        self._alerts[alert.id] = alert
+        if known is not None and place_of(known) != place_of(alert):
+            del self._places[bisect_left(self._places, place_of(known))]
+            known = None
+        if known is None:
+            insort(self._places, place_of(alert))
+
     def _trim(self) -> None:
-        ended = [id for id in self._alerts if id not in self._open]  # in the order of their first event
-        for id in ended[: len(self._alerts) - self._limit]:
+        ended = [id for _, id in self._places if id not in self._open]
+        for id in ended[: len(ended) - self._limit]:
             del self._alerts[id]
+        self._places = [place for place in self._places if place[1] in self._alerts]
 
     def get(self, id: str) -> Alert | None:
         """One alert."""
@@ -100,27 +122,45 @@ class AlertBook:
 
     def open(self) -> tuple[Alert, ...]:
         """Open alerts, the latest to start first."""
-        return tuple(sorted(self._open.values(), key=_order, reverse=True))
+        return tuple(sorted(self._open.values(), key=place_of, reverse=True))
+
+    def reviewed(self) -> dict[str, int]:
+        """How many alerts bear each verdict of a review."""
+        counts = {"none": 0, "confirmed": 0, "false-alarm": 0}
+        for alert in self._alerts.values():
+            if alert.review is not UNSET:
+                counts[alert.review.verdict] += 1
+        return counts
 
     def select(
-        self, camera: str | None, state: Literal["open", "ended"] | None, before: str | None, limit: int
+        self,
+        wants: Callable[[Alert], bool],
+        limit: int,
+        before: Place | None = None,
+        since: float = -inf,
+        until: float = inf,
     ) -> list[Alert]:
-        """Alerts, the latest to start first, that started before the one with id `before`. Raises KeyError."""
-        bound = _order(self._alerts[before]) if before is not None else None
-        chosen = [
-            alert
-            for alert in self._alerts.values()
-            if (camera is None or alert.camera == camera)
-            and (state is None or (alert.id in self._open) == (state == "open"))
-            and (bound is None or _order(alert) < bound)
-        ]
-        return sorted(chosen, key=_order, reverse=True)[:limit]
+        """Wanted alerts, the latest to start first, that started within these times and lie before a place."""
+        first = bisect_left(self._places, (since, ""))
+        end = bisect_right(self._places, until, key=lambda place: place[0])
+        if before is not None:
+            end = min(end, bisect_left(self._places, before))
+        found: list[Alert] = []
+        for number in range(end - 1, first - 1, -1):
+            if len(found) == limit:
+                break
+            alert = self._alerts[self._places[number][1]]
+            if wants(alert):
+                found.append(alert)
+        return found
 
     def clear(self) -> None:
         """Forget all."""
         self._alerts.clear()
         self._open.clear()
+        self._places.clear()
 
 
-def _order(alert: Alert) -> tuple[float, str]:
+def place_of(alert: Alert) -> Place:
+    """Where the alert lies in time; no two alerts lie at one place."""
     return alert.started, alert.id

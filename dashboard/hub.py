@@ -14,13 +14,16 @@ from dashboard import cursors, streams
 from dashboard.config import DashboardConfig
 from dashboard.cursors import START, Cursor
 from dashboard.history import AlertBook, Entry, RecentEvents
+from dashboard.load import look
 from dashboard.metrics import Metrics
 from dashboard.protocol import BusStatus, CameraMessage, CameraView, ScoreMessage, Services, encode
 from dashboard.state import TIMELINE_S, CameraBook
 from dashboard.streams import BUS_ERRORS, Page, Row
+from dashboard.system import STAGES, System, stages
 from wire.bus import reason
 from wire.errors import DecodeError
-from wire.messages import CameraState, Score, ServiceState
+from wire.keys import ALL_CAMERAS
+from wire.messages import CameraState, Score, ServiceState, Snooze
 from wire.telemetry import Log, Throttle
 
 BLOCK_MS = 2000
@@ -61,11 +64,12 @@ class Hub:
         self.synced = asyncio.Event()
         self.bus: BusStatus = "loading"
         self.services = Services()
+        self.system = System()
         self.generation = 0  # counts how often Redis lost its data under us
         self.subscribers: set[Subscriber] = set()
         self._scores_at: Cursor | None = None
         self._cameras_at: Cursor | None = None
-        self._shown: dict[str, tuple[str, str]] = {}
+        self._shown: dict[str, tuple[str, str, float | None]] = {}
 
     @property
     def metrics(self) -> Metrics:
@@ -107,6 +111,8 @@ class Hub:
             async with asyncio.timeout(3):
                 names = await self._camera_names()
                 services = await self._find_services()
+                await self.read_snoozes(names)
+                self.system.look(await look(self._bus, self._config.keys, self._clock()))
         except (*BUS_ERRORS, TimeoutError):
             return False
         if self.synced.is_set():
@@ -115,6 +121,16 @@ class Hub:
             self.services = services
             self._wake()
         return True
+
+    async def read_snoozes(self, names: set[str]) -> None:
+        """Learn which of the cameras are snoozed, and tell subscribers. Raises redis errors."""
+        places = [*sorted(names), ALL_CAMERAS]
+        kept: list[Any] = await self._bus.mget([self._config.keys.snooze(name) for name in places])
+        found = {name: until for name, data in zip(places, kept, strict=True) if (until := _until(data))}
+        if found != self.cameras.snoozes:
+            self.cameras.snoozes = found
+            for name in self.cameras.names():
+                self._show(name, self._clock())
 
     async def events_after(self, cursor: Cursor, limit: int) -> Page:
         """The alert events that follow `cursor`, from memory where they are. Raises redis errors."""
@@ -207,6 +223,7 @@ class Hub:
             touched.add(score.camera)
             if now - score.scored < self._config.stale_after_s:  # not the past read at the start
                 self._metrics.latency.observe(max(0.0, score.scored - score.captured))
+                self._time(score, now)
             if self.subscribers:
                 text = encode(ScoreMessage(score=score))
                 for subscriber in self.subscribers:
@@ -214,6 +231,12 @@ class Hub:
         for name in touched:
             self._show(name, now)
         return cursors.parse(rows[-1][0])
+
+    def _time(self, score: Score, now: float) -> None:
+        times = stages(score, now)
+        self.system.latencies.add(now, times)
+        for name, seconds in zip(STAGES, times, strict=True):
+            self._metrics.stages.labels(name).observe(seconds)
 
     def _take_cameras(self, rows: Sequence[Row]) -> Cursor:
         now = self._clock()
@@ -242,7 +265,7 @@ class Hub:
         if name not in self.cameras:
             return
         view = self.cameras.view(name, now)
-        shown = (view.verdict, view.why)
+        shown = (view.verdict, view.why, view.snoozed_until)
         if always or self._shown.get(name) != shown:
             self._shown[name] = shown
             if self.subscribers:
@@ -276,16 +299,27 @@ class Hub:
         pattern = _escaped(self._config.keys.service("*", "*"), self._config.keys.prefix)
         names = [name async for name in self._bus.scan_iter(match=pattern, count=1000)]
         ready, caveat = {"streamer": 0, "worker": 0, "dashboard": 0}, ""
+        states: list[ServiceState] = []
         found: list[Any] = await self._bus.mget(names) if names else []
         for data in found:
             try:
                 service = ServiceState.decode(data) if data else None
             except DecodeError:
                 continue
+            if service:
+                states.append(service)
             if service and service.state == "ready":
                 ready[service.role] += 1
                 caveat = caveat or service.detail.partition("; ")[2]
+        self.system.services = tuple(sorted(states, key=lambda state: (state.role, state.id)))
         return Services(**ready, caveat=caveat)
+
+
+def _until(data: bytes | None) -> float | None:
+    try:
+        return Snooze.decode(data).until if data is not None else None
+    except DecodeError:
+        return None
 
 
 def _escaped(pattern: str, prefix: str) -> str:

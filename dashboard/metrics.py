@@ -36,6 +36,10 @@ class Metrics:
             "unmask_capture_to_score_seconds", "From a window's newest frame to its score",
             buckets=LATENCY_BUCKETS_S, registry=self.registry,
         )  # fmt: skip
+        self.stages = Histogram(
+            "unmask_stage_seconds", "Of a window: ingest, queue, score, deliver, and their total", ["stage"],
+            buckets=LATENCY_BUCKETS_S, registry=self.registry,
+        )  # fmt: skip
         self.sent = Counter("unmask_events_sent", "Events sent to subscribers", ["type"], registry=self.registry)
         self.too_slow = Counter(
             "unmask_subscribers_too_slow", "Subscribers closed for taking nothing", registry=self.registry
@@ -57,6 +61,10 @@ class Metrics:
         self.services = self._gauge("unmask_services_ready", "Services whose heartbeat says ready", "role")
         self.alerts_open = self._gauge("unmask_alerts_open", "Open alerts")
         self.subscribers = self._gauge("unmask_subscribers", "Connected subscribers")
+        self.reviews = self._gauge("unmask_alerts_reviewed", "Alerts with an operator's review", "verdict")
+        self.snoozed = self._gauge("unmask_cameras_snoozed", "Cameras on which no alert opens at present")
+        self.evidence = self._gauge("unmask_evidence_alerts", "Alerts with evidence")
+        self.evidence_bytes = self._gauge("unmask_evidence_bytes", "All evidence together")
 
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
         return Gauge(name, text, labels, registry=self.registry)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
 
 import redis.asyncio
 
-from dashboard import cursors
 from dashboard.hub import Hub
+from dashboard.load import look
 from dashboard.metrics import Metrics
 from dashboard.streams import BUS_ERRORS
 from wire.keys import Keys
@@ -55,20 +55,18 @@ async def measure(metrics: Metrics, hub: Hub, bus: redis.asyncio.Redis, keys: Ke
     metrics.subscribers.set(len(hub.subscribers))
     for role in ("streamer", "worker", "dashboard"):
         metrics.services.labels(role).set(getattr(hub.services, role))
+    for verdict, count in hub.alerts.reviewed().items():
+        metrics.reviews.labels(verdict).set(count)
+    metrics.snoozed.set(sum(view.snoozed_until is not None for view in views))
     try:
         async with asyncio.timeout(LOOK_S):
-            await _measure_queue(metrics, bus, keys)
-        metrics.redis_up.set(1)
+            load = await look(bus, keys, time.time())
     except (*BUS_ERRORS, TimeoutError):
         metrics.redis_up.set(0)
-
-
-async def _measure_queue(metrics: Metrics, bus: redis.asyncio.Redis, keys: Keys) -> None:
-    outcomes: Any = await bus.hgetall(keys.outcomes)
-    metrics.outcomes.counts = {name.decode(): int(count) for name, count in outcomes.items()}
-    metrics.queue.set(await bus.xlen(keys.windows))
-    oldest: Any = await bus.xrange(keys.windows, count=1)
-    seconds, micros = await bus.time()
-    # Both times are the Redis server's, so no other clock can make the queue look young.
-    written = cursors.parse(oldest[0][0])[0] / 1000 if oldest else 0.0
-    metrics.queue_age.set(max(0.0, seconds + micros / 1e6 - written) if oldest else 0.0)
+        return
+    metrics.redis_up.set(1)
+    metrics.outcomes.counts = load.outcomes
+    metrics.queue.set(load.windows)
+    metrics.queue_age.set(load.oldest_s)
+    metrics.evidence.set(load.evidence)
+    metrics.evidence_bytes.set(load.evidence_bytes)

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from dashboard.protocol import CameraView
+from wire.keys import ALL_CAMERAS
 from wire.messages import CameraState, CameraVerdict, Score
 
 TIMELINE_S = 120.0
@@ -129,14 +130,16 @@ class Camera:
             if not track.points:
                 del self.tracks[name]
 
-    def view(self, name: str, now: float, stale_after_s: float) -> CameraView:
+    def view(self, name: str, now: float, stale_after_s: float, snoozed_until: float | None = None) -> CameraView:
         """The camera as an operator should see it."""
         scores = [track.newest for track in self.tracks.values()]
         found = judge(self.state, scores, now, stale_after_s, self.waiting_since)
         newest = max(scores, key=lambda score: score.captured, default=None)
         state = self.state
         if state is None:
-            return CameraView(name=name, verdict=found.verdict, why=found.why, state="unknown")
+            return CameraView(
+                name=name, verdict=found.verdict, why=found.why, state="unknown", snoozed_until=snoozed_until
+            )
         return CameraView(
             name=name, verdict=found.verdict, why=found.why, state=state.state, source=state.source,
             error=state.error, since=state.since, updated=state.updated, last_frame=state.last_frame,
@@ -144,7 +147,7 @@ class Camera:
             reconnects=state.reconnects, windows=state.windows, owner=state.owner, detector=state.detector,
             p_fake=found.score.p_fake if found.score else None, box=found.score.box if found.score else None,
             model=newest.model if newest else "",
-            latency=max(0.0, newest.scored - newest.captured) if newest else None,
+            latency=max(0.0, newest.scored - newest.captured) if newest else None, snoozed_until=snoozed_until,
         )  # fmt: skip
 
 
@@ -154,6 +157,7 @@ class CameraBook:
     def __init__(self, stale_after_s: float) -> None:
         self._stale_after_s = stale_after_s
         self._cameras: dict[str, Camera] = {}
+        self.snoozes: dict[str, float] = {}  # camera, or ALL_CAMERAS -> until when no alert opens on it
 
     def __contains__(self, name: str) -> bool:
         return name in self._cameras
@@ -188,7 +192,12 @@ class CameraBook:
 
     def view(self, name: str, now: float) -> CameraView:
         """One camera. Raises KeyError."""
-        return self._cameras[name].view(name, now, self._stale_after_s)
+        return self._cameras[name].view(name, now, self._stale_after_s, self.snoozed_until(name, now))
+
+    def snoozed_until(self, name: str, now: float) -> float | None:
+        """Until when no alert opens on the camera, be it for its own snooze or for all cameras'; None: it may now."""
+        until = max(self.snoozes.get(name, 0.0), self.snoozes.get(ALL_CAMERAS, 0.0))
+        return until if until > now else None
 
     def views(self, now: float) -> tuple[CameraView, ...]:
         """All cameras, by name."""

@@ -7,9 +7,23 @@ from typing import Any
 
 import redis
 
-from wire.evidence import EvidenceStore
+from wire.evidence import EvidenceStore, Kept
 from wire.keys import FIELD, Keys
-from wire.messages import Alert, AlertEvent, CameraState, Evidence, Frame, Message, Quality, Score, ServiceState
+from wire.messages import (
+    Alert,
+    AlertEvent,
+    CameraState,
+    Clip,
+    Evidence,
+    Explanation,
+    Frame,
+    Message,
+    Picture,
+    Quality,
+    Score,
+    ServiceState,
+    Trace,
+)
 from wire.settings import AlertSettings
 
 QUALITY = Quality(face_px=120.0, sharpness=80.0, brightness=120.0, yaw=0.1)
@@ -74,13 +88,38 @@ class Feed:
             alert=alert, window="door/1-1/7", model=BASELINE, threshold=0.8, p_fake=0.9, quality=QUALITY,
             frame_size=(1280, 720), frames=frames,
         )  # fmt: skip
-        EvidenceStore(self.keys, AlertSettings()).put(self.bus, message, now)
+        self.keep(message)
 
-    def service(self, role: str, state: str = "ready", ttl_s: int = 60, detail: str = "") -> None:
+    def keep(self, *parts: Kept) -> None:
+        """Parts of evidence, as the worker and the streamer keep them."""
+        for part in parts:
+            assert EvidenceStore(self.keys, AlertSettings()).put(self.bus, part, time.time()) == 1
+
+    def all_evidence(self, alert: str, crops: list[bytes], mp4: bytes = b"\0\0\0\x18ftyp a video") -> None:
+        """Every part of it."""
+        now = time.time()
+        self.evidence(alert, crops)
+        scores = tuple(number / len(crops) for number in range(len(crops)))
+        self.keep(
+            Trace(alert=alert, points=((now - 2, 0.5, "suspect"), (now - 1, 0.9, "fake"))),
+            Explanation(
+                alert=alert, frame_scores=scores, peak=len(crops) - 1, grid=((0.0, 0.5), (1.5, -0.25)),
+                heat=b"\xff\xd8 heat", sheet=b"\xff\xd8 sheet", camera=self.camera("door"),
+            ),
+            Picture(
+                alert=alert, captured=now - 1, box=(1.0, 2.0, 3.0, 4.0), frame_size=(1280, 720), jpeg=b"\xff\xd8 whole"
+            ),
+            Clip(alert=alert, started=now - 5, ended=now + 4, codec="h264", as_received=True, mp4=mp4),
+        )  # fmt: skip
+
+    def service(self, role: str, state: str = "ready", ttl_s: int = 60, detail: str = "", **facts: Any) -> None:
         """One heartbeat."""
         now = time.time()
         message = ServiceState(
-            role=role, id=f"{role}-1", state=state, since=now, updated=now, detail=detail,  # type: ignore[arg-type]
+            **{
+                "role": role, "id": f"{role}-1", "state": state, "since": now, "updated": now, "detail": detail,
+                **facts,
+            }
         )  # fmt: skip
         self.bus.set(self.keys.service(role, f"{role}-1"), message.encode(), ex=ttl_s)
 

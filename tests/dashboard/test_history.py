@@ -4,8 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard.cursors import START
-from dashboard.history import AlertBook, Entry, RecentEvents
+from dashboard.history import AlertBook, Entry, RecentEvents, place_of
 from tests.dashboard.feed import alert_event
+from wire.messages import Alert, Review
 
 
 def entry(number: int) -> Entry:
@@ -44,7 +45,11 @@ def test_the_book_is_bounded_and_keeps_every_open_alert() -> None:
         book.take(alert_event(f"ended{number}", "end", started=float(number)))
     assert len(book.open()) == 30
     assert [alert.id for alert in book.open()][:2] == ["open29", "open28"]
-    assert len(book.select(None, "ended", None, 1000)) <= 11
+    ended = book.select(lambda alert: alert.ended is not None, 1000)
+    assert [alert.id for alert in ended][:2] == ["ended99", "ended98"]
+    assert len(ended) <= 11
+    assert len(book) == len(book.select(lambda _: True, 1000)) <= 41
+    assert book.get("ended80") is None
 
 
 def test_an_ended_alert_is_not_opened_by_a_late_update() -> None:
@@ -54,3 +59,48 @@ def test_an_ended_alert_is_not_opened_by_a_late_update() -> None:
     book.take(alert_event("a", "update"))
     assert book.open() == ()
     assert book.get("a") is not None
+
+
+def test_a_review_outlives_what_the_worker_says_after_it() -> None:
+    book = AlertBook()
+    said = Review(alert="a", verdict="confirmed", note="seen it", at=5.0)
+    book.take(alert_event("a", "new", started=1.0, score=0.9))
+    book.take(alert_event("a", "review", started=1.0, score=0.9, review=said))
+    book.take(alert_event("a", "update", started=1.0, score=0.7))
+    kept = book.get("a")
+    assert kept is not None
+    assert kept.review == said
+    assert kept.score == 0.7
+    assert book.open() == (kept,)
+    book.take(alert_event("a", "end", started=1.0))
+    taken_back = Review(alert="a", verdict="none", at=9.0)
+    book.take(alert_event("a", "review", started=1.0, review=taken_back))  # written before it knew of the end
+    kept = book.get("a")
+    assert kept is not None
+    assert kept.review == taken_back
+    assert kept.ended is not None
+    assert book.open() == ()
+    assert book.reviewed() == {"none": 1, "confirmed": 0, "false-alarm": 0}
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 30), st.integers(0, 9), st.sampled_from(["new", "end", "update"])), max_size=60),
+    st.integers(1, 8),
+    st.integers(0, 9),
+    st.integers(0, 9),
+)
+def test_pages_are_the_whole_in_order_whatever_came(
+    events: list[tuple[int, int, str]], limit: int, since: int, until: int
+) -> None:
+    book = AlertBook()
+    for number, started, event in events:  # an alert's start may even move
+        book.take(alert_event(f"a{number}", event, started=float(started)))
+    known = [alert for number in range(31) if (alert := book.get(f"a{number}"))]
+    wanted = [one for one in known if since <= one.started <= until and one.ended is None]
+    paged: list[Alert] = []
+    before = None
+    while page := book.select(lambda alert: alert.ended is None, limit, before, float(since), float(until)):
+        assert len(page) <= limit
+        paged += page
+        before = place_of(page[-1])
+    assert paged == sorted(wanted, key=place_of, reverse=True)

@@ -1,0 +1,95 @@
+"""From a request to a checked question: who asks, what is asked, and 400 with the field's name for what is wrong."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import TypeVar
+
+import msgspec
+from starlette.requests import ClientDisconnect, Request
+
+from dashboard import auth
+from dashboard.api.errors import Refused
+from dashboard.api.types import Question
+from dashboard.config import DashboardConfig
+
+MAX_BODY = 64 * 1024
+Q = TypeVar("Q", bound=Question)
+_PLACE = re.compile(r"(.*) - at `\$\.?(.*)`")
+
+
+def admit(request: Request, config: DashboardConfig) -> None:
+    """Raises Refused where the token is wrong, or a change is asked for from another site's page."""
+    if not auth.token_matches(config.token, auth.bearer(request.headers)):
+        raise Refused(
+            401, "a token is needed: send 'Authorization: Bearer TOKEN'", {"www-authenticate": "Bearer"}
+        )  # fmt: skip
+    if request.method in ("POST", "DELETE") and not auth.origin_allowed(request.headers):
+        raise Refused(403, "this origin may not change anything")
+
+
+def query(request: Request, kind: type[Q]) -> Q:
+    """The query as a `kind`. Raises Refused."""
+    given: defaultdict[str, list[str]] = defaultdict(list)
+    for name, value in request.query_params.multi_items():
+        given[name].append(value)
+    repeatable = _fields(kind)
+    for name, values in given.items():
+        if len(values) > 1 and not repeatable.get(name, True):
+            raise Refused(400, f"{name}: given more than once")
+    plain = {name: values if repeatable.get(name) else values[0] for name, values in given.items()}
+    try:
+        return msgspec.convert(plain, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise Refused(400, _words(error, kind)) from None
+
+
+async def body(request: Request, kind: type[Q]) -> Q:
+    """The JSON body as a `kind`. Raises Refused."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise Refused(415, "send 'Content-Type: application/json'")
+    try:
+        return msgspec.json.decode(await _read(request), type=kind)
+    except msgspec.ValidationError as error:
+        raise Refused(400, _words(error, kind)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Refused(400, f"the body is no JSON: {error}") from None
+
+
+async def _read(request: Request) -> bytes:
+    """The whole body, no more of it than MAX_BODY."""
+    data = bytearray()
+    try:
+        async for chunk in request.stream():
+            data += chunk
+            if len(data) > MAX_BODY:
+                raise Refused(413, f"the body is larger than {MAX_BODY} bytes", {"connection": "close"})
+    except ClientDisconnect:
+        raise Refused(400, "the body ends too early") from None
+    return bytes(data)
+
+
+@lru_cache
+def _fields(kind: type[Question]) -> Mapping[str, bool]:
+    """The fields of a question by the name they are sent under, and whether each may be repeated."""
+    info = msgspec.inspect.type_info(kind)
+    assert isinstance(info, msgspec.inspect.StructType)
+    return {field.encode_name: _repeats(field.type) for field in info.fields}
+
+
+def _repeats(kind: msgspec.inspect.Type) -> bool:
+    return _repeats(kind.type) if isinstance(kind, msgspec.inspect.Metadata) else isinstance(
+        kind, msgspec.inspect.VarTupleType
+    )  # fmt: skip
+
+
+def _words(error: msgspec.ValidationError, kind: type[Question]) -> str:
+    """The error with the field's name first."""
+    text = " ".join(str(error).split())
+    if "unknown field" in text:
+        return f"{text}; known here: {', '.join(_fields(kind))}"
+    place = _PLACE.fullmatch(text)
+    return f"{place[2]}: {place[1]}"[:300] if place else text[:300]

@@ -1,0 +1,86 @@
+"""Cameras: how they stand, their pictures, their score lines, and snoozing them."""
+
+from __future__ import annotations
+
+import time
+from typing import cast
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from dashboard import operator
+from dashboard.api import answers
+from dashboard.api.context import Context
+from dashboard.api.errors import Refused
+from dashboard.api.types import Cameras, SnoozeBody, Snoozed, Timeline
+from wire.keys import ALL_CAMERAS
+
+
+async def cameras(context: Context, request: Request, _ask: None) -> Response:
+    """All cameras with their verdicts."""
+    return answers.json(request, Cameras(bus=context.hub.bus, cameras=context.hub.snapshot()))
+
+
+async def timeline(context: Context, request: Request, _ask: None) -> Response:
+    """One camera's rolling score lines."""
+    try:
+        tracks = context.hub.cameras.timeline(request.path_params["name"])
+    except KeyError:
+        raise Refused(404, "no camera of that name") from None
+    return answers.json(request, Timeline(tracks=tracks))
+
+
+async def preview(context: Context, request: Request, _ask: None) -> Response:
+    """One camera's newest picture, boxes drawn."""
+    data = await context.bus.get(context.keys.preview(request.path_params["name"]))
+    if data is None:
+        raise Refused(404, "no picture of that camera in the last seconds")
+    return Response(cast(bytes, data), media_type="image/jpeg", headers={"cache-control": "no-store"})
+
+
+async def snooze(context: Context, request: Request, ask: SnoozeBody) -> Response:
+    """Let no alert open on a camera for some minutes; open ones go on and end as usual."""
+    return await _snooze(context, request, _camera(context, request), ask)
+
+
+async def wake(context: Context, request: Request, _ask: None) -> Response:
+    """Take a snooze away; a camera's own one does not end that of all cameras."""
+    return await _wake(context, request, _camera(context, request))
+
+
+async def snooze_all(context: Context, request: Request, ask: SnoozeBody) -> Response:
+    """Let no alert open on any camera for some minutes."""
+    return await _snooze(context, request, ALL_CAMERAS, ask)
+
+
+async def wake_all(context: Context, request: Request, _ask: None) -> Response:
+    """Take the snooze of all cameras away; those of single cameras stay."""
+    return await _wake(context, request, ALL_CAMERAS)
+
+
+async def _snooze(context: Context, request: Request, camera: str, ask: SnoozeBody) -> Response:
+    now = time.time()
+    until = now + ask.minutes * 60
+    await operator.snooze(context.bus, context.keys, camera, until, now)
+    return await _told(context, request, Snoozed(camera=camera, until=until))
+
+
+async def _wake(context: Context, request: Request, camera: str) -> Response:
+    await operator.wake(context.bus, context.keys, camera)
+    return await _told(context, request, Snoozed(camera=camera, until=None))
+
+
+def _camera(context: Context, request: Request) -> str:
+    """The camera the address names, which may be all. Raises Refused."""
+    name: str = request.path_params["name"]
+    if name != ALL_CAMERAS and name not in context.hub.cameras:
+        if not context.hub.synced.is_set():
+            raise Refused(503, "the cameras have not yet been read from Redis")
+        raise Refused(404, "no camera of that name")
+    return name
+
+
+async def _told(context: Context, request: Request, answer: Snoozed) -> Response:
+    """The answer, once every view shows it."""
+    await context.hub.read_snoozes(set(context.hub.cameras.names()))
+    return answers.json(request, answer)
