@@ -3,6 +3,9 @@
 Alert events are pulled: each subscription keeps its place in the stream and reads on from there, from the hub's memory
 or, further back, from Redis. So replay and live events are one sequence, in order, each event once, and a slow client
 costs no memory. Scores and camera states are latest-wins.
+
+To a client that keeps up, the hub's own call writes everything at once, with no task switch: with a thousand of them
+that is what an event costs. The sender task is for what takes time: waiting for room, reading back in Redis.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from dashboard.protocol import BadMessage, ClientMessage, Hello, Ping, Subscribe
 from dashboard.streams import BUS_ERRORS
 from dashboard.subscription import Subscription
 from dashboard.tasks import end
+from dashboard.transport import EXTENSION, BoundedProtocol, event_frame, text_frame
 from wire.messages import Score
 
 PAGE = 200
@@ -58,6 +62,9 @@ class Session:
         self._errors = 0
         self._told: tuple[object, ...] = ()
         self._generation = hub.generation
+        self._connection: BoundedProtocol = socket.scope["extensions"][EXTENSION]["connection"]
+        self._idle = False  # the sender waits for something to do
+        self._sent = {kind: metrics.sent.labels(kind) for kind in ("alert", "score", "camera")}
 
     async def run(self) -> None:
         """Greet, then send and receive until either ends; always closes the socket."""
@@ -70,22 +77,56 @@ class Session:
             pass
 
     def wake(self) -> None:
-        """Let the sender look."""
-        self._awake.set()
+        """Write the new alert events at once where the client keeps up with them; else let the sender look."""
+        if not (self._keeps_up and self._told == self._condition() and self._write_alerts()):
+            self._awake.set()
 
     def offer_score(self, score: Score, text: str) -> None:
-        """Hold the newest score of a track until the sender comes to it."""
-        if any(sub.takes("scores", score.camera) for sub in self._subscriptions.values()):
-            if len(self._scores) >= MAX_TRACKS:
-                del self._scores[next(iter(self._scores))]
-            self._scores[score.camera, score.track] = text
-            self._awake.set()
+        """Write it at once, or hold the newest score of a track until the sender comes to it."""
+        subs = [sub for sub in self._subscriptions.values() if sub.takes("scores", score.camera)]
+        if not subs:
+            return
+        if self._keeps_up:
+            self._write("score", [event_frame(text, sub.ask.id) for sub in subs])
+            return
+        if len(self._scores) >= MAX_TRACKS:
+            del self._scores[next(iter(self._scores))]
+        self._scores[score.camera, score.track] = text
+        self._awake.set()
 
     def offer_camera(self, name: str, text: str) -> None:
-        """Hold the newest view of a camera until the sender comes to it."""
-        if any(sub.takes("cameras", name) for sub in self._subscriptions.values()):
-            self._cameras[name] = text
-            self._awake.set()
+        """Write it at once, or hold the newest view of a camera until the sender comes to it."""
+        subs = [sub for sub in self._subscriptions.values() if sub.takes("cameras", name)]
+        if not subs:
+            return
+        if self._keeps_up:
+            self._write("camera", [event_frame(text, sub.ask.id) for sub in subs])
+            return
+        self._cameras[name] = text
+        self._awake.set()
+
+    @property
+    def _keeps_up(self) -> bool:
+        """Whether nothing waits for this client: neither for its turn nor for room."""
+        return self._idle and not self._awake.is_set() and self._connection.has_room
+
+    def _write_alerts(self) -> bool:
+        """Write what follows each subscription's place, if memory holds it all; False where the sender must go on."""
+        recent, subs = self._hub.recent, self._subscriptions.values()
+        if self._generation != self._hub.generation or not all(recent.covers(sub.cursor) for sub in subs):
+            return False
+        for sub in subs:
+            entries = recent.after(sub.cursor, PAGE + 1) if "alerts" in sub.ask.topics else []
+            if len(entries) > PAGE:
+                return False
+            self._write("alert", [event_frame(entry.text, sub.ask.id) for entry in entries if sub.wants(entry)])
+            sub.cursor = recent.newest
+        return True
+
+    def _write(self, kind: str, frames: list[bytes]) -> None:
+        if frames:
+            self._connection.write_frame(b"".join(frames))
+            self._sent[kind].inc(len(frames))
 
     async def _greet(self) -> None:
         try:
@@ -188,9 +229,11 @@ class Session:
                 await self._sleep(beat_at)
 
     async def _sleep(self, until: float) -> None:
+        self._idle = True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, until - time.monotonic())):
                 await self._awake.wait()
+        self._idle = False
         self._awake.clear()
 
     async def _drain(self) -> bool:
@@ -226,8 +269,8 @@ class Session:
                 await self._gap(sub, page.gap)
             for entry in page.entries:
                 if sub.wants(entry):
-                    await self._send(protocol.for_subscription(entry.text, sub.ask.id))
-                    self._metrics.sent.labels("alert").inc()
+                    await self._send_frame(event_frame(entry.text, sub.ask.id))
+                    self._sent["alert"].inc()
             sub.cursor = page.reached
             more = more or bool(page.entries or page.gap)
         return more
@@ -235,8 +278,8 @@ class Session:
     async def _send_event(self, kind: str, topic: protocol.Topic, camera: str, text: str) -> None:
         for sub in list(self._subscriptions.values()):
             if sub.takes(topic, camera):
-                await self._send(protocol.for_subscription(text, sub.ask.id))
-                self._metrics.sent.labels(kind).inc()
+                await self._send_frame(event_frame(text, sub.ask.id))
+                self._sent[kind].inc()
 
     async def _gap(self, sub: Subscription, reason: protocol.GapReason) -> None:
         await self._send(protocol.encode(protocol.Gap(sub=sub.ask.id, since=cursors.show(sub.cursor), reason=reason)))
@@ -272,8 +315,12 @@ class Session:
         self._welcomed.set()
 
     async def _send(self, text: str) -> None:
+        await self._send_frame(text_frame(text))
+
+    async def _send_frame(self, frame: bytes) -> None:
         try:
             async with asyncio.timeout(self._config.slow_after_s):
-                await self._socket.send_text(text)
+                await self._connection.room()
         except TimeoutError:
             raise Closed(protocol.CLOSE_TOO_SLOW, "takes messages too slowly; resume with the cursor") from None
+        self._connection.write_frame(frame)
