@@ -1,0 +1,192 @@
+"""`unmask bench dashboard`: how fast alert events reach many subscribers, and what that costs the server.
+
+A real Valkey, a real dashboard process, the subscribers in a process of their own. Every message is an alert event
+written to Redis as a worker would; its latency runs from just before that to its arrival in the subscriber.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psutil
+import redis
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from unmask.embedded import EmbeddedServer
+from wire.errors import ServiceError
+from wire.keys import FIELD, Keys
+from wire.messages import Alert, AlertEvent
+
+START_S, DRAIN_S = 60.0, 20.0
+SETTLE = 0.2  # of the run; memory growth is counted from there
+
+
+def run(subscribers: int, rate: float, size: int, seconds: float, stalled: int, as_json: bool) -> int:
+    """Measure and print; 1 if an event was lost or doubled."""
+    console = Console(stderr=True)
+    found = measure(subscribers, rate, size, seconds, stalled, console)
+    if as_json:
+        sys.stdout.write(json.dumps(found) + "\n")
+    else:
+        table = Table(show_header=False)
+        for name, value in found.items():
+            table.add_row(name, str(value))
+        Console().print(table)
+    return int(found["dropped_alerts"] > 0 or found["doubled_alerts"] > 0)
+
+
+def measure(subscribers: int, rate: float, size: int, seconds: float, stalled: int, console: Console) -> dict[str, Any]:
+    """The figures of one run. Raises ServiceError where a process does not start."""
+    _raise_file_limit()
+    events = max(1, round(rate * seconds))
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="unmask-bench-")))
+        url = stack.enter_context(_valkey(folder))
+        bus = stack.enter_context(redis.Redis.from_url(url))
+        process, port = stack.enter_context(_dashboard(url, folder))
+        server = psutil.Process(process.pid)
+        console.print(f"connecting {subscribers} subscribers")
+        crowd = stack.enter_context(_crowd(port, subscribers, stalled, events))
+        before, began = server.cpu_times(), time.monotonic()
+        growth = _publish(bus, rate, size, events, server, console)
+        took, after = time.monotonic() - began, server.cpu_times()
+        rss = server.memory_info().rss
+        seen = _result(crowd)
+    return {
+        "p50_ms": round(seen["p50_ms"], 2),
+        "p99_ms": round(seen["p99_ms"], 2),
+        "cpu": round((after.user + after.system - before.user - before.system) / took, 4),
+        "rss_mb": round(rss / 1e6, 1),
+        "dropped_alerts": seen["missing"],
+        "doubled_alerts": seen["doubled"],
+        "closed": seen["closed"],
+        "rss_growth_mb": round(growth / 1e6, 2),
+        "subscribers": subscribers,
+        "stalled": stalled,
+        "rate": rate,
+        "size": size,
+        "seconds": round(took, 2),
+    }
+
+
+def _publish(bus: redis.Redis, rate: float, size: int, events: int, server: psutil.Process, console: Console) -> int:
+    """Write the events at their times; by how many bytes the server grew after the run had settled."""
+    keys, settled, baseline = Keys(), round(SETTLE * events), 0
+    padding = "x" * max(0, size - len(_message(0, "")))
+    began = time.monotonic()
+    with Progress(console=console, transient=True) as progress:
+        for number in progress.track(range(events), description="publishing"):
+            time.sleep(max(0.0, began + number / rate - time.monotonic()))
+            if number == settled:
+                baseline = server.memory_info().rss
+            bus.xadd(keys.alerts, {FIELD: _event(number, padding).encode()}, maxlen=10_000, approximate=True)
+    return int(server.memory_info().rss) - baseline
+
+
+def _event(number: int, padding: str) -> AlertEvent:
+    now = time.time()
+    alert = Alert(
+        id="bench", camera="bench", track="1-1", kind="sustained", severity="warning", started=now, updated=now,
+        score=0.9, peak=0.9, mean=0.9, windows=number, threshold=0.8, model="bench", detail=padding,
+    )  # fmt: skip
+    return AlertEvent(event="update" if number else "new", at=now, alert=alert)
+
+
+def _message(number: int, padding: str) -> str:
+    from dashboard.history import Entry
+
+    return Entry.of((int(time.time() * 1000), 0), _event(number, padding)).text
+
+
+@contextmanager
+def _valkey(folder: Path) -> Iterator[str]:
+    with EmbeddedServer(folder) as server, _process(server.command(), stdout=subprocess.DEVNULL):
+        _wait(lambda: redis.Redis.from_url(server.url).ping(), "Valkey")
+        yield server.url
+
+
+@contextmanager
+def _dashboard(url: str, folder: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """The process and its port."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("UNMASK_")}
+    env = {**kept, "REDIS_URL": url, "UNMASK_DASHBOARD__PORT": "0", "UNMASK_TELEMETRY__LOG_FORMAT": "json"}
+    config = folder / "empty.yaml"  # an unmask.yaml of the user's must not be read
+    config.touch()
+    command = [sys.executable, "-m", "dashboard", "--config", str(config)]
+    with _process(command, env=env, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        if '"listening"' not in line:
+            raise ServiceError("the dashboard did not start", line.strip() or "look at what it printed above")
+        port = urlsplit(json.loads(line)["url"]).port
+        assert port is not None
+        yield process, port
+
+
+@contextmanager
+def _crowd(port: int, subscribers: int, stalled: int, events: int) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "unmask.bench.subscribers", *map(str, (port, subscribers, stalled, events))]
+    with _process(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        if process.stdout.readline().strip() != "ready":
+            raise ServiceError("the subscribers could not connect", "raise the limit of open files (ulimit -n)")
+        yield process
+
+
+def _result(crowd: subprocess.Popen[str]) -> dict[str, Any]:
+    """What the subscribers saw; those that still wait are told to stop after DRAIN_S."""
+    try:
+        crowd.wait(DRAIN_S)
+        out = crowd.stdout.read() if crowd.stdout else ""
+    except subprocess.TimeoutExpired:
+        out, _ = crowd.communicate()
+    found: dict[str, Any] = json.loads(out.strip().splitlines()[-1])
+    return found
+
+
+@contextmanager
+def _process(command: list[str], **options: Any) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(command, text=True, **options)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
+
+
+def _wait(condition: Any, what: str) -> None:
+    end = time.monotonic() + START_S
+    while time.monotonic() < end:
+        try:
+            if condition():
+                return
+        except (OSError, redis.RedisError):
+            pass
+        time.sleep(0.05)
+    raise ServiceError(f"{what} did not start within {START_S:.0f} s", "look at what it printed above")
+
+
+def _raise_file_limit() -> None:
+    import resource  # not everywhere
+
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

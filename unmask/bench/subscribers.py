@@ -1,0 +1,148 @@
+"""Many subscribers in one process, as light as can be: they must not be what is measured.
+
+`python -m unmask.bench.subscribers PORT COUNT STALLED EVENTS`: connects, says `ready`, counts EVENTS alert events per
+subscriber, and prints what it saw as JSON when all have come or standard input ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import time
+from array import array
+from dataclasses import dataclass, field
+
+import numpy as np
+from websockets.frames import Frame, Opcode
+
+UPGRADE = (
+    "GET /ws/v1 HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+HELLO = {"type": "hello", "version": 1}
+SUBSCRIBE = {"type": "subscribe", "id": "bench", "topics": ["alerts"]}
+AT, ALERT = b'"at":', b'{"type":"alert"'
+CONNECT_AT_ONCE = 50
+
+
+@dataclass
+class Tally:
+    """What all subscribers of this process saw."""
+
+    latencies: array[float] = field(default_factory=lambda: array("d"))  # seconds from publication to arrival
+    received: list[int] = field(default_factory=list)  # alert events, by subscriber
+    subscribed: int = 0
+    closed: int = 0
+
+
+class Subscriber(asyncio.Protocol):
+    """A WebSocket client that knows just enough: unmasked server frames (RFC 6455), alert events, and pings."""
+
+    def __init__(self, tally: Tally, port: int, stalled: bool) -> None:
+        self._tally, self._port, self._stalled = tally, port, stalled
+        self._buffer, self._upgraded = bytearray(), False
+        self._number = len(tally.received)
+        tally.received.append(0)
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Ask for the upgrade, and say everything at once."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        transport.write(UPGRADE.format(port=self._port).encode())
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        """Count it: nobody should be closed."""
+        self._tally.closed += not self._stalled
+
+    def data_received(self, data: bytes) -> None:
+        """Take whole frames off the buffer."""
+        now = time.time()
+        self._buffer += data
+        if not self._upgraded:
+            end = self._buffer.find(b"\r\n\r\n")
+            if end < 0:
+                return
+            self._upgraded = True
+            del self._buffer[: end + 4]
+            self._say(HELLO)
+            self._say(SUBSCRIBE)
+        at = 0
+        while (taken := self._frame(at, now)) > at:
+            at = taken
+        del self._buffer[:at]
+
+    def _frame(self, at: int, now: float) -> int:
+        """Take the frame at `at`; where the next begins, or `at` where it is not whole."""
+        data = self._buffer
+        if len(data) < at + 2:
+            return at
+        start, length = at + 2, data[at + 1] & 0x7F
+        if length >= 126:
+            wide = 2 if length == 126 else 8
+            if len(data) < start + wide:
+                return at
+            length = int.from_bytes(data[start : start + wide], "big")
+            start += wide
+        if len(data) < start + length:
+            return at
+        self._take(data[at] & 0x0F, start, start + length, now)
+        return start + length
+
+    def _take(self, opcode: int, start: int, end: int, now: float) -> None:
+        data = self._buffer
+        if opcode == Opcode.PING:
+            self._send(Frame(Opcode.PONG, bytes(data[start:end])))
+        elif data.startswith(ALERT, start):
+            found = data.index(AT, start) + len(AT)
+            self._tally.latencies.append(now - float(data[found : data.index(b",", found)]))
+            self._tally.received[self._number] += 1
+        elif data.startswith(b'{"type":"subscribed"', start):
+            self._tally.subscribed += 1
+            if self._stalled and self._transport:
+                self._transport.pause_reading()
+
+    def _say(self, message: dict[str, object]) -> None:
+        self._send(Frame(Opcode.TEXT, json.dumps(message).encode()))
+
+    def _send(self, frame: Frame) -> None:
+        assert self._transport is not None
+        self._transport.write(frame.serialize(mask=True))
+
+
+async def main(port: int, count: int, stalled: int, events: int) -> None:
+    """Run them all, and print the result."""
+    tally, loop = Tally(), asyncio.get_running_loop()
+    for first in range(0, count, CONNECT_AT_ONCE):
+        numbers = range(first, min(count, first + CONNECT_AT_ONCE))
+        await asyncio.gather(
+            *(
+                loop.create_connection(lambda n=n: Subscriber(tally, port, n < stalled), "127.0.0.1", port)
+                for n in numbers
+            )
+        )
+        while tally.subscribed < numbers.stop:
+            await asyncio.sleep(0.01)
+    print("ready", flush=True)  # noqa: T201 - the parent waits for this line
+    told = loop.run_in_executor(None, sys.stdin.read)
+    while not told.done() and min(tally.received[stalled:], default=0) < events:
+        await asyncio.sleep(0.05)
+    await asyncio.sleep(0.2)  # what came twice would come now
+    mine = tally.received[stalled:]
+    p50, p99 = np.percentile(np.frombuffer(tally.latencies), [50, 99]) if tally.latencies else (float("nan"),) * 2
+    print(  # noqa: T201
+        json.dumps(
+            {
+                "missing": sum(max(0, events - got) for got in mine), "doubled": sum(max(0, got - events) for got in mine),
+                "closed": tally.closed, "received": sum(mine), "p50_ms": p50 * 1000, "p99_ms": p99 * 1000,
+            }
+        ),
+        flush=True,
+    )  # fmt: skip
+    os._exit(0)  # the thread that reads standard input can't be ended
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*map(int, sys.argv[1:])))
