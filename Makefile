@@ -3,13 +3,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo test check setup servers clean
+.PHONY: demo test check setup servers bench-dashboard clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    set everything up and watch two virtual cameras, one of them manipulated"
 	@echo "make test    set everything up and run the tests"
 	@echo "make check   lint, types, import rule, docs against configuration"
+	@echo "make bench-dashboard   1,000 subscribers for five minutes"
 	@echo "make clean   remove .venv and caches"
 
 setup: $(STAMP)
@@ -30,6 +31,9 @@ servers: setup
 
 test: setup servers
 	$(BIN)/python -m pytest
+
+bench-dashboard: setup
+	$(BIN)/unmask bench dashboard --seconds 300
 
 check: setup
 	$(BIN)/ruff check .

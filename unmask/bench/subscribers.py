@@ -12,7 +12,9 @@ import os
 import sys
 import time
 from array import array
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from websockets.frames import Frame, Opcode
@@ -104,7 +106,7 @@ class Subscriber(asyncio.Protocol):
             if self._stalled and self._transport:
                 self._transport.pause_reading()
 
-    def _say(self, message: dict[str, object]) -> None:
+    def _say(self, message: Mapping[str, object]) -> None:
         self._send(Frame(Opcode.TEXT, json.dumps(message).encode()))
 
     def _send(self, frame: Frame) -> None:
@@ -118,10 +120,7 @@ async def main(port: int, count: int, stalled: int, events: int) -> None:
     for first in range(0, count, CONNECT_AT_ONCE):
         numbers = range(first, min(count, first + CONNECT_AT_ONCE))
         await asyncio.gather(
-            *(
-                loop.create_connection(lambda n=n: Subscriber(tally, port, n < stalled), "127.0.0.1", port)
-                for n in numbers
-            )
+            *(loop.create_connection(partial(Subscriber, tally, port, n < stalled), "127.0.0.1", port) for n in numbers)
         )
         while tally.subscribed < numbers.stop:
             await asyncio.sleep(0.01)
@@ -135,7 +134,8 @@ async def main(port: int, count: int, stalled: int, events: int) -> None:
     print(  # noqa: T201
         json.dumps(
             {
-                "missing": sum(max(0, events - got) for got in mine), "doubled": sum(max(0, got - events) for got in mine),
+                "missing": sum(max(0, events - got) for got in mine),
+                "doubled": sum(max(0, got - events) for got in mine),
                 "closed": tally.closed, "received": sum(mine), "p50_ms": p50 * 1000, "p99_ms": p99 * 1000,
             }
         ),
