@@ -264,6 +264,18 @@ def enrol(
     raise typer.Exit(enrolling.run(settings, camera, minutes, force))
 
 
+@app.command("export-feedback")
+def export_feedback(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The same one again adds what is new.")],
+    config: Config = None,
+) -> None:
+    """Write the crops of reviewed alerts and a manifest of them for 'unmask train --data DIR'."""
+    settings = _settings(config)
+    from unmask import feedback
+
+    raise typer.Exit(feedback.run(folder, settings))
+
+
 @app.command()
 def train(
     data: Annotated[

@@ -17,13 +17,12 @@ import redis
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from unmask import embedded
+from unmask import running
 from wire import bus
 from wire.errors import CheckpointError, DecodeError, RedisUnreachable, UnmaskError, UsageError
 from wire.heartbeat import alive
 from wire.keys import FIELD, Keys
 from wire.messages import CameraState, Reference, Score
-from wire.redact import redact
 from wire.settings import Settings
 from worker import checkpoint
 from worker.calibration import probability
@@ -39,17 +38,8 @@ class Station:
     """One camera of a running system, by its name in Redis. Raises UsageError, RedisUnreachable."""
 
     def __init__(self, settings: Settings, camera: str) -> None:
-        url = settings.redis.url or embedded.address(settings.state)
-        remedy = "start it with 'unmask run', or set REDIS_URL where the services have their own Redis"
-        if url is None:
-            raise UsageError(f"no unmask is running on {settings.state}", remedy)
-        try:
-            self.client = bus.connect(url)
-        except RedisUnreachable:
-            if settings.redis.url:
-                raise
-            raise UsageError(f"no unmask is running on {settings.state}", remedy) from None
-        self.url, self.keys, self.camera = redact(url), Keys(settings.redis.prefix), camera
+        self.client, self.url = running.connect(settings)
+        self.keys, self.camera = Keys(settings.redis.prefix), camera
         self._stale_after_s = settings.dashboard.stale_after_s
 
     def state(self) -> CameraState | None:

@@ -15,7 +15,7 @@ from tests.support.servers import free_port, unmask
 
 COMMANDS = [
     "run", "demo", "streamer", "worker", "dashboard", "watch", "scan", "train", "evaluate", "enrol", "convert", "check",
-    "data",
+    "data", "export-feedback",
 ]  # fmt: skip
 
 
