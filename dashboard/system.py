@@ -18,6 +18,7 @@ WINDOW_S = 60.0
 MAX_SAMPLES = 8192  # 136 scores a second; beyond that the span shrinks, the quantiles stay right for what is left
 STAGES = ("ingest", "queue", "score", "deliver", "total")
 OUTCOMES = ("made", "scored", "stale", "dead", "duplicate", "trimmed")
+LOOK_S = 0.5  # looks closer than this are one
 LEAST_S = 10.0  # of counting before anything is said about capacity
 SILENT_S = 10.0  # a look at Redis older than this says nothing about the present
 
@@ -102,6 +103,8 @@ class Minute:
             before_at, before = self._looks[-1]
             if at < before_at or any(totals.get(name, 0) < count for name, count in before.items()):
                 self._looks.clear()
+        if len(self._looks) > 1 and at - self._looks[-2][0] < LOOK_S:  # however often it is looked
+            self._looks.pop()
         self._looks.append((at, totals))
         while len(self._looks) > 2 and self._looks[1][0] <= at - self._span:
             self._looks.popleft()

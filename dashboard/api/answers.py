@@ -10,7 +10,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-FOREVER = "private, max-age=31536000, immutable"  # of what never changes under its address
+FOREVER = "private, max-age=86400, immutable"  # of what never changes; a day, since what is deleted here is to go there
 ANEW = "no-cache"  # may be kept, but is to be asked for again with its tag
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 

@@ -1,7 +1,9 @@
 // The alerts: open ones on top, then by time; each with its evidence.
 
 import { alertPath, json, picture } from "./api.js";
-import { END_REASONS, VERDICTS, clock, el, icon, say, span, stamp } from "./words.js";
+import { remember, reviewOf } from "./page.js";
+import { alertHash } from "./router.js";
+import { END_REASONS, KINDS, REVIEWS, VERDICTS, clock, el, icon, say, span, stamp } from "./words.js";
 
 const MAX_ENDED = 100;
 const FEW_CROPS = 6;
@@ -16,7 +18,9 @@ class AlertItem extends HTMLElement {
     this.page = page;
     this.tag = el("p", { class: "tag" });
     this.title = "";
-    this.camera = el("h3", {}, alert.camera);
+    this.camera = el("h3", {}, el("a", { href: alertHash(alert.id) }, alert.camera));
+    this.kind = el("p", { class: "kind" });
+    this.review = el("p", { class: "reviewed", hidden: true });
     this.when = el("p", { class: "when" });
     this.scores = el("p", { class: "scores" });
     this.meter = el("div", { class: "meter", "aria-hidden": "true" }, el("i"), el("b"));
@@ -25,7 +29,8 @@ class AlertItem extends HTMLElement {
     this.foot = el("p", { class: "foot" });
     this.setAttribute("role", "listitem");
     this.append(
-      el("header", {}, this.tag, this.camera), this.when, this.scores, this.meter, this.crops, this.more, this.foot,
+      el("header", {}, this.tag, this.camera, this.review), this.kind, this.when, this.scores, this.meter, this.crops,
+      this.more, this.foot,
     );
     this.observer = new IntersectionObserver(([entry]) => entry.isIntersecting && this.#evidence());
     this.observer.observe(this);
@@ -46,13 +51,22 @@ class AlertItem extends HTMLElement {
     const word = alert.ended !== null ? "Ended" : alert.severity === "critical" ? "Critical" : "Warning";
     const path = VERDICTS[alert.ended !== null ? "clean" : alert.severity === "critical" ? "fake" : "suspect"].icon;
     this.tag.replaceChildren(icon(alert.ended !== null ? "M4 12h16" : path), word);
+    say(this.kind, KINDS[alert.kind] + (alert.detail ? `: ${alert.detail}` : ""));
+    const review = reviewOf(alert);
+    this.review.hidden = !review;
+    say(this.review, review ? REVIEWS[review.verdict] : "");
+    if (alert.score !== null) this.#figures(alert);
+    for (const part of [this.scores, this.meter, this.crops, this.foot]) part.hidden = alert.score === null;
+    this.tick();
+  }
+
+  #figures(alert) {
     say(this.scores, `Score ${alert.score.toFixed(2)} · peak ${alert.peak.toFixed(2)} · mean ${alert.mean.toFixed(2)}`);
     const [bar, mark] = this.meter.children;
     bar.style.width = `${alert.peak * 100}%`;
     mark.style.left = `${alert.threshold * 100}%`;
     const model = alert.model.includes("baseline") ? `baseline model ${alert.model}` : alert.model;
     say(this.foot, `${alert.kind}, ${alert.windows} windows, threshold ${alert.threshold.toFixed(2)}, ${model}`);
-    this.tick();
   }
 
   tick() {
@@ -68,7 +82,7 @@ class AlertItem extends HTMLElement {
   }
 
   async #evidence() {
-    if (this.#asked) return;
+    if (this.#asked || this.alert.score === null) return;
     this.#asked = true;
     for (const wait of EVIDENCE_TRIES_MS) {
       await new Promise((go) => setTimeout(go, wait));
@@ -124,7 +138,8 @@ class AlertFeed extends HTMLElement {
   }
 
   take(alerts) {
-    for (const alert of alerts) {
+    for (const heard of alerts) {
+      const alert = remember(heard);
       const known = this.#items.get(alert.id);
       if (known) known.update(alert);
       else {

@@ -2,24 +2,18 @@
 
 import "./alert-feed.js";
 import "./camera-card.js";
-import { alertPath, json, token } from "./api.js";
+import { alertPath, json, send, token } from "./api.js";
+import * as keys from "./keys.js";
+import { page, remember } from "./page.js";
+import * as router from "./router.js";
+import * as settings from "./settings.js";
 import { Link } from "./socket.js";
 import { VERDICTS, clock, el, icon, say } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 const cards = new Map();
 const link = new Link();
-let offset = 0; // server time minus this machine's: a wrong clock here makes nothing look fresh
 let lastNews = null;
-let bus = "ok";
-let services = null;
-let model = "";
-
-const page = {
-  link: "connecting",
-  staleAfter: 5,
-  now: () => Date.now() / 1000 + offset,
-};
 
 function card(name) {
   let found = cards.get(name);
@@ -39,6 +33,7 @@ function card(name) {
 function drop(name) {
   cards.get(name)?.remove();
   cards.delete(name);
+  page.cameras.delete(name);
 }
 
 function welcome(message) {
@@ -48,7 +43,7 @@ function welcome(message) {
   for (const name of cards.keys()) if (!named.has(name)) drop(name);
   const again = lastNews !== null;
   for (const view of message.snapshot.cameras) {
-    card(view.name).update(view);
+    takeCamera(view);
     if (again) card(view.name).refill();
   }
   const closed = $("alerts").reconcile(message.snapshot.alerts);
@@ -58,10 +53,16 @@ function welcome(message) {
 }
 
 function hear(message) {
-  offset = message.at - Date.now() / 1000;
-  bus = message.bus;
-  services = message.services;
+  page.offset = message.at - Date.now() / 1000;
+  page.bus = message.bus;
+  page.services = message.services;
   noteModel();
+}
+
+function takeCamera(view) {
+  page.cameras.set(view.name, view);
+  card(view.name).update(view);
+  page.tell("camera", view);
 }
 
 function takeAlerts(alerts) {
@@ -75,25 +76,29 @@ function receive(message) {
   lastNews = page.now();
   if (message.type === "camera") {
     if (message.removed) drop(message.camera.name);
-    else card(message.camera.name).update(message.camera);
+    else takeCamera(message.camera);
     noteModel(message.camera.model);
   } else if (message.type === "score") {
     cards.get(message.score.camera)?.addScore(message.score);
     noteModel(message.score.model);
   } else if (message.type === "alert") {
-    takeAlerts([message.alert]);
-    if (message.event === "new") announce(message.alert);
+    const alert = remember(message.alert);
+    takeAlerts([alert]);
+    if (message.event === "new") announce(alert);
+    page.tell("alert", { ...message, alert });
   } else if (message.type === "heartbeat") hear(message);
   else if (message.type === "gap") link.restart();
   if (message.type !== "score") render();
 }
 
 function announce(alert) {
-  say($("announcer"), `${alert.severity} alert on camera ${alert.camera}, peak score ${alert.peak.toFixed(2)}`);
+  const words = alert.peak === null ? alert.detail : `peak score ${alert.peak.toFixed(2)}`;
+  say($("announcer"), `${alert.severity} alert on camera ${alert.camera}, ${words}`);
 }
 
 function noteModel(name) {
-  if (name) model = name;
+  if (name) page.model = name;
+  const { model, services } = page;
   const baseline = model.includes("baseline");
   const words = services?.caveat || (baseline ? "a baseline" : "");
   say($("model"), model && words ? `${model} · ${words}` : "");
@@ -102,6 +107,7 @@ function noteModel(name) {
 
 function render() {
   document.body.dataset.link = page.link;
+  const { bus } = page;
   const words = { connecting: "Connecting", live: bus === "ok" ? "Live" : "Redis lost", lost: "Not connected" };
   say($("link"), words[page.link]);
   say($("clock"), clock(page.now()));
@@ -115,6 +121,7 @@ function render() {
 }
 
 function renderBanners() {
+  const { bus, services } = page;
   const lines = [];
   if (page.link === "lost") {
     const since = lastNews === null ? "Nothing is known yet." : `Showing the state of ${clock(lastNews)}, greyed.`;
@@ -188,10 +195,20 @@ link.addEventListener("link", (event) => {
   page.link = event.detail;
   if (page.link === "live") lastNews = page.now();
   for (const one of cards.values()) one.render();
+  page.tell("link", page.link);
   render();
 });
 document.addEventListener("verdict", renderSummary);
 $("alerts").begin(page);
-setInterval(render, 1000);
+$("cameras-title").after(settings.snoozer("all cameras", async (minutes) => {
+  say($("announcer"), (await send("snooze", minutes === null ? undefined : { minutes })) || "Done");
+}));
+setInterval(() => {
+  render();
+  page.tell("tick");
+}, 1000);
+settings.start();
+keys.start();
+router.start();
 link.start();
 render();

@@ -1,6 +1,7 @@
 // One camera: verdict, picture, numbers, score line. Everything old is shown as old, nothing old as clean.
 
-import { cameraPath, json, picture } from "./api.js";
+import { cameraPath, json, picture, send } from "./api.js";
+import { snoozer } from "./settings.js";
 import { Timeline } from "./timeline.js";
 import { VERDICTS, clock, el, icon, latency, say, span, stateWord, whyWords } from "./words.js";
 
@@ -42,6 +43,9 @@ export class CameraCard extends HTMLElement {
     this.image = el("img", { alt: "", hidden: true });
     this.age = el("p", { class: "age", hidden: true });
     this.nothing = el("p", { class: "nothing" }, "No picture");
+    this.mark = el("p", { class: "mark", "aria-hidden": "true", hidden: true });
+    this.snooze = snoozer(this.name, (minutes) => this.#snooze(minutes));
+    this.trouble = el("p", { class: "trouble", role: "alert", hidden: true });
     this.why = el("p", { class: "why" });
     this.error = el("p", { class: "error", hidden: true });
     this.numbers = el("dl", { class: "numbers" });
@@ -49,10 +53,11 @@ export class CameraCard extends HTMLElement {
     const title = el("h3", { title: this.name }, this.name);
     this.append(
       el("header", {}, title, this.badge),
-      el("div", { class: "picture" }, this.image, this.nothing, this.age),
+      el("div", { class: "picture" }, this.image, this.mark, this.nothing, this.age),
       el("div", { class: "words" }, this.why, this.error),
       this.line,
       this.numbers,
+      el("div", { class: "snoozing" }, this.snooze, this.trouble),
     );
   }
 
@@ -104,6 +109,8 @@ export class CameraCard extends HTMLElement {
     this.error.hidden = !shown.error;
     this.#renderNumbers(shown);
     this.#renderAge(shown);
+    this.#renderMark(shown);
+    this.#renderSnooze(shown);
     this.setAttribute("aria-label", `${this.name}: ${this.badge.textContent}. ${this.why.textContent}`);
   }
 
@@ -130,6 +137,33 @@ export class CameraCard extends HTMLElement {
     this.toggleAttribute("data-old", old);
     this.age.hidden = !old || at === null || this.image.hidden;
     if (!this.age.hidden) say(this.age, `Picture of ${clock(at)}, ${span(now - at)} old`);
+  }
+
+  /** Score and verdict at the face; the picture is letterboxed into its frame. */
+  #renderMark({ box, frame_size: [width, height], p_fake: p, verdict }) {
+    const known = box && width && p !== null && p !== undefined && !this.image.hidden && !this.hasAttribute("data-old");
+    this.mark.hidden = !known;
+    if (!known) return;
+    const { clientWidth: w, clientHeight: h } = this.image;
+    const scale = Math.min(w / width, h / height);
+    const [left, top] = [(w - width * scale) / 2 + box[0] * scale, (h - height * scale) / 2 + box[1] * scale];
+    this.mark.style.left = `${Math.max(0, left)}px`;
+    this.mark.style.top = `${Math.max(18, top)}px`;
+    say(this.mark, `${p.toFixed(2)} ${VERDICTS[verdict]?.word.toLowerCase() ?? ""}`);
+  }
+
+  #renderSnooze({ snoozed_until: until }) {
+    const left = until ? until - this.page.now() : 0;
+    this.toggleAttribute("data-snoozed", left > 0);
+    const options = this.snooze.options;
+    say(options[0], left > 0 ? `Snoozed, ${span(left)} left` : "Alerts on");
+    options[options.length - 1].hidden = left <= 0;
+  }
+
+  async #snooze(minutes) {
+    const trouble = await send(cameraPath(this.name, "snooze"), minutes === null ? undefined : { minutes });
+    say(this.trouble, trouble && `Not snoozed: ${trouble}`);
+    this.trouble.hidden = !trouble;
   }
 
   async #refresh() {

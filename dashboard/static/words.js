@@ -39,10 +39,21 @@ const STATES = {
   unknown: ["not reported", "No streamer has reported this camera yet"],
 };
 
+export const KINDS = {
+  sustained: "Possible deepfake",
+  spike: "Possible deepfake, for a moment",
+  offline: "Camera offline",
+  frozen: "Picture frozen",
+  "no-face": "Nobody in view",
+};
+
+export const REVIEWS = { confirmed: "Confirmed", "false-alarm": "False alarm" };
+
 export const END_REASONS = {
   cleared: "scores fell below the threshold",
   "track-ended": "the face left",
   "camera-lost": "the camera was lost",
+  "camera-removed": "the camera was removed",
 };
 
 export const stateWord = (state) => (STATES[state] || [state])[0];
@@ -72,6 +83,10 @@ export function span(seconds) {
 }
 
 export const latency = (seconds) => (seconds < 1 ? `${Math.round(seconds * 1000)} ms` : `${seconds.toFixed(1)} s`);
+
+export function bytes(count) {
+  return count < 1e6 ? `${Math.round(count / 1e3)} kB` : `${(count / 1e6).toFixed(count < 1e7 ? 1 : 0)} MB`;
+}
 
 /** An element with properties and children; text goes in as text, never as markup. */
 export function el(tag, properties = {}, ...children) {

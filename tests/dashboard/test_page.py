@@ -265,6 +265,9 @@ def test_the_keyboard_reaches_a_camera_in_need(page: Page, dashboard: Start, fee
     expect(chip).to_be_visible()
     page.keyboard.press("Tab")
     expect(page.locator(".skip")).to_be_focused()
+    for view in ("Live", "History", "System", "Wall"):
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("link", name=view, exact=True)).to_be_focused()
     page.keyboard.press("Tab")
     expect(chip).to_be_focused()
     page.keyboard.press("Enter")

@@ -72,6 +72,11 @@ def test_a_minute_is_a_minute() -> None:
     counted(minute, 200, scored=3)
     assert minute.growth() == {"scored": 180}
     assert minute.counted_s == 60
+    often = Minute()
+    for number in range(20_000):  # somebody polls /readyz
+        often.add(NOW + number / 100, {"scored": number})
+    assert 5950 <= often.growth()["scored"] <= 6100
+    assert 59.5 <= often.counted_s <= 61
     minute.add(NOW + 201, {"scored": 2})  # Redis lost its data
     assert minute.growth() == {"scored": 0}
     minute.add(NOW + 211, {"scored": 5, "stale": 1})

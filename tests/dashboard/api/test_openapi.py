@@ -15,9 +15,11 @@ from jsonschema import Draft202012Validator, ValidationError
 from openapi_spec_validator import validate
 from starlette.routing import Route
 
+from dashboard.api.alerts import alerts
 from dashboard.api.openapi import document
 from dashboard.api.routes import OPERATIONS
 from dashboard.config import DashboardConfig
+from dashboard.history import MAX_ALERTS
 from dashboard.http import Api
 from tests.dashboard.conftest import Running
 from tests.dashboard.feed import Feed
@@ -59,6 +61,14 @@ def test_every_route_is_in_it() -> None:
     described = {(path, method) for path, methods in DOCUMENT["paths"].items() for method in methods}
     assert served - described == {("/", "get")}  # the page
     assert described <= served
+
+
+def test_every_operation_is_on_the_page_for_people() -> None:
+    rows = [line for line in (ROOT / "docs" / "rest.md").read_text().splitlines() if line.startswith("|")]
+    for text in (alerts.__doc__ or "", (ROOT / "docs" / "rest.md").read_text()):
+        assert f"{MAX_ALERTS:,}" in text
+    for operation in OPERATIONS:
+        assert any(f"`{operation.path}`" in row and operation.method in row for row in rows), operation.path
 
 
 def check(answer: httpx.Response, path: str, method: str = "get") -> None:

@@ -1,0 +1,28 @@
+// What all views share: the link's state, the newest of every camera and alert, and the news as events.
+
+export const page = {
+  link: "connecting",
+  staleAfter: 5,
+  offset: 0, // server time minus this machine's: a wrong clock here makes nothing look fresh
+  bus: "ok",
+  services: null,
+  model: "",
+  query: "", // of the view's hash
+  cameras: new Map(), // name -> CameraView
+  alerts: new Map(), // id -> Alert, its review kept though later events carry none
+  events: new EventTarget(), // "alert" (message), "camera" (view), "link", "tick"
+  now: () => Date.now() / 1000 + page.offset,
+  tell: (name, detail) => page.events.dispatchEvent(new CustomEvent(name, { detail })),
+  go: (hash) => (location.hash = hash),
+};
+
+/** Take an alert's newest form: an end is final, and a review stays until another comes. */
+export function remember(alert) {
+  const known = page.alerts.get(alert.id);
+  if (known && !alert.review && known.review) alert = { ...alert, review: known.review };
+  if (known?.ended && !alert.ended) alert = { ...known, review: alert.review };
+  page.alerts.set(alert.id, alert);
+  return alert;
+}
+
+export const reviewOf = (alert) => (alert.review && alert.review.verdict !== "none" ? alert.review : null);

@@ -1,0 +1,62 @@
+// Hash routes. The drawer opens over any view and gives the focus back to whatever opened it.
+
+import { page } from "./page.js";
+
+const VIEWS = { "": "live", history: "history", system: "system", wall: "wall" };
+const $ = (id) => document.getElementById(id);
+let hide = () => {};
+let shown = null;
+let turn = 0;
+let opener = null;
+
+/** The hash of an alert over the view at hand. */
+export const alertHash = (id) => `#/alert/${encodeURIComponent(id)}`;
+
+export function start() {
+  addEventListener("hashchange", route);
+  document.addEventListener("click", (event) => {
+    if (event.target.closest?.('a[href^="#/alert/"]')) opener = event.target.closest("a");
+  });
+  return route();
+}
+
+async function route() {
+  const [path, query = ""] = location.hash.replace(/^#\/?/, "").split("?");
+  const [first, ...rest] = path.split("/");
+  if (first === "alert") {
+    if (shown === null) await show("live", "");
+    const { open } = await import("./drawer.js");
+    open($("drawer"), decodeURIComponent(rest.join("/")), closed);
+    return;
+  }
+  if ($("drawer").open) $("drawer").close();
+  await show(VIEWS[first] || "live", query);
+}
+
+/** Back to the view under the drawer. */
+function closed() {
+  const back = shown === "live" ? "#/" : `#/${shown}${page.query ? `?${page.query}` : ""}`;
+  if (location.hash.startsWith("#/alert/")) history.pushState(null, "", back);
+  if (opener?.isConnected) opener.focus();
+  opener = null;
+}
+
+async function show(name, query) {
+  const mine = ++turn;
+  if (name === shown && query === page.query) return;
+  hide();
+  hide = () => {};
+  [shown, page.query] = [name, query];
+  document.body.dataset.view = name;
+  for (const link of document.querySelectorAll("nav a")) {
+    link.toggleAttribute("data-current", link.dataset.view === name);
+    if (link.dataset.view === name) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  $("live").hidden = name === "history" || name === "system";
+  $("view").hidden = !$("live").hidden;
+  $("view").replaceChildren();
+  if (name === "live") return;
+  const view = await import(`./${name}.js`);
+  if (mine === turn) hide = view.show($("view"), new URLSearchParams(query)) || hide;
+}

@@ -1,0 +1,106 @@
+// What this browser remembers: theme, sound, notifications. All off, or as the system has it, until asked for.
+
+import { page, reviewOf } from "./page.js";
+import { alertHash } from "./router.js";
+import { KINDS, el } from "./words.js";
+
+const $ = (id) => document.getElementById(id);
+const REPEAT_MS = 4000;
+const BEEP = { critical: [880, 660, 880], warning: [560] };
+let audio = null;
+let repeating = 0;
+
+const recall = (name, otherwise) => localStorage.getItem(`unmask-${name}`) ?? otherwise;
+const keep = (name, value) => localStorage.setItem(`unmask-${name}`, value);
+
+export function start() {
+  theme(recall("theme", "system"));
+  $("theme").value = recall("theme", "system");
+  $("theme").onchange = () => theme($("theme").value, true);
+  $("sound").value = recall("sound", "off");
+  $("sound").onchange = () => {
+    keep("sound", $("sound").value);
+    if ($("sound").value === "off") seen();
+    else beep("warning"); // heard now, and allowed from now on: browsers want a gesture first
+  };
+  $("notify").hidden = !("Notification" in window);
+  $("notify").onclick = toggleNotifications;
+  renderNotify();
+  for (const sign of ["pointerdown", "keydown"]) addEventListener(sign, seen);
+  page.events.addEventListener("alert", ({ detail }) => detail.event === "new" && raise(detail.alert));
+}
+
+/** Change the sound's setting by key. */
+export function nextSound() {
+  $("sound").selectedIndex = ($("sound").selectedIndex + 1) % $("sound").options.length;
+  $("sound").dispatchEvent(new Event("change"));
+}
+
+function theme(value, store) {
+  document.documentElement.dataset.theme = value;
+  if (store) keep("theme", value);
+}
+
+function raise(alert) {
+  if (reviewOf(alert)) return;
+  const sound = $("sound").value;
+  if (sound !== "off") beep(alert.severity);
+  if (sound === "until-seen") {
+    clearInterval(repeating);
+    repeating = setInterval(() => beep(alert.severity), REPEAT_MS);
+  }
+  if (recall("notify", "off") === "on" && Notification.permission === "granted") {
+    const score = alert.peak === null ? alert.detail : `peak score ${alert.peak.toFixed(2)}`;
+    const note = new Notification(`${KINDS[alert.kind]} on ${alert.camera}`, { body: `${alert.severity}: ${score}`, tag: alert.id });
+    note.onclick = () => {
+      window.focus();
+      page.go(alertHash(alert.id));
+    };
+  }
+}
+
+/** Somebody is at the page: the sound need not call any more. */
+function seen() {
+  clearInterval(repeating);
+  repeating = 0;
+}
+
+async function toggleNotifications() {
+  if (recall("notify", "off") === "on") keep("notify", "off");
+  else if ((await Notification.requestPermission()) === "granted") keep("notify", "on");
+  renderNotify();
+}
+
+function renderNotify() {
+  const allowed = "Notification" in window && Notification.permission;
+  const on = recall("notify", "off") === "on" && allowed === "granted";
+  $("notify").setAttribute("aria-pressed", String(on));
+  $("notify").replaceChildren(on ? "Notifying" : "Notify me");
+  $("notify").title = allowed === "denied" ? "This browser blocks notifications of this page" : "Browser notifications of new alerts";
+}
+
+function beep(severity) {
+  audio ??= new AudioContext();
+  audio.resume();
+  (BEEP[severity] || BEEP.warning).forEach((pitch, n) => {
+    const [tone, volume, at] = [audio.createOscillator(), audio.createGain(), audio.currentTime + n * 0.18];
+    tone.frequency.value = pitch;
+    volume.gain.setValueAtTime(0.0001, at);
+    volume.gain.exponentialRampToValueAtTime(0.25, at + 0.02);
+    volume.gain.exponentialRampToValueAtTime(0.0001, at + 0.16);
+    tone.connect(volume).connect(audio.destination);
+    tone.start(at);
+    tone.stop(at + 0.17);
+  });
+}
+
+/** A select that snoozes one camera, or all of them. */
+export function snoozer(name, snooze) {
+  const choices = [["", "Alerts on"], ["15", "Snooze 15 min"], ["60", "Snooze 1 h"], ["480", "Snooze 8 h"], ["end", "End the snooze"]];
+  const box = el("select", { class: "snooze", "aria-label": `Alerts of ${name}` }, ...choices.map(([value, word]) => el("option", { value }, word)));
+  box.onchange = () => {
+    if (box.value) snooze(box.value === "end" ? null : Number(box.value));
+    box.selectedIndex = 0; // the first says how it stands
+  };
+  return box;
+}

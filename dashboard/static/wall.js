@@ -1,0 +1,55 @@
+// The wall: the live view as a picture to be read from four metres. Trouble first, no scrolling, calm when calm.
+
+import { page } from "./page.js";
+import { styled } from "./styles.js";
+import { VERDICTS, el } from "./words.js";
+
+const SHAPE = 16 / 10; // of a card with its heading
+
+export function show() {
+  styled("wall.css");
+  const grid = document.getElementById("cameras");
+  const calm = el("p", { class: "wall-calm", id: "wall-calm" });
+  document.getElementById("alerts").before(calm);
+  const leave = el("button", { type: "button", class: "wall-leave", onclick: () => page.go("#/") }, "Leave the wall");
+  const full = el("button", { type: "button", class: "wall-leave", onclick: () => document.documentElement.requestFullscreen() }, "Full screen");
+  const bar = el("div", { class: "wall-bar" }, full, leave);
+  document.body.append(bar);
+  const arrange = () => fit(grid, calm);
+  arrange();
+  page.events.addEventListener("tick", arrange);
+  page.events.addEventListener("camera", arrange);
+  page.events.addEventListener("alert", arrange);
+  addEventListener("resize", arrange);
+  return () => {
+    page.events.removeEventListener("tick", arrange);
+    page.events.removeEventListener("camera", arrange);
+    page.events.removeEventListener("alert", arrange);
+    removeEventListener("resize", arrange);
+    calm.remove();
+    bar.remove();
+    grid.style.gridTemplateColumns = "";
+    for (const card of grid.children) card.style.order = "";
+    if (document.fullscreenElement) document.exitFullscreen();
+  };
+}
+
+/** As many columns as make the pictures largest; the worst come first. */
+function fit(grid, calm) {
+  const cards = [...grid.children];
+  for (const card of cards) card.style.order = String(-(VERDICTS[card.dataset.verdict]?.rank ?? 0));
+  const { clientWidth: width } = grid;
+  const height = innerHeight - grid.getBoundingClientRect().top - 16;
+  let best = [0, 1];
+  for (let columns = 1; columns <= Math.max(1, cards.length); columns++) {
+    const rows = Math.ceil(cards.length / columns);
+    const side = Math.min(width / columns, (height / rows) * SHAPE);
+    if (side > best[0]) best = [side, columns];
+  }
+  grid.style.gridTemplateColumns = `repeat(${best[1]}, minmax(0, ${Math.floor(best[0])}px))`;
+  const open = [...page.alerts.values()].filter((alert) => alert.ended === null).length;
+  const bad = cards.filter((card) => (VERDICTS[card.dataset.verdict]?.rank ?? 9) >= VERDICTS.offline.rank).length;
+  calm.dataset.calm = String(!open && !bad && page.link === "live");
+  const words = page.link !== "live" ? "Not connected" : open ? `${open} open ${open === 1 ? "alert" : "alerts"}` : bad ? "No open alerts" : "All calm";
+  calm.replaceChildren(words, el("small", {}, `${cards.length} ${cards.length === 1 ? "camera" : "cameras"} watched${bad ? `, ${bad} need attention` : ""}`));
+}
