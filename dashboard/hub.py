@@ -310,7 +310,7 @@ class Hub:
                 states.append(service)
             if service and service.state == "ready":
                 ready[service.role] += 1
-                caveat = caveat or service.detail.partition("; ")[2]
+                caveat = caveat or service.caveat
         self.system.services = tuple(sorted(states, key=lambda state: (state.role, state.id)))
         return Services(**ready, caveat=caveat)
 

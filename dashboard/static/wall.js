@@ -4,7 +4,7 @@ import { page } from "./page.js";
 import { styled } from "./styles.js";
 import { VERDICTS, el } from "./words.js";
 
-const SHAPE = 16 / 10; // of a card with its heading
+const GAP_PX = 12;
 
 export function show() {
   styled("wall.css");
@@ -39,17 +39,18 @@ function fit(grid, calm) {
   const cards = [...grid.children];
   for (const card of cards) card.style.order = String(-(VERDICTS[card.dataset.verdict]?.rank ?? 0));
   const { clientWidth: width } = grid;
-  const height = innerHeight - grid.getBoundingClientRect().top - 16;
+  const height = innerHeight - grid.getBoundingClientRect().top - GAP_PX;
+  const words = Math.max(0, ...cards.map((card) => card.offsetHeight - card.querySelector(".picture").offsetHeight));
   let best = [0, 1];
   for (let columns = 1; columns <= Math.max(1, cards.length); columns++) {
-    const rows = Math.ceil(cards.length / columns);
-    const side = Math.min(width / columns, (height / rows) * SHAPE);
+    const room = height / Math.ceil(cards.length / columns) - GAP_PX - words; // for a picture of 16:9
+    const side = Math.min(width / columns - GAP_PX, (room * 16) / 9);
     if (side > best[0]) best = [side, columns];
   }
   grid.style.gridTemplateColumns = `repeat(${best[1]}, minmax(0, ${Math.floor(best[0])}px))`;
   const open = [...page.alerts.values()].filter((alert) => alert.ended === null).length;
   const bad = cards.filter((card) => (VERDICTS[card.dataset.verdict]?.rank ?? 9) >= VERDICTS.offline.rank).length;
   calm.dataset.calm = String(!open && !bad && page.link === "live");
-  const words = page.link !== "live" ? "Not connected" : open ? `${open} open ${open === 1 ? "alert" : "alerts"}` : bad ? "No open alerts" : "All calm";
-  calm.replaceChildren(words, el("small", {}, `${cards.length} ${cards.length === 1 ? "camera" : "cameras"} watched${bad ? `, ${bad} need attention` : ""}`));
+  const headline = page.link !== "live" ? "Not connected" : open ? `${open} open ${open === 1 ? "alert" : "alerts"}` : bad ? "No open alerts" : "All calm";
+  calm.replaceChildren(headline, el("small", {}, `${cards.length} ${cards.length === 1 ? "camera" : "cameras"} watched${bad ? `, ${bad} need attention` : ""}`));
 }
