@@ -45,7 +45,9 @@ def _checkpoint(settings: Settings) -> tuple[str, bool, str]:
     from worker.scorer import Scorer
 
     try:
-        return "checkpoint", True, Scorer(settings).detail
+        scorer = Scorer(settings)
+        note = f"; {scorer.caveat}" if scorer.caveat else ""
+        return "checkpoint", True, f"{scorer.model} on {scorer.device}{note}"
     except UnmaskError as error:
         return "checkpoint", False, str(error)
 

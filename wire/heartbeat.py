@@ -6,6 +6,7 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from typing import TypedDict
 
 import redis
 
@@ -13,6 +14,19 @@ from wire.keys import Keys
 from wire.messages import Role, ServiceState, ServiceStatus
 
 TTL_S = 5
+
+
+class Facts(TypedDict, total=False):
+    """What a worker tells besides, see ServiceState."""
+
+    model: str
+    device: str
+    caveat: str
+    batch_fill: float | None
+    busy: float | None
+
+
+NO_FACTS: Facts = {}
 
 
 def identity(configured: str) -> str:
@@ -35,7 +49,7 @@ class Heartbeat:
         self._bus, self._keys, self._role, self._id, self._clock = bus, keys, role, id, clock
         self._since = clock()
 
-    def beat(self, state: ServiceStatus = "ready", detail: str = "") -> None:
+    def beat(self, state: ServiceStatus = "ready", detail: str = "", facts: Facts = NO_FACTS) -> None:
         """Write the state; raises redis.RedisError."""
         message = ServiceState(
             role=self._role,
@@ -44,6 +58,7 @@ class Heartbeat:
             since=self._since,
             updated=self._clock(),
             detail=detail,
+            **facts,
         )
         self._bus.set(self._keys.service(self._role, self._id), message.encode(), ex=TTL_S)
 

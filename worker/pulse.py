@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 import redis
 
-from wire.heartbeat import Heartbeat
+from wire.heartbeat import Facts, Heartbeat
 from wire.messages import ServiceStatus
 
 PERIOD_S = 1.0
@@ -17,8 +18,8 @@ HUNG_S = 30.0  # a turn of the loop that takes longer counts as hung, and the si
 class Pulse:
     """Beats every second until `stop`, as long as `progress` is called."""
 
-    def __init__(self, heartbeat: Heartbeat, detail: str) -> None:
-        self._heartbeat, self._detail = heartbeat, detail
+    def __init__(self, heartbeat: Heartbeat, facts: Callable[[], Facts]) -> None:
+        self._heartbeat, self._facts = heartbeat, facts
         self._state: ServiceStatus = "starting"
         self._progress = time.monotonic()
         self._end = threading.Event()
@@ -53,6 +54,6 @@ class Pulse:
 
     def _beat(self) -> None:
         try:
-            self._heartbeat.beat(self._state, self._detail)
+            self._heartbeat.beat(self._state, facts=self._facts())
         except redis.RedisError:
             return  # the loop says that Redis is away

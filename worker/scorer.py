@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 import numpy as np
+from torch import Tensor
 
 from wire.errors import CheckpointError
 from wire.messages import Score, Window
@@ -55,15 +56,37 @@ class Scorer:
         self.model = meta.model_id
         self.suspect, self.fake = meta.thresholds.suspect.p, meta.thresholds.fake.p
         self.shift_limit = limit(meta)
-        self.temperature, self._caveat = meta.temperature, caveat(meta)
+        self.temperature, self.caveat = meta.temperature, caveat(meta)
         self._limits, self._margin = settings.worker.quality, settings.window.crop_margin
         self._backend = open_backend(model, settings.worker)
         self._cache, self._clock = MemoryCache(), clock
 
     @property
-    def detail(self) -> str:
-        """Model and device, for people, and after a semicolon what to know before trusting it: the page shows that."""
-        return f"{self.model} on {self._backend.name}" + (f"; {self._caveat}" if self._caveat else "")
+    def device(self) -> str:
+        """Where the network runs, for people."""
+        return self._backend.name
+
+    @property
+    def chunk(self) -> int:
+        """Most images that `encode` takes at once."""
+        return self._backend.chunk
+
+    @property
+    def seen_share(self) -> float:
+        """How much of a crop's side the network sees."""
+        return min(1.0, self.config.crop_margin / self._margin)
+
+    def prepare(self, crops: Sequence[bytes]) -> Tensor:
+        """JPEG crops as the network's input (N, 3, S, S). Raises ValueError when one is no picture."""
+        return prepare(crops, self.config, self._margin)
+
+    def encode(self, images: Tensor) -> list[Feature]:
+        """Features of at most `chunk` prepared images."""
+        return list(self._backend.encode(images))
+
+    def probability(self, logit: float) -> float:
+        """p_fake of a logit."""
+        return probability(logit, self.temperature)
 
     def warm_up(self) -> None:
         """Make the first real batch as fast as the next."""

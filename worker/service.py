@@ -12,7 +12,7 @@ import redis
 from wire import bus, telemetry
 from wire.ending import leave_within
 from wire.errors import RedisUnreachable
-from wire.heartbeat import Heartbeat
+from wire.heartbeat import Facts, Heartbeat
 from wire.messages import AlertEvent
 from wire.settings import Settings
 from wire.telemetry import Log, Throttle
@@ -20,9 +20,11 @@ from worker.commit import Ledger, Plan
 from worker.config import Place
 from worker.enrolled import Enrolled
 from worker.expiry import PERIOD_S, Expiry
+from worker.explain import Explainer
 from worker.features import RedisCache, unique_ids
 from worker.intake import Intake
 from worker.level import Rules
+from worker.load import Load
 from worker.patrol import Patrol
 from worker.pulse import Pulse
 from worker.queue import WindowQueue
@@ -58,6 +60,7 @@ class Worker:
         self._scorer = Scorer(settings, clock)
         self._stop = threading.Event()
         self._stop_by = float("inf")
+        self._load = Load(settings.worker.batch, time.monotonic())
 
     def stop(self) -> None:
         """Make `run` return after the batch at hand; may be called from a signal handler or another thread."""
@@ -69,20 +72,32 @@ class Worker:
         client = self._connect()
         if client is None:
             return
-        pulse = Pulse(Heartbeat(client, self._place.keys, "worker", self._place.name, self._clock), self._scorer.detail)
+        heartbeat = Heartbeat(client, self._place.keys, "worker", self._place.name, self._clock)
+        pulse = Pulse(heartbeat, self._facts)
         pulse.start()
         try:
             pulse.turn("starting")
             self._scorer.warm_up()
             pulse.turn("ready")
-            self._log.info("ready", worker=self._place.name, model=self._scorer.detail)
+            self._log.info("ready", worker=self._place.name, model=self._scorer.model, device=self._scorer.device)
             enrolled = Enrolled(client, self._place.keys, self._scorer.model, self._scorer.shift_limit, self._log)
-            line = _Line(self._settings, self._place, self._scorer, client, self._clock, self._abandon, enrolled)
+            line = _Line(
+                self._settings, self._place, self._scorer, client, self._clock, self._abandon, enrolled, self._load,
+                self._log,
+            )  # fmt: skip
             self._loop(line, pulse)
             pulse.turn("draining")
         finally:
             pulse.stop()
             client.close()
+
+    def _facts(self) -> Facts:
+        """What the heartbeat tells besides."""
+        scorer, now = self._scorer, time.monotonic()
+        return Facts(
+            model=scorer.model, device=scorer.device, caveat=scorer.caveat, busy=self._load.busy(now),
+            batch_fill=self._load.batch_fill(now),
+        )  # fmt: skip
 
     def _connect(self) -> redis.Redis | None:
         """A connection, however long it takes; None when `stop` comes first."""
@@ -113,6 +128,7 @@ class Worker:
                 made = line.turn()
                 if made is not None:
                     self._report(made)
+                line.explain(idle=made is None)
             except Abandoned:
                 return
             except (redis.RedisError, OSError) as error:
@@ -154,8 +170,10 @@ class _Line:
         clock: Callable[[], float],
         abandon: Callable[[], bool],
         enrolled: Enrolled,
+        load: Load,
+        log: Log,
     ) -> None:
-        self._abandon, self._enrolled = abandon, enrolled
+        self._abandon, self._enrolled, self._load = abandon, enrolled, load
         worker, keys = settings.worker, place.keys
         rules = Rules.of(settings.alerts, scorer.suspect, scorer.fake)
         self._cache = RedisCache(client, keys, scorer.model, scorer.config.feature_dim, worker.feature_ttl_s)
@@ -164,6 +182,7 @@ class _Line:
         self._trial = Trial(scorer, worker.max_age_s, worker.max_deliveries, clock, enrolled.shift)
         self._expiry = Expiry(client, keys, settings, rules, clock)
         self._patrol = Patrol(client, keys, settings, clock)
+        self._explainer = Explainer(client, keys, settings.alerts, scorer, enrolled.shift, clock, log)
         self._decided: Decided | None = None
         self._ticked = time.monotonic()
 
@@ -182,7 +201,15 @@ class _Line:
         if time.monotonic() - self._ticked < PERIOD_S:
             return []
         self._ticked = time.monotonic()
-        return [*self._expiry.tick(), *self._patrol.tick()]
+        events = [*self._expiry.tick(), *self._patrol.tick()]
+        self._explainer.take(events)
+        return events
+
+    def explain(self, idle: bool) -> None:
+        """Do a piece of an explanation if there is time, or if one has waited long enough."""
+        began = time.monotonic()
+        if (idle or self._explainer.overdue) and self._explainer.step():
+            self._load.add(began, time.monotonic(), 0)
 
     def turn(self) -> Plan | None:
         """Commit what is decided; else decide about the next windows and commit that. None if there were none."""
@@ -190,10 +217,13 @@ class _Line:
             self._decided = self._decide()
         if self._decided is None:
             return None
-        decided = self._decided
+        decided, began = self._decided, time.monotonic()
         made = self._ledger.settle(decided.works, decided.fresh) if decided.works else None
         self._decided = None
         self._intake.done(decided.again)
+        self._load.add(began, time.monotonic(), 0)
+        if made is not None:
+            self._explainer.take(made.events)
         return made
 
     def _decide(self) -> Decided | None:
@@ -203,7 +233,9 @@ class _Line:
         worth, works = self._trial.overdue(items)
         if not worth:
             return Decided(works, {}, [])
+        began = time.monotonic()
         self._enrolled.read(item.window.camera for item in worth)
         known = self._cache.fetch(unique_ids(item.window for item in worth))
         decided = self._trial.run(worth, known, self._abandon)
+        self._load.add(began, time.monotonic(), len(worth))
         return Decided([*works, *decided.works], decided.fresh, decided.again)
