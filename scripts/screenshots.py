@@ -26,8 +26,10 @@ from tests.support.servers import end, free_port, unmask, wait_until  # noqa: E4
 from unmask.demo import play  # noqa: E402
 
 CHROMIUM = "/usr/bin/chromium"
-SIZES = {"live": (1440, 900), "alert": (1440, 1180), "history": (1440, 620), "system": (1440, 800), "wall": (1920, 1080),
-         "phone": (390, 844)}  # fmt: skip
+SIZES = {
+    "live": (1440, 900), "alert": (1440, 1180), "history": (1440, 620), "system": (1440, 800), "wall": (1920, 1080),
+    "phone": (390, 844),
+}  # fmt: skip
 
 
 @contextmanager

@@ -61,7 +61,7 @@ class Intake:
         room = self._ahead - len(self._batcher)
         if room > 0:
             block = 0.0 if self._alone else min(IDLE_BLOCK_S, IDLE_BLOCK_S if wait is None else wait)
-            self._unread.extend(self._queue.read(room, block, now))
+            self._unread.extend(self._queue.read(room, block, self._clock))
             self._sort_in()
         return self._batcher.take() if self._batcher.wait_s(self._clock()) == 0 else []
 

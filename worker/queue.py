@@ -8,7 +8,7 @@ found by its own count and takes none of its neighbours with it.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, cast
 
 import msgspec
@@ -58,8 +58,11 @@ class WindowQueue:
         self._make_group()
         return [row["message_id"] for row in self._pending("-", "+", SWEEP * 16)]
 
-    def read(self, count: int, block_s: float, now: float) -> list[Entry]:
-        """Up to `count` entries no consumer was given yet; waits up to `block_s` for the first, 0: not at all."""
+    def read(self, count: int, block_s: float, clock: Callable[[], float]) -> list[Entry]:
+        """Up to `count` entries no consumer was given yet; waits up to `block_s` for the first, 0: not at all.
+
+        They are stamped by `clock` when they have come, not when they were waited for.
+        """
         block = max(1, round(block_s * 1000)) if block_s > 0 else None
         streams = {self._keys.windows: ">"}
         try:
@@ -70,6 +73,7 @@ class WindowQueue:
             self._make_group()  # the server came back without its data
             return []
         rows = cast("list[Any]", reply)
+        now = clock()
         return [Entry(id, _data(fields), 1, now) for id, fields in rows[0][1]] if rows else []
 
     def sweep(self, idle_s: float, held: Collection[bytes]) -> list[bytes]:

@@ -61,7 +61,7 @@ def kept_up(publish: Callable[[], object]) -> Iterator[None]:
 
 def services(feed: Feed) -> None:
     feed.service("streamer")
-    feed.service("worker", detail=f"{BASELINE} on cpu; a baseline, AUC 0.71")
+    feed.service("worker", model=BASELINE, device="cpu", caveat="a baseline, AUC 0.71")
 
 
 def jpeg() -> bytes:

@@ -55,7 +55,7 @@ class Bench:
         self.bus.xadd(self.keys.windows, {FIELD: made.encode()})
 
     def entries(self, count: int = 100) -> list[Entry]:
-        return self.queue.read(count, 0, now=1.0)
+        return self.queue.read(count, 0, lambda: 1.0)
 
     def stream(self, key: str) -> list[bytes]:
         rows: Any = self.bus.xrange(key)

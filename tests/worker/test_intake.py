@@ -139,5 +139,5 @@ def test_a_lost_reply_is_found_again(bus: redis.Redis, keys: Keys, make: Callabl
     """The server gave us an entry, the connection broke, we never saw it."""
     put(bus, keys, 0)
     intake = make(reclaim_idle_s=0.1)
-    WindowQueue(bus, keys, "a").read(1, 0, now=0.0)
+    WindowQueue(bus, keys, "a").read(1, 0, lambda: 0.0)
     assert seqs(list(wait_until(intake.next, 5, "found"))) == [0]  # type: ignore[call-overload]

@@ -122,7 +122,7 @@ def test_a_pt_file_is_served_as_it_is(lineage: tuple[Path, Lineage]) -> None:
     assert [score.p_fake for score in scores] == pytest.approx(expected, abs=1e-3)
     assert scores[1].reason == "only 3 of 16 frames"
     assert scores[0].model.startswith("lineage-baseline-last-")
-    assert served.detail.endswith("nobody measured the false alarms of its thresholds")
+    assert served.caveat.endswith("nobody measured the false alarms of its thresholds")
 
 
 def test_converted_it_scores_alike(converted: Path, adopted: Checkpoint, lineage: tuple[Path, Lineage]) -> None:

@@ -18,7 +18,7 @@ from worker.pulse import Pulse
 @pytest.fixture
 def beating(bus: redis.Redis, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pulse]:
     monkeypatch.setattr(pulse, "PERIOD_S", 0.02)
-    made = Pulse(Heartbeat(bus, keys, "worker", "w0"), "tiny on cpu")
+    made = Pulse(Heartbeat(bus, keys, "worker", "w0"), lambda: {"model": "tiny", "busy": 0.5})
     made.start()
     yield made
     made.stop()
@@ -32,7 +32,7 @@ def state(bus: redis.Redis, keys: Keys) -> ServiceState | None:
 def test_beats_by_itself_and_goes_when_stopped(bus: redis.Redis, keys: Keys, beating: Pulse) -> None:
     first = wait_until(lambda: state(bus, keys), 5, "a beat")
     assert isinstance(first, ServiceState)
-    assert (first.state, first.detail) == ("starting", "tiny on cpu")
+    assert (first.state, first.model, first.busy) == ("starting", "tiny", 0.5)
     beating.turn("ready")
     now = state(bus, keys)
     assert now is not None

@@ -35,26 +35,26 @@ def test_open_makes_the_stream_and_group_and_may_be_repeated(bus: redis.Redis, k
     queue = WindowQueue(bus, keys, "a")
     assert queue.open() == []
     assert queue.open() == []
-    assert len(queue.read(10, 0, now=1.0)) == 1, "what was queued before the first worker came is not lost"
+    assert len(queue.read(10, 0, lambda: 1.0)) == 1, "what was queued before the first worker came is not lost"
 
 
 def test_read_gives_each_entry_to_one_consumer_only(bus: redis.Redis, keys: Keys, queue: WindowQueue) -> None:
     ids = [put(bus, keys, bytes([n])) for n in range(3)]
     other = WindowQueue(bus, keys, "b")
-    first, second = queue.read(2, 0, now=7.0), other.read(2, 0, now=8.0)
+    first, second = queue.read(2, 0, lambda: 7.0), other.read(2, 0, lambda: 8.0)
     assert [(entry.id, entry.data, entry.deliveries, entry.dequeued) for entry in first] == [
         (ids[0], b"\0", 1, 7.0),
         (ids[1], b"\1", 1, 7.0),
     ]
     assert [entry.id for entry in second] == ids[2:]
-    assert queue.read(2, 0.01, now=9.0) == []
+    assert queue.read(2, 0.01, lambda: 9.0) == []
 
 
 def test_open_finds_what_an_earlier_life_was_given_without_counting_it(
     bus: redis.Redis, keys: Keys, queue: WindowQueue
 ) -> None:
     ids = [put(bus, keys) for _ in range(3)]
-    queue.read(3, 0, now=1.0)
+    queue.read(3, 0, lambda: 1.0)
     assert WindowQueue(bus, keys, "a").open() == ids
     assert WindowQueue(bus, keys, "b").open() == []
     assert set(pending(bus, keys).values()) == {(b"a", 1)}
@@ -62,7 +62,7 @@ def test_open_finds_what_an_earlier_life_was_given_without_counting_it(
 
 def test_claim_counts_only_the_entry_that_is_tried(bus: redis.Redis, keys: Keys, queue: WindowQueue) -> None:
     ids = [put(bus, keys, bytes([n])) for n in range(2)]
-    queue.read(2, 0, now=1.0)
+    queue.read(2, 0, lambda: 1.0)
     entry = queue.claim(ids[0], now=2.0)
     assert entry is not None
     assert (entry.data, entry.deliveries, entry.dequeued) == (b"\0", 2, 2.0)
@@ -71,7 +71,7 @@ def test_claim_counts_only_the_entry_that_is_tried(bus: redis.Redis, keys: Keys,
 
 def test_claim_of_a_settled_or_trimmed_entry_is_none(bus: redis.Redis, keys: Keys, queue: WindowQueue) -> None:
     settled, trimmed = put(bus, keys), put(bus, keys)
-    queue.read(2, 0, now=1.0)
+    queue.read(2, 0, lambda: 1.0)
     bus.xack(keys.windows, GROUP, settled)
     bus.xdel(keys.windows, settled, trimmed)
     assert queue.claim(settled, now=2.0) is None
@@ -82,7 +82,7 @@ def test_claim_of_a_settled_or_trimmed_entry_is_none(bus: redis.Redis, keys: Key
 def test_sweep_takes_over_from_the_silent_only(bus: redis.Redis, keys: Keys, queue: WindowQueue) -> None:
     ids = [put(bus, keys) for _ in range(2)]
     dead = WindowQueue(bus, keys, "dead")
-    dead.read(1, 0, now=1.0)
+    dead.read(1, 0, lambda: 1.0)
     assert queue.sweep(idle_s=30, held=()) == []
     assert wait_until(lambda: queue.sweep(idle_s=0.02, held=()), 5, "taken over") == ids[:1]
     assert pending(bus, keys) == {ids[0]: (b"a", 1)}, "ours now, not yet tried"
@@ -92,7 +92,7 @@ def test_sweep_leaves_out_what_is_held_and_clears_what_was_trimmed(
     bus: redis.Redis, keys: Keys, queue: WindowQueue
 ) -> None:
     held, lost, trimmed = (put(bus, keys) for _ in range(3))
-    queue.read(3, 0, now=1.0)
+    queue.read(3, 0, lambda: 1.0)
     bus.xdel(keys.windows, trimmed)
     found = wait_until(lambda: queue.sweep(idle_s=0.02, held={held}), 5, "its own lost reply is found")
     assert found == [lost]
@@ -101,7 +101,7 @@ def test_sweep_leaves_out_what_is_held_and_clears_what_was_trimmed(
 
 def test_touch_keeps_an_entry_from_being_swept(bus: redis.Redis, keys: Keys, queue: WindowQueue) -> None:
     ids = [put(bus, keys) for _ in range(2)]
-    queue.read(2, 0, now=1.0)
+    queue.read(2, 0, lambda: 1.0)
     other = WindowQueue(bus, keys, "b")
 
     def only_the_untouched() -> list[bytes]:
@@ -115,14 +115,14 @@ def test_touch_keeps_an_entry_from_being_swept(bus: redis.Redis, keys: Keys, que
 
 def test_a_server_without_its_data_gets_the_group_again(bus: redis.Redis, keys: Keys, queue: WindowQueue) -> None:
     bus.flushall()
-    assert queue.read(1, 0, now=1.0) == []
+    assert queue.read(1, 0, lambda: 1.0) == []
     put(bus, keys)
-    assert len(queue.read(1, 0, now=1.0)) == 1
+    assert len(queue.read(1, 0, lambda: 1.0)) == 1
 
 
 def test_an_entry_without_our_field_reads_as_empty(bus: redis.Redis, keys: Keys, queue: WindowQueue) -> None:
     bus.xadd(keys.windows, {"other": "field"})
-    assert [entry.data for entry in queue.read(1, 0, now=1.0)] == [b""]
+    assert [entry.data for entry in queue.read(1, 0, lambda: 1.0)] == [b""]
 
 
 @pytest.mark.parametrize(

@@ -103,8 +103,9 @@ def test_no_windows_no_scores(scorer: Scorer) -> None:
     assert scorer.score([]) == []
 
 
-def test_detail_names_model_and_device(scorer: Scorer) -> None:
-    assert scorer.detail.startswith(f"{scorer.model} on cpu, 1 threads; a baseline, ")
+def test_it_names_its_device_and_what_to_know_of_its_model(scorer: Scorer) -> None:
+    assert scorer.device == "cpu, 1 threads"
+    assert scorer.caveat.startswith("a baseline, ")
 
 
 def test_a_checkpoint_for_other_windows_is_refused_in_one_line(tiny: Path) -> None:

@@ -130,8 +130,11 @@ def test_the_heartbeat_says_ready_with_model_and_device(redis_url: str, seen: Se
     worker = start(redis_url)
     state = wait_until(lambda: (s := seen.state()) and s.state == "ready" and s, 20, "ready")
     assert isinstance(state, ServiceState)
-    assert state.detail.startswith("tiny-")
-    assert "on cpu, 1 threads; a baseline, " in state.detail
+    assert state.model.startswith("tiny-")
+    assert state.device == "cpu, 1 threads"
+    assert state.caveat.startswith("a baseline, ")
+    assert state.busy is not None
+    assert 0 <= state.busy <= 1
     worker.stop()
     wait_until(lambda: seen.state() is None, 5, "the sign of life is taken away")
 
