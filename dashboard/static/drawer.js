@@ -15,15 +15,26 @@ let current = null;
 /** Show an alert in `dialog`; `closed` is told when it was closed by the user. */
 export function open(dialog, id, closed) {
   styled("alerts.css");
-  current?.end();
+  end();
   current = new Drawer(dialog, id);
   dialog.onclose = () => {
-    current?.end();
-    current = null;
+    end();
     closed();
   };
   dialog.onclick = (event) => event.target === dialog && dialog.close();
   if (!dialog.open) dialog.showModal();
+}
+
+/** Close it because the address leads elsewhere. */
+export function shut(dialog) {
+  dialog.onclose = null;
+  dialog.close();
+  end();
+}
+
+function end() {
+  current?.end();
+  current = null;
 }
 
 class Drawer {

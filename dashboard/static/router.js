@@ -21,16 +21,25 @@ export function start() {
 }
 
 async function route() {
+  const mine = ++turn; // a later address wins, however long this one takes to load
   const [path, query = ""] = location.hash.replace(/^#\/?/, "").split("?");
   const [first, ...rest] = path.split("/");
   if (first === "alert") {
-    if (shown === null) await show("live", "");
+    if (shown === null) await show("live", "", mine);
     const { open } = await import("./drawer.js");
-    open($("drawer"), decodeURIComponent(rest.join("/")), closed);
+    if (mine === turn) open($("drawer"), decoded(rest.join("/")), closed);
     return;
   }
-  if ($("drawer").open) $("drawer").close();
-  await show(VIEWS[first] || "live", query);
+  if ($("drawer").open) (await import("./drawer.js")).shut($("drawer"));
+  await show(VIEWS[first] || "live", query, mine);
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // typed by hand
+  }
 }
 
 /** Back to the view under the drawer. */
@@ -41,8 +50,7 @@ function closed() {
   opener = null;
 }
 
-async function show(name, query) {
-  const mine = ++turn;
+async function show(name, query, mine) {
   if (name === shown && query === page.query) return;
   hide();
   hide = () => {};

@@ -12,6 +12,7 @@ import pytest
 import redis
 import structlog
 import uvicorn
+from playwright.sync_api import Browser, Page, expect
 
 from dashboard.config import DashboardConfig
 from dashboard.hub import Hub
@@ -112,3 +113,20 @@ def dashboard(redis_url: str) -> Iterator[Callable[..., Running]]:
     yield make
     for one in running:
         one.stop()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page of its own; whatever it complains of fails the test."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="dark")
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda line: complaints.append(line.text) if "Content Security Policy" in line.text else None)
+    page.on("dialog", lambda dialog: complaints.append(f"dialog {dialog.message}"))
+    page.on("request", lambda asked: complaints.append(asked.url) if "//127.0.0.1:" not in asked.url else None)
+    page.set_default_timeout(10_000)
+    expect.set_options(timeout=10_000)
+    yield page
+    context.close()
+    assert [line for line in complaints if not line.startswith("blob:http://127.0.0.1:")] == []

@@ -3,74 +3,17 @@
 from __future__ import annotations
 
 import re
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 import redis
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.dashboard.conftest import Running
 from tests.dashboard.feed import BASELINE, Feed
+from tests.dashboard.pages import XSS, Start, jpeg, kept_up, services, verdict
 from tests.support.servers import end, free_port, valkey
 
-Start = Callable[..., Running]
-XSS = '<img src=x onerror="window.pwned=1"><script>window.pwned=2</script>\'"&{{7*7}}'
 DARK = "rgb(10, 13, 19)"
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A page of its own; whatever it complains of fails the test."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="dark")
-    page = context.new_page()
-    complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda line: complaints.append(line.text) if "Content Security Policy" in line.text else None)
-    page.on("dialog", lambda dialog: complaints.append(f"dialog {dialog.message}"))
-    page.on("request", lambda asked: complaints.append(asked.url) if "//127.0.0.1:" not in asked.url else None)
-    page.set_default_timeout(10_000)
-    expect.set_options(timeout=10_000)
-    yield page
-    context.close()
-    assert [line for line in complaints if not line.startswith("blob:http://127.0.0.1:")] == []
-
-
-@contextmanager
-def kept_up(publish: Callable[[], object]) -> Iterator[None]:
-    """`publish` again and again, as a living streamer and worker do."""
-    stop = threading.Event()
-
-    def work() -> None:
-        while not stop.is_set():
-            publish()
-            stop.wait(0.2)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-
-
-def services(feed: Feed) -> None:
-    feed.service("streamer")
-    feed.service("worker", model=BASELINE, device="cpu", caveat="a baseline, AUC 0.71")
-
-
-def jpeg() -> bytes:
-    return bytes(cv2.imencode(".jpg", np.full((90, 160, 3), 120, np.uint8))[1].tobytes())
-
-
-def verdict(page: Page, name: str, expected: str) -> None:
-    shown = page.locator(f"#camera-{name} .verdict")
-    expect(shown).to_have_text(expected)
 
 
 def test_cameras_with_their_state_verdict_numbers_and_picture(page: Page, dashboard: Start, feed: Feed) -> None:
