@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -39,10 +39,13 @@ def bearer(headers: Mapping[str, str]) -> str | None:
     return token.strip() if scheme.lower() == "bearer" else None
 
 
-def origin_allowed(headers: Mapping[str, str]) -> bool:
-    """Whether a WebSocket, or a change, comes from this page, or from a program (programs send no Origin)."""
+def origin_allowed(headers: Mapping[str, str], others: Collection[str] = ()) -> bool:
+    """Whether a WebSocket, or a change, comes from this page, from a page of `others` (origins), or from a program.
+
+    Programs send no Origin.
+    """
     origin = headers.get("origin")
-    if origin is None:
+    if origin is None or origin in others:
         return True
     try:
         parts = urlsplit(origin)

@@ -22,6 +22,7 @@ class DashboardConfig:
     token: str | None = field(default=None, repr=False)
     allow_anonymous: bool = False
     stale_after_s: float = 5.0
+    allowed_origins: tuple[str, ...] = ()
     public_url: str | None = None
     notify: NotifySettings = field(default_factory=NotifySettings, repr=False)
     keep_s: float = 7 * 86_400.0  # alerts and their reviews
@@ -63,6 +64,7 @@ def from_settings(settings: Settings) -> DashboardConfig:
         token=token,
         allow_anonymous=section.allow_anonymous,
         stale_after_s=section.stale_after_s,
+        allowed_origins=section.allowed_origins,
         public_url=section.public_url,
         notify=settings.notify,
         keep_s=settings.alerts.keep_days * 86_400,

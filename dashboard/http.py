@@ -59,7 +59,7 @@ class Api:
 
     async def subscribe(self, socket: WebSocket) -> None:
         """/ws/v1."""
-        if not auth.origin_allowed(socket.headers):
+        if not auth.origin_allowed(socket.headers, self._config.allowed_origins):
             await socket.send_denial_response(errors.failure(403, "this origin may not subscribe"))
             return
         await socket.accept()

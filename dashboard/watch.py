@@ -13,8 +13,9 @@ from rich.text import Text
 
 from dashboard import protocol
 from dashboard.client import Client, Event
+from dashboard.execute import Runner
 from dashboard.protocol import AlertMessage, CameraMessage, Gap, ScoreMessage, Topic
-from wire.messages import AlertKind, Severity
+from wire.messages import AlertEventName, AlertKind, Severity
 
 _STYLES = {
     "clean": "green", "suspect": "yellow", "fake": "bold red", "unsure": "magenta", "no-face": "dim",
@@ -31,23 +32,30 @@ async def watch(
     cameras: Sequence[str] = (),
     kinds: Sequence[AlertKind] = (),
     severities: Sequence[Severity] = (),
+    events: Sequence[AlertEventName] = (),
     since: str | None = None,
+    execute: str | None = None,
     out: TextIO | None = None,
 ) -> None:
     """Print events until cancelled; what happens to the connection goes to standard error.
+
+    `execute` is a command that is run for every alert event before the next one is taken.
 
     Raises SubscribeError when the server can't be subscribed to, and BrokenPipeError when nobody reads.
     """
     out = out or sys.stdout
     client = Client(
-        url, token=token, topics=topics, cameras=cameras, kinds=kinds, severities=severities, since=since,
-        on_status=_tell,
+        url, token=token, topics=topics, cameras=cameras, kinds=kinds, severities=severities, events=events,
+        since=since, on_status=_tell,
     )  # fmt: skip
+    runner = Runner(execute, _tell) if execute is not None else None
     console = Console(file=out, highlight=False, soft_wrap=True)
-    async with aclosing(aiter(client)) as events:
-        async for event in events:
+    async with aclosing(aiter(client)) as coming:
+        async for event in coming:
             out.write(protocol.encode(event) + "\n" if as_json else _rendered(console, describe(event)))
             out.flush()
+            if runner and isinstance(event, AlertMessage):
+                await runner.run(event)
 
 
 def _rendered(console: Console, line: Text) -> str:

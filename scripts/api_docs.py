@@ -1,4 +1,4 @@
-"""Writes docs/openapi.json from the types of dashboard/api; a test fails when it differs from them.
+"""Writes docs/openapi.json and docs/asyncapi.json from the types; tests fail when they differ from them.
 
 python scripts/api_docs.py
 """
@@ -14,8 +14,9 @@ sys.path.insert(0, str(ROOT))
 
 from dashboard.api.openapi import document  # noqa: E402
 from dashboard.api.routes import OPERATIONS  # noqa: E402
+from dashboard.asyncapi import asyncapi  # noqa: E402
 
-OPENAPI = ROOT / "docs" / "openapi.json"
+OPENAPI, ASYNCAPI = ROOT / "docs" / "openapi.json", ROOT / "docs" / "asyncapi.json"
 
 
 def openapi() -> str:
@@ -23,5 +24,11 @@ def openapi() -> str:
     return json.dumps(document(OPERATIONS), indent=2, ensure_ascii=False) + "\n"
 
 
+def subscription() -> str:
+    """The text of docs/asyncapi.json."""
+    return json.dumps(asyncapi(), indent=2, ensure_ascii=False) + "\n"
+
+
 if __name__ == "__main__":
     OPENAPI.write_text(openapi(), encoding="utf-8")
+    ASYNCAPI.write_text(subscription(), encoding="utf-8")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -19,6 +19,32 @@ class Topic(StrEnum):
     ALERTS = "alerts"
     SCORES = "scores"
     CAMERAS = "cameras"
+
+
+class Kind(StrEnum):
+    """Kinds of alerts: of a face, of a camera."""
+
+    SUSTAINED = "sustained"
+    SPIKE = "spike"
+    OFFLINE = "offline"
+    FROZEN = "frozen"
+    NO_FACE = "no-face"
+
+
+class Level(StrEnum):
+    """Severities of alerts."""
+
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+class Transition(StrEnum):
+    """What happens to an alert."""
+
+    NEW = "new"
+    UPDATE = "update"
+    END = "end"
+    REVIEW = "review"
 
 
 class Init(StrEnum):
@@ -137,14 +163,24 @@ def watch(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     topic: Annotated[list[Topic] | None, typer.Option(help="What to subscribe to; repeatable.")] = None,
     camera: Annotated[list[str] | None, typer.Option(help="Name or pattern, e.g. 'lobby-*'; repeatable.")] = None,
+    kind: Annotated[list[Kind] | None, typer.Option(help="Alerts of this kind; repeatable.")] = None,
+    severity: Annotated[list[Level] | None, typer.Option(help="Alerts of this severity; repeatable.")] = None,
+    event: Annotated[list[Transition] | None, typer.Option(help="These transitions; repeatable.")] = None,
+    execute: Annotated[
+        str | None,
+        typer.Option("--exec", metavar="CMD", help="Run this for each alert event: JSON on its input, UNMASK_* set."),
+    ] = None,
     since: Annotated[str | None, typer.Option(metavar="CURSOR", help="Replay alerts after this cursor first.")] = None,
     token: Annotated[str | None, typer.Option(envvar="UNMASK_DASHBOARD__TOKEN", help="The dashboard's token.")] = None,
 ) -> None:
     """Subscribe to alerts (or scores, or camera states) and print them; reconnects and resumes by itself."""
     from unmask import subscriber
 
-    topics = cast(list[Literal["alerts", "scores", "cameras"]], [one.value for one in topic or [Topic.ALERTS]])
-    subscriber.watch(url, token=token, as_json=as_json, topics=topics, cameras=camera or [], since=since)
+    subscriber.watch(
+        url, token=token, as_json=as_json, topics=[one.value for one in topic or [Topic.ALERTS]], cameras=camera or [],
+        kinds=[one.value for one in kind or []], severities=[one.value for one in severity or []],
+        events=[one.value for one in event or []], execute=execute, since=since,
+    )  # fmt: skip
 
 
 @app.command("notify-test")

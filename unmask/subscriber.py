@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from typing import Any
 
 from dashboard import watch as watcher
-from dashboard.protocol import Topic
 
 
-def watch(
-    url: str, *, token: str | None, as_json: bool, topics: list[Topic], cameras: list[str], since: str | None
-) -> None:
-    """Print events until interrupted. Raises UnmaskError where the address or the token can never work."""
+def watch(url: str, **options: Any) -> None:
+    """Print events until interrupted; `options` are those of dashboard.watch.watch.
+
+    Raises UnmaskError where the address, the token or the command can never work.
+    """
     try:
-        asyncio.run(
-            watcher.watch(
-                url, token=token, as_json=as_json, topics=topics, cameras=cameras, since=since, out=sys.stdout
-            )
-        )
+        asyncio.run(watcher.watch(url, out=sys.stdout, **options))
     except KeyboardInterrupt:
         sys.exit(130)

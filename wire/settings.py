@@ -152,6 +152,9 @@ class DashboardSettings(Section):
     token: SecretStr | None = Field(None, description="What browsers and subscribers must present")
     allow_anonymous: bool = Field(False, description="Listen beyond loopback without a token")
     stale_after_s: Seconds = Field(5.0, description="A camera not heard of for this long is shown as stale")
+    allowed_origins: tuple[str, ...] = Field(
+        (), description="Other sites whose pages may subscribe, as https://portal.example"
+    )
     public_url: str | None = Field(None, description="Where people open the page; notifications link to it")
 
     @field_validator("token")

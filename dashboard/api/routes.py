@@ -24,6 +24,7 @@ from dashboard.api.types import (
     Timeline,
     VerdictBody,
 )
+from dashboard.asyncapi import asyncapi as description
 
 BASE = "/api/v1"
 CAMERA, ALERT = f"{BASE}/cameras/{{name}}", f"{BASE}/alerts/{{id}}"
@@ -34,6 +35,11 @@ JPEG, MP4, ZIP, JSON, TEXT = "image/jpeg", "video/mp4", "application/zip", "appl
 async def openapi(_context: Context, request: Request, _ask: None) -> Response:
     """This description, for programs."""
     return answers.json(request, document(OPERATIONS))
+
+
+async def asyncapi(_context: Context, request: Request, _ask: None) -> Response:
+    """The description of the WebSocket, for programs."""
+    return answers.json(request, description())
 
 
 OPERATIONS = (
@@ -54,6 +60,7 @@ OPERATIONS = (
     Operation("GET", f"{EVIDENCE}/clip.mp4", evidence.clip, MP4, statuses=(206, 304, 404, 416)),
     Operation("GET", f"{EVIDENCE}/{{n}}.jpg", evidence.crop, JPEG, statuses=(304, 404)),
     Operation("GET", f"{BASE}/system", system.system, SystemView, statuses=(304,)),
+    Operation("GET", f"{BASE}/asyncapi.json", asyncapi, JSON, statuses=(304,)),
     Operation("GET", f"{BASE}/openapi.json", openapi, JSON, statuses=(304,)),
     Operation("GET", "/healthz", health.healthz, Alive, guarded=False),
     Operation("GET", "/readyz", health.readyz, Readiness, statuses=(503,), guarded=False),

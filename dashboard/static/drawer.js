@@ -4,9 +4,9 @@ import { alertPath, download, json } from "./api.js";
 import { showEvidence } from "./evidence.js";
 import { page, remember } from "./page.js";
 import { Review } from "./review.js";
-import { styled } from "./styles.js";
 import { END_REASONS, KINDS, clock, el, say, span, stamp } from "./words.js";
 
+export const sheet = "alerts.css";
 const FACES = ["sustained", "spike"];
 const YOUNG_S = 40; // evidence may still come
 const AGAIN_MS = 2500;
@@ -14,7 +14,6 @@ let current = null;
 
 /** Show an alert in `dialog`; `closed` is told when it was closed by the user. */
 export function open(dialog, id, closed) {
-  styled("alerts.css");
   end();
   current = new Drawer(dialog, id);
   dialog.onclose = () => {

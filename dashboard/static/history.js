@@ -3,9 +3,9 @@
 import { json } from "./api.js";
 import { page, remember, reviewOf } from "./page.js";
 import { alertHash } from "./router.js";
-import { styled } from "./styles.js";
 import { KINDS, REVIEWS, el, say, span, stamp } from "./words.js";
 
+export const sheet = "alerts.css";
 const PAGE = 50;
 const CHOICES = {
   kind: ["Kind", KINDS],
@@ -15,7 +15,6 @@ const CHOICES = {
 };
 
 export function show(root, params) {
-  styled("alerts.css");
   const view = new History(root, params);
   const hear = ({ detail }) => view.hear(detail);
   page.events.addEventListener("alert", hear);

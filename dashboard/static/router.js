@@ -1,6 +1,7 @@
 // Hash routes. The drawer opens over any view and gives the focus back to whatever opened it.
 
 import { page } from "./page.js";
+import { styled } from "./styles.js";
 
 const VIEWS = { "": "live", history: "history", system: "system", wall: "wall" };
 const $ = (id) => document.getElementById(id);
@@ -26,7 +27,8 @@ async function route() {
   const [first, ...rest] = path.split("/");
   if (first === "alert") {
     if (shown === null) await show("live", "", mine);
-    const { open } = await import("./drawer.js");
+    const { open, sheet } = await import("./drawer.js");
+    await styled(sheet);
     if (mine === turn) open($("drawer"), decoded(rest.join("/")), closed);
     return;
   }
@@ -66,5 +68,6 @@ async function show(name, query, mine) {
   $("view").replaceChildren();
   if (name === "live") return;
   const view = await import(`./${name}.js`);
+  await styled(view.sheet);
   if (mine === turn) hide = view.show($("view"), new URLSearchParams(query)) || hide;
 }

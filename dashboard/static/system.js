@@ -2,9 +2,9 @@
 
 import { json } from "./api.js";
 import { page } from "./page.js";
-import { styled } from "./styles.js";
 import { bytes, clock, el, latency, span } from "./words.js";
 
+export const sheet = "system.css";
 const PERIOD_MS = 2000;
 const STAGES = {
   ingest: "Camera to queue", queue: "Waiting", score: "Scoring", deliver: "To this page", total: "In all",
@@ -16,7 +16,6 @@ const DROPS = {
 const STATES = { ok: "Keeps up", near: "Close to the limit", out: "Out of capacity", unknown: "Not known" };
 
 export function show(root) {
-  styled("system.css");
   root.append(el("h2", {}, "System"), el("p", { class: "loading" }, "Asking the dashboard…"));
   const body = el("div", { class: "system" });
   root.append(body);

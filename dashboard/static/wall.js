@@ -1,13 +1,12 @@
 // The wall: the live view as a picture to be read from four metres. Trouble first, no scrolling, calm when calm.
 
 import { page } from "./page.js";
-import { styled } from "./styles.js";
 import { VERDICTS, el } from "./words.js";
 
+export const sheet = "wall.css";
 const GAP_PX = 12;
 
 export function show() {
-  styled("wall.css");
   const grid = document.getElementById("cameras");
   const calm = el("p", { class: "wall-calm", id: "wall-calm" });
   document.getElementById("alerts").before(calm);

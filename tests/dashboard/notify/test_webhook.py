@@ -159,7 +159,7 @@ def test_killed_in_the_middle_it_is_delivered_by_the_next_under_the_same_key(
     with process(redis_url, receiver) as first:
         placed("webhook-soc")
         feed.alert("a1")
-        came(receiver, 1)
+        came(receiver, 2)
         first.send_signal(signal.SIGKILL)
         first.wait()
         assert first.stderr is not None

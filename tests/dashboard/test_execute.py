@@ -1,0 +1,64 @@
+"""A command for every event, with real programs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from dashboard.execute import Runner, variables
+from dashboard.protocol import AlertMessage
+from tests.dashboard.feed import alert_event
+from wire.errors import UsageError
+
+
+def message(id: str = "a1", **changes: object) -> AlertMessage:
+    event = alert_event(id, **changes)  # type: ignore[arg-type]
+    return AlertMessage(event=event.event, cursor="5-0", at=event.at, alert=event.alert)
+
+
+def run(command: str, *events: AlertMessage, limit_s: float = 20) -> list[str]:
+    told: list[str] = []
+
+    async def all_of_them() -> None:
+        runner = Runner(command, told.append, limit_s)
+        for event in events:
+            await runner.run(event)
+
+    asyncio.run(all_of_them())
+    return told
+
+
+def test_the_event_on_standard_input_and_in_the_environment(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    code = "import os,sys; open(sys.argv[1],'a').write(os.environ['UNMASK_CAMERA'] + ' ' + sys.stdin.read())"
+    camera = "x; touch /tmp/nothing $(id) 'quoted'"
+    assert run(f'{sys.executable} -c "{code}" {out}', message(camera=camera), message("a2", camera="yard")) == []
+    first, second = out.read_text().splitlines()
+    assert first.startswith(camera)
+    assert json.loads(first.removeprefix(camera))["alert"]["id"] == "a1"
+    assert second.startswith("yard ")
+
+
+def test_a_failure_is_told_and_stops_nothing(tmp_path: Path) -> None:
+    told = run(f'{sys.executable} -c "raise SystemExit(3)"', message(), message("a2"))
+    assert [line.split(": ", 1)[1] for line in told] == ["ended with 3, on new of a1", "ended with 3, on new of a2"]
+
+
+def test_one_that_hangs_is_killed() -> None:
+    (line,) = run(f'{sys.executable} -c "import time; time.sleep(60)"', message(), limit_s=0.3)
+    assert "killed after 0.3 s, on new of a1" in line
+
+
+@pytest.mark.parametrize("command", ["", "'open", "/no/such/program"])
+def test_what_can_not_be_run_is_said_at_once(command: str) -> None:
+    with pytest.raises(UsageError, match="--exec"):
+        run(command, message())
+
+
+def test_a_camera_s_alert_has_empty_scores() -> None:
+    found = variables(message(kind="offline", score=None, peak=None, detail="why"))
+    assert (found["UNMASK_SCORE"], found["UNMASK_DETAIL"], found["UNMASK_KIND"]) == ("", "why", "offline")
