@@ -38,7 +38,7 @@ def asyncapi() -> dict[str, Any]:
             "description": (
                 "Alerts, scores and camera states of a real-time deepfake monitor, resumable by cursor. The client "
                 "speaks first (hello), the server answers (welcome), then the client subscribes. Times are Unix "
-                "seconds. Clients must pass over types and fields they do not know. docs/protocol.md explains by example."
+                "seconds. Clients must pass over types and fields they do not know; see docs/protocol.md for examples."
             ),
             "license": {"name": "Apache-2.0"},
         },
