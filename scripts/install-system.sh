@@ -9,7 +9,7 @@ gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-rtsp"
 
 case "${1:-}" in
 venv) wanted="python3-venv" ;;
-test) wanted="$rtsp chromium xvfb mosquitto npm" ;;
+test) wanted="$rtsp chromium xvfb mosquitto npm openssl" ;;
 *) echo "usage: $0 venv|test" >&2; exit 2 ;;
 esac
 

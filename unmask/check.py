@@ -10,6 +10,7 @@ from rich.table import Table
 from streamer.probe import Probe, probe
 from wire import bus
 from wire.errors import UnmaskError
+from wire.keys import Keys
 from wire.settings import Settings
 
 OK, BAD = "[green]ok[/]", "[bold red]failed[/]"
@@ -18,7 +19,7 @@ OK, BAD = "[green]ok[/]", "[bold red]failed[/]"
 def run(settings: Settings, timeout_s: float) -> int:
     """Print a table; 0 when everything works, else 1."""
     console = Console()
-    rows = [_redis(settings), _checkpoint(settings)]
+    rows = [_redis(settings), _checkpoint(settings), *_channels(settings)]
     with console.status(f"probing {len(settings.cameras)} cameras"):
         rows += _cameras(settings, timeout_s)
     table = Table("", "state", "details", title="unmask check", title_justify="left")
@@ -50,6 +51,17 @@ def _checkpoint(settings: Settings) -> tuple[str, bool, str]:
         return "checkpoint", True, f"{scorer.model} on {scorer.device}{note}"
     except UnmaskError as error:
         return "checkpoint", False, str(error)
+
+
+def _channels(settings: Settings) -> list[tuple[str, bool, str]]:
+    """The notification channels, validated; a message is sent by `unmask notify-test` only."""
+    from dashboard.notify.build import channels
+
+    try:
+        found = channels(settings.notify, None, Keys(settings.redis.prefix))
+    except UnmaskError as error:
+        return [("notify", False, str(error))]
+    return [(channel.name, True, "valid; 'unmask notify-test' sends a message") for channel in found]
 
 
 def _cameras(settings: Settings, timeout_s: float) -> list[tuple[str, bool, str]]:

@@ -14,6 +14,7 @@ from pathlib import Path
 import redis
 from rich.console import Console
 
+from dashboard.notify.build import channels
 from streamer import sources
 from unmask.embedded import EmbeddedServer
 from unmask.supervisor import Child, Supervisor
@@ -30,8 +31,8 @@ SERVICES: tuple[Role, ...] = ("worker", "dashboard", "streamer")
 def run(settings: Settings, config: Path | None, on_ready: Callable[[str], None] | None = None) -> int:
     """Run everything until a signal; the exit code. `on_ready` gets the page's address once all services are ready.
 
-    Raises UsageError with no camera, UnknownScheme, RedisUnreachable, and ServiceError where a service can't be kept
-    running.
+    Raises UsageError with no camera, UnknownScheme, ConfigError for the url of a receiver of notifications,
+    RedisUnreachable, and ServiceError where a service can't be kept running.
     """
     if not settings.cameras:
         raise UsageError(
@@ -39,6 +40,7 @@ def run(settings: Settings, config: Path | None, on_ready: Callable[[str], None]
         )
     for camera in settings.cameras.values():
         sources.parse(camera)  # an unknown scheme is the user's slip: said before anything is started
+    channels(settings.notify, None, Keys(settings.redis.prefix))  # so is a receiver's url
     port = _port(settings)
     log = telemetry.setup(settings.telemetry, "unmask")
     with contextlib.ExitStack() as stack:

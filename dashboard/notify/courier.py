@@ -83,17 +83,20 @@ class Courier:
         while self._clock() < until:
             try:
                 await self._channel.deliver(entry)
-            except TryLater as later:
-                reason = later.reason
-                self._say("not delivered, tried again", entry, reason)
-                wait = later.wait_s or self._backoff_s[min(tries, len(self._backoff_s) - 1)] * random.uniform(0.8, 1.2)
-                await asyncio.sleep(min(wait, max(0.0, until - self._clock())))
-                tries += 1
             except Refused as refused:
                 self._say("refused", entry, refused.reason)
                 return "refused"
+            except Exception as error:
+                later = error if isinstance(error, TryLater) else TryLater(f"failed by itself ({type(error).__name__})")
             else:
+                if tries:
+                    self._log.info("notifications are delivered again", alert=entry.event.alert.id, failed_before=tries)
                 return "delivered"
+            reason = later.reason
+            self._say("not delivered, tried again", entry, reason)
+            wait = later.wait_s or self._backoff_s[min(tries, len(self._backoff_s) - 1)] * random.uniform(0.8, 1.2)
+            await asyncio.sleep(min(wait, max(0.0, until - self._clock())))
+            tries += 1
         self._say("given up", entry, reason)
         return "given-up"
 

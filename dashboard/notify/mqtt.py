@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import ssl
 import time
@@ -84,6 +85,7 @@ class Mqtt:
 
     async def _keep(self, client: aiomqtt.Client, hub: Hub, bus: redis.asyncio.Redis, keys: Keys) -> None:
         """Publish what changed, every PERIOD_S; `offline` when told to end. Raises aiomqtt.MqttError, redis errors."""
+        await hub.synced.wait()  # before, no camera is known: all would be taken for removed
         left: Any = await bus.smembers(keys.mqtt_topics)
         held: Retained = {name.decode(): "?" for name in left}  # whatever the broker holds of them is old
         listening = asyncio.create_task(_listen(client))  # notices a lost broker without a publication
@@ -108,14 +110,12 @@ class Mqtt:
             await end([listening])
 
     def _wanted(self, hub: Hub) -> Retained:
-        """All retained topics as they should be; none but the status before Redis has been read."""
-        topic = self._settings.topic
-        wanted = {mqtt_topics.status(topic): ONLINE if hub.synced.is_set() else OFFLINE}
-        views = hub.snapshot()
-        wanted |= mqtt_topics.states(topic, views, hub.alerts.open())
+        """All retained topics as they should be; the status last: what an earlier life left is never current."""
+        topic, views = self._settings.topic, hub.snapshot()
+        wanted = mqtt_topics.states(topic, views, hub.alerts.open())
         if self._settings.discovery:
             wanted |= mqtt_topics.discovery(self._settings.discovery, topic, views, self._public_url)
-        return wanted
+        return wanted | {mqtt_topics.status(topic): ONLINE}
 
     async def _publish(self, topic: str, payload: str, *, retain: bool) -> None:
         if self._client is None:
@@ -180,6 +180,9 @@ def options(url: str, topic: str, keepalive_s: int) -> dict[str, Any]:
         "port": port or (8883 if secure else 1883),
         "username": unquote(parts.username) if parts.username else None,
         "password": unquote(parts.password) if parts.password else None,
+        # The same for every dashboard of the installation: when one takes over from one that hangs, the broker ends the
+        # old connection and sends its will at once, not later over the new one's `online`.
+        "identifier": "unmask" + hashlib.sha256(topic.encode()).hexdigest()[:12],
         "tls_context": ssl.create_default_context() if secure else None,
         "will": aiomqtt.Will(mqtt_topics.status(topic), OFFLINE, qos=1, retain=True),
         "keepalive": keepalive_s,

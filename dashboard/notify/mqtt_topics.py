@@ -1,8 +1,8 @@
 """What an MQTT broker should hold: the retained topics of all cameras, and Home Assistant's discovery. Pure.
 
 The field names are those of Home Assistant's MQTT integration ("MQTT discovery", "MQTT binary sensor", "MQTT sensor").
-A camera that is stale or offline is `offline` in its availability topic: Home Assistant then shows its entities as
-unavailable, so what is old never reads as fine.
+A camera that is stale or offline is `offline` in its availability topic: Home Assistant then shows its alert and its
+score as unavailable, so what is old never reads as fine. Its verdict stays, and says which of the two it is.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from typing import Any
 import msgspec
 
 from dashboard.protocol import CameraView
-from wire.messages import Alert
+from wire.messages import Alert, CameraVerdict
 
 Retained = dict[str, str]  # topic -> payload
 ONLINE, OFFLINE = "online", "offline"
 _FACES = ("sustained", "spike")
-_VERDICTS = ["clean", "suspect", "fake", "unsure", "no-face"]
+_SURE = ("clean", "suspect", "fake")
+_VERDICTS: tuple[str, ...] = CameraVerdict.__args__  # type: ignore[attr-defined]
 
 
 def status(topic: str) -> str:
@@ -35,10 +36,10 @@ def states(topic: str, views: Iterable[CameraView], alerts: Iterable[Alert]) -> 
             raised[alert.camera] = alert
     made: Retained = {}
     for view in views:
-        base, known = f"{topic}/{view.name}", view.verdict not in ("stale", "offline")
-        made[f"{base}/available"] = ONLINE if known else OFFLINE
+        base, sure = f"{topic}/{view.name}", view.verdict in _SURE
+        made[f"{base}/available"] = OFFLINE if view.verdict in ("stale", "offline") else ONLINE
         made[f"{base}/alert"] = "ON" if view.name in raised else "OFF"
-        made[f"{base}/score"] = f"{view.p_fake:.3f}" if known and view.p_fake is not None else "None"
+        made[f"{base}/score"] = f"{view.p_fake:.3f}" if sure and view.p_fake is not None else "None"
         made[f"{base}/verdict"] = view.verdict
         made[f"{base}/attributes"] = _attributes(view, raised.get(view.name))
     return made
@@ -55,8 +56,8 @@ def discovery(prefix: str, topic: str, views: Iterable[CameraView], page: str | 
         if page:
             device["configuration_url"] = page
         common = {
-            "availability": [{"topic": status(topic)}, {"topic": f"{base}/available"}], "availability_mode": "all",
-            "device": device, "origin": {"name": "Unmask"}, "json_attributes_topic": f"{base}/attributes",
+            "availability_mode": "all", "device": device, "origin": {"name": "Unmask"},
+            "json_attributes_topic": f"{base}/attributes",
         }  # fmt: skip
         entities: dict[str, dict[str, Any]] = {
             "binary_sensor/alert": {
@@ -73,7 +74,10 @@ def discovery(prefix: str, topic: str, views: Iterable[CameraView], page: str | 
         }  # fmt: skip
         for entity, fields in entities.items():
             component, _, what = entity.partition("/")
-            config = {**fields, **common, "unique_id": f"{node}_{what}"}
+            needs = [status(topic)] if what == "verdict" else [status(topic), f"{base}/available"]
+            config = {
+                **fields, **common, "unique_id": f"{node}_{what}", "availability": [{"topic": need} for need in needs],
+            }  # fmt: skip
             made[f"{prefix}/{component}/{node}/{what}/config"] = msgspec.json.encode(config).decode()
     return made
 

@@ -9,11 +9,13 @@ from typing import Any
 
 import apprise
 import redis.asyncio
+from apprise import AppriseResultStatus, NotifyFormat, NotifyType
 from apprise.attachment.memory import AttachMemory
 
 from dashboard.history import Entry
 from dashboard.notify import words
 from dashboard.notify.channel import TryLater, passes
+from dashboard.notify.masking import mask
 from dashboard.streams import BUS_ERRORS
 from wire import evidence
 from wire.errors import ConfigError
@@ -22,8 +24,12 @@ from wire.messages import AlertEvent, Explanation
 from wire.settings import AppriseSettings
 
 SHEET_TRIES, SHEET_PAUSE_S = 8, 1.0  # the worker makes it some seconds after the alert opened
+PATIENCE_S = 30.0  # then a service counts as silent
 _FACES = ("sustained", "spike")
-logging.getLogger("apprise").setLevel(logging.CRITICAL)  # its own lines may quote urls
+# Their own lines may quote urls: Apprise's are read in its results, the others' are not wanted.
+logging.getLogger("apprise").setLevel(logging.WARNING)
+logging.getLogger("apprise").propagate = False
+logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 
 
 class Push:
@@ -47,9 +53,9 @@ class Push:
         if not self._apprise.add(settings.url.get_secret_value()):
             raise ConfigError(
                 "configuration",
-                f"notify.apprise.{name}.url",
-                "Apprise knows no such service",
-                "correct the Apprise url",
+                f"notify.apprise.{name.removeprefix('apprise-')}.url",
+                "Apprise knows no such service, or it lacks a part",
+                "correct the Apprise url (docs/notifications.md)",
             )
 
     def wants(self, event: AlertEvent) -> bool:
@@ -60,23 +66,30 @@ class Push:
         """See Channel."""
         event = entry.event
         text = words.body(event, self._caveat(), self._public_url)
-        await self._send(words.title(event), text, await self._sheet(event))
+        await self._send(words.title(event), text, await self._sheet(event), _type(event))
 
     async def test(self) -> None:
         """See Channel."""
-        await self._send("Unmask: a test", "This is a test message of Unmask. Nothing happened.", None)
+        await self._send("Unmask: a test", "This is a test message of Unmask. Nothing happened.", None, NotifyType.INFO)
 
-    async def _send(self, title: str, text: str, sheet: bytes | None) -> None:
+    async def _send(self, title: str, text: str, sheet: bytes | None, kind: NotifyType) -> None:
         attach: Any = None
         if sheet is not None:
             picture = AttachMemory(sheet, name="faces.jpg", mimetype="image/jpeg")  # type: ignore[no-untyped-call]
             attach = apprise.AppriseAttachment(picture)
         try:
-            sent = await asyncio.to_thread(self._apprise.notify, text, title=title, attach=attach)
+            result = await asyncio.to_thread(
+                self._apprise.notify, text, title=title, notify_type=kind, body_format=NotifyFormat.TEXT,
+                attach=attach, timeout=PATIENCE_S,
+            )  # fmt: skip
         except Exception as error:  # a plugin's bug; its text may quote the url
             raise TryLater(f"Apprise failed ({type(error).__name__})") from None
-        if not sent:
-            raise TryLater("the service did not take it")
+        if result.status is AppriseResultStatus.TIMEOUT:
+            raise TryLater("no answer in time")
+        if not result:
+            said = [entry.message for entry in result.logs()]
+            cause = mask(said[-1], self._settings.url.get_secret_value()) if said else ""
+            raise TryLater(f"the service did not take it ({cause})" if cause else "the service did not take it")
 
     async def _sheet(self, event: AlertEvent) -> bytes | None:
         """The contact sheet of a face's alert; waited for a little where the alert is new."""
@@ -91,3 +104,10 @@ class Push:
                 return found.sheet
             await asyncio.sleep(SHEET_PAUSE_S)
         return None
+
+
+def _type(event: AlertEvent) -> NotifyType:
+    """The colour a service shows it in."""
+    if event.event not in ("new", "update"):
+        return NotifyType.INFO
+    return NotifyType.FAILURE if event.alert.severity == "critical" else NotifyType.WARNING

@@ -2,33 +2,41 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
+import logging
 import time
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
 import httpx
 
 from dashboard.history import Entry
 from dashboard.notify.channel import Refused, TryLater, passes
+from wire.errors import ConfigError
 from wire.messages import AlertEvent
 from wire.settings import WebhookSettings
 
 AGAIN = {408, 425, 429}  # as every 5xx; any other 4xx will be the same next time
 LONGEST_WAIT_S = 3600.0
 TEST_BODY = b'{"type":"test","message":"a test message of Unmask"}'
+for _name in ("httpx", "httpcore"):
+    logging.getLogger(_name).setLevel(logging.WARNING)  # below, their lines quote urls
 
 
 class Webhook:
-    """One receiver. The body is the alert message of `/ws/v1`."""
+    """One receiver. The body is the alert message of `/ws/v1`. Raises ConfigError for a url that is none."""
 
     kind = "webhook"
 
     def __init__(self, name: str, settings: WebhookSettings, clock: Callable[[], float] = time.time) -> None:
         self.name, self.give_up_s = name, settings.give_up_s
         self._settings, self._clock = settings, clock
+        self._url = _url(name, settings.url.get_secret_value())
+        self._tls = httpx.create_ssl_context()  # once: reading the authorities takes longer than a delivery
 
     def wants(self, event: AlertEvent) -> bool:
         """See Channel."""
@@ -47,12 +55,16 @@ class Webhook:
             "content-type": "application/json", "user-agent": "unmask", "idempotency-key": key,
             **self._signature(data),
         }  # fmt: skip
+        limit = self._settings.timeout_s
         try:
-            async with httpx.AsyncClient(timeout=self._settings.timeout_s, follow_redirects=False) as client:
-                answer = await client.post(self._settings.url.get_secret_value(), content=data, headers=headers)
-        except httpx.InvalidURL:
-            raise Refused("the url is none") from None
-        except httpx.HTTPError as error:
+            # The time is for the whole attempt, not for each read of it; what comes after the answer's head stays unread.
+            async with (
+                asyncio.timeout(limit),
+                httpx.AsyncClient(timeout=limit, follow_redirects=False, verify=self._tls) as client,
+                client.stream("POST", self._url, content=data, headers=headers) as answer,
+            ):
+                pass
+        except (httpx.HTTPError, TimeoutError) as error:
             raise TryLater(_reason(error)) from None
         if answer.is_success:
             return
@@ -90,16 +102,28 @@ def retry_after(text: str | None, now: float) -> float | None:
     return min(max(seconds, 0.0), LONGEST_WAIT_S) or None
 
 
+def _url(name: str, text: str) -> httpx.URL:
+    try:
+        urlsplit(text).port  # noqa: B018 - raises where httpx.URL lets a port or bracket pass
+        url = httpx.URL(text)
+        if url.scheme in ("http", "https") and url.host:
+            return url
+    except (ValueError, httpx.InvalidURL):
+        pass
+    where = f"notify.webhooks.{name.removeprefix('webhook-')}.url"
+    raise ConfigError("configuration", where, "is no http:// or https:// url", "give https://HOST/PATH") from None
+
+
 def _known(answer: httpx.Response) -> bool:
     return answer.status_code in HTTPStatus._value2member_map_
 
 
-def _reason(error: httpx.HTTPError) -> str:
+def _reason(error: Exception) -> str:
     """Why, without the url: httpx' own texts may quote it."""
-    if isinstance(error, httpx.TimeoutException):
+    if isinstance(error, httpx.TimeoutException | TimeoutError):
         return "no answer in time"
     if isinstance(error, httpx.ConnectError):
-        return "can't be reached"
-    if isinstance(error, httpx.UnsupportedProtocol):
-        return "not an http(s):// url"
+        return "its certificate does not verify" if "CERTIFICATE_VERIFY_FAILED" in str(error) else "can't be reached"
+    if isinstance(error, httpx.RemoteProtocolError | httpx.ReadError | httpx.WriteError):
+        return "hung up without an answer"
     return type(error).__name__

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -21,7 +22,7 @@ class Broker:
 
     password = "p@ss:word"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, tls: tuple[Path, Path] | None = None) -> None:
         self.port, self._folder = free_port(), folder
         self._process: subprocess.Popen[bytes] | None = None
         secrets, config = folder / "passwd", folder / "mosquitto.conf"
@@ -29,7 +30,7 @@ class Broker:
         secrets.chmod(0o644)
         config.write_text(
             f"listener {self.port} 127.0.0.1\nallow_anonymous false\npassword_file {secrets}\nuser root\n"
-            "persistence false\n"
+            "persistence false\n" + (f"certfile {tls[0]}\nkeyfile {tls[1]}\n" if tls else "")
         )
 
     @property
@@ -55,16 +56,26 @@ class Broker:
 
 
 @pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
+def make_broker(tmp_path: Path) -> Iterator[Callable[..., Broker]]:
+    """Starts a mosquitto (arguments of Broker but the folder); it is ended at the end."""
     if not MOSQUITTO.exists():
         missing("no mosquitto: run scripts/install-system.sh test")
-    folder = tmp_path / "mosquitto"
-    folder.mkdir()
-    one = Broker(folder)
     with ExitStack() as stack:
-        one.start()
-        stack.callback(one.stop)
-        yield one
+
+        def make(**options: Any) -> Broker:
+            folder = tmp_path / "mosquitto"
+            folder.mkdir()
+            one = Broker(folder, **options)
+            stack.callback(one.stop)
+            one.start()
+            return one
+
+        yield make
+
+
+@pytest.fixture
+def broker(make_broker: Callable[..., Broker]) -> Broker:
+    return make_broker()
 
 
 @pytest.fixture

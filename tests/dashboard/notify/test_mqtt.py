@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -10,19 +12,28 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as paho
 import pytest
 import redis
+import structlog
 from paho.mqtt.enums import CallbackAPIVersion
 from pydantic import SecretStr
 
-from dashboard.notify.mqtt import options
+from dashboard.config import DashboardConfig
+from dashboard.hub import Hub
+from dashboard.metrics import Metrics
+from dashboard.notify.channel import TryLater
+from dashboard.notify.mqtt import Mqtt, options
+from dashboard.tasks import end as end_tasks
 from tests.dashboard.conftest import Running
 from tests.dashboard.feed import Feed
 from tests.dashboard.notify.conftest import Broker
-from tests.support.servers import end, wait_until
+from tests.support.certificates import self_signed
+from tests.support.servers import end, unmask, wait_until
+from wire.bus import connect_async
 from wire.errors import ConfigError
 from wire.keys import Keys
 from wire.settings import MqttSettings, NotifySettings
@@ -36,6 +47,7 @@ class Watcher:
 
     def __init__(self, broker: Broker) -> None:
         self.newest: dict[str, str] = {}
+        self.history: list[tuple[str, str]] = []
         self.events: list[dict[str, Any]] = []
         self._client = paho.Client(CallbackAPIVersion.VERSION2)
         self._client.username_pw_set("unmask", broker.password)
@@ -52,11 +64,17 @@ class Watcher:
                 self.events.append(json.loads(message.payload))
             else:
                 self.newest[message.topic] = message.payload.decode()
+                self.history.append((message.topic, message.payload.decode()))
 
     def shows(self, topic: str, payload: str, timeout_s: float = 15) -> None:
         wait_until(
             lambda: self.newest.get(topic) == payload, timeout_s, f"{topic} = {payload}, is {self.newest.get(topic)}"
         )
+
+    def of(self, topic: str) -> list[str]:
+        """Everything that was published there, in order."""
+        with self._lock:
+            return [payload for name, payload in self.history if name == topic]
 
     def close(self) -> None:
         self._client.disconnect()
@@ -156,11 +174,18 @@ def test_of_two_dashboards_one_publishes(
     watcher.shows("unmask/status", "online")
 
 
+def environment() -> dict[str, str]:
+    """Ours without settings; a command finds the code that is tested from any folder."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("UNMASK_", "REDIS_"))}
+    return {**kept, "PYTHONPATH": os.getcwd()}
+
+
 @contextmanager
 def process(redis_url: str, broker: Broker) -> Iterator[subprocess.Popen[bytes]]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("UNMASK_", "REDIS_"))}
     settings = {"REDIS_URL": redis_url, "UNMASK_DASHBOARD__PORT": "0", "UNMASK_NOTIFY__MQTT__URL": broker.url}
-    one = subprocess.Popen([sys.executable, "-m", "dashboard"], env={**clean, **settings}, stderr=subprocess.DEVNULL)
+    one = subprocess.Popen(
+        [sys.executable, "-m", "dashboard"], env={**environment(), **settings}, stderr=subprocess.DEVNULL
+    )
     try:
         yield one
     finally:
@@ -175,6 +200,76 @@ def test_the_last_will_of_a_dashboard_that_was_killed(
         watcher.shows("unmask/status", "online")
         one.send_signal(signal.SIGKILL)
         watcher.shows("unmask/status", "offline")
+
+
+def test_a_dashboard_that_hangs_leaves_no_late_will_behind(
+    redis_url: str, dashboard: Start, feed: Feed, broker: Broker, watcher: Watcher
+) -> None:
+    feed.camera("door")
+    with process(redis_url, broker) as hung:
+        watcher.shows("unmask/status", "online")
+        hung.send_signal(signal.SIGSTOP)  # its connection stays open; the broker would miss it after 15 s only
+        other = dashboard(notify=to(broker))
+        wait_until(lambda: watcher.of("unmask/status")[-2:] == ["offline", "online"], 15, "the other took over")
+        assert watcher.of("unmask/status") == ["online", "offline", "online"]
+        hung.send_signal(signal.SIGCONT)  # it finds its lease and its connection gone, and says nothing
+        feed.alert("a1")
+        watcher.shows("unmask/door/alert", "ON")
+        assert watcher.of("unmask/status")[-1] == "online"
+        other.stop()
+        wait_until(lambda: watcher.of("unmask/status")[-2:] == ["offline", "online"], 15, "the first one took it back")
+
+
+def test_nothing_is_taken_for_removed_before_redis_was_read(
+    redis_url: str, feed: Feed, broker: Broker, watcher: Watcher, keys: Keys
+) -> None:
+    feed.camera("door")
+    feed.bus.sadd(keys.mqtt_topics, CONFIG)  # of an earlier life
+
+    async def main() -> None:
+        bus, log, mqtt = connect_async(redis_url), structlog.get_logger(), Mqtt(to(broker).mqtt)
+        hub = Hub(DashboardConfig(redis_url=redis_url), bus, log, Metrics())
+        serving = asyncio.create_task(mqtt.serve(hub, bus, keys, log))
+        async with asyncio.timeout(10):
+            while mqtt._client is None:
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.3)
+            assert not watcher.history, "it is connected, and waits"
+            reading = asyncio.create_task(hub.run())
+            while watcher.of("unmask/status") != ["online"]:
+                await asyncio.sleep(0.01)
+        await end_tasks([serving, reading])
+        await bus.aclose()
+
+    asyncio.run(main())
+    assert json.loads(watcher.of(CONFIG)[0])["state_topic"] == "unmask/door/alert"
+    assert "" not in watcher.of(CONFIG)
+    first = [topic for topic, _ in watcher.history]
+    assert first.index("unmask/status") > first.index("unmask/door/available"), "nothing old is current for a moment"
+
+
+def test_a_wrong_password_is_said_without_it(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:
+    mqtt = Mqtt(MqttSettings(url=SecretStr(f"mqtt://unmask:hidden@127.0.0.1:{broker.port}")))
+    with caplog.at_level(logging.DEBUG), pytest.raises(TryLater) as caught:
+        asyncio.run(mqtt.test())
+    assert "authori" in str(caught.value)
+    assert "hidden" not in caplog.text + str(caught.value)
+
+
+def test_tls_and_the_brokers_certificate(make_broker: Callable[..., Broker], tmp_path: Path) -> None:
+    certificate, key = self_signed(tmp_path)
+    broker = make_broker(tls=(certificate, key))
+
+    def trial(**trusted: str) -> str:  # a process of its own: paho leaves the socket of a failed handshake open
+        settings = {"UNMASK_NOTIFY__MQTT__URL": broker.url.replace("mqtt://", "mqtts://"), **trusted}
+        done = subprocess.run(
+            unmask("notify-test"), env={**environment(), **settings}, cwd=tmp_path, capture_output=True, text=True,
+            timeout=60, check=False,
+        )  # fmt: skip
+        return done.stdout + done.stderr
+
+    assert "✗ mqtt: [SSL: CERTIFICATE_VERIFY_FAILED]" in trial()
+    assert "✓ mqtt" in trial(SSL_CERT_FILE=str(certificate))
 
 
 @pytest.mark.parametrize("url", ["http://host", "mqtt://", "nothing", "mqtt://user:hidden@host:port"])

@@ -33,6 +33,23 @@ def test_what_is_old_is_never_fine() -> None:
         assert topics["unmask/door/score"] == "None"
 
 
+def test_a_score_that_makes_no_verdict_is_unknown() -> None:
+    for verdict in ("unsure", "no-face"):
+        topics = mqtt_topics.states("unmask", [view(verdict=verdict, p_fake=0.1)], [])
+        assert topics["unmask/door/score"] == "None"
+        assert topics["unmask/door/available"] == "online"
+
+
+def test_the_verdict_can_be_read_while_the_camera_is_gone() -> None:
+    found = mqtt_topics.discovery("homeassistant", "unmask", [view()], None)
+    config = json.loads(found["homeassistant/sensor/unmask_door/verdict/config"])
+    assert config["availability"] == [{"topic": "unmask/status"}]
+    assert {"stale", "offline", "clean"} <= set(config["options"])
+    for other in ("binary_sensor/unmask_door/alert", "sensor/unmask_door/score"):
+        config = json.loads(found[f"homeassistant/{other}/config"])
+        assert {"topic": "unmask/door/available"} in config["availability"]
+
+
 def test_a_camera_alert_is_no_deepfake_alert() -> None:
     alert = alert_event("a1", kind="frozen", severity="warning").alert
     assert mqtt_topics.states("unmask", [view()], [alert])["unmask/door/alert"] == "OFF"

@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import json
+import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 from pydantic import SecretStr
 
-from dashboard.notify.webhook import retry_after
+from dashboard.cursors import START
+from dashboard.history import Entry
+from dashboard.notify.channel import TryLater
+from dashboard.notify.webhook import Webhook, retry_after
 from tests.dashboard.conftest import Running
-from tests.dashboard.feed import Feed
+from tests.dashboard.feed import Feed, alert_event
+from tests.support.certificates import self_signed
 from tests.support.receiver import Receiver
 from tests.support.servers import end, wait_until
+from wire.errors import ConfigError
 from wire.settings import NotifySettings, WebhookSettings
 
 Start = Callable[..., Running]
@@ -73,6 +83,108 @@ def test_failures_are_tried_again_in_order_under_the_same_key(
     first, again, third, second = keys_of(receiver)
     assert first == again == third != second
     assert second.startswith("a2:new:")
+
+
+def test_retry_after_is_heeded(dashboard: Start, feed: Feed, receiver: Receiver, placed: Any) -> None:
+    dashboard(notify=hooks(receiver))
+    placed("webhook-soc")
+    receiver.answers = [(429, {"retry-after": "2"})]
+    feed.alert("a1")
+    came(receiver, 2)
+    assert receiver.times[1] - receiver.times[0] >= 1.9, "by itself it would try again after 1.2 s at most"
+
+
+class Dripping:
+    """A server that answers a header line every 50 ms without an end; or, `whole`, a head and an endless body."""
+
+    def __init__(self, whole: bool) -> None:
+        self._whole, self._closing = whole, threading.Event()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/"
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while not self._closing.is_set():
+            try:
+                one, _ = self._listener.accept()
+            except OSError:
+                return
+            with one:
+                self._answer(one)
+
+    def _answer(self, one: socket.socket) -> None:
+        try:
+            one.sendall(b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n" + (b"\r\n" if self._whole else b""))
+            while not self._closing.wait(0.05):
+                one.sendall(b"x-more: yes\r\n")
+        except OSError:
+            pass
+
+    def close(self) -> None:
+        self._closing.set()
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join()
+
+
+@pytest.fixture
+def dripping() -> Iterator[Callable[[bool], Dripping]]:
+    made: list[Dripping] = []
+
+    def make(whole: bool) -> Dripping:
+        made.append(Dripping(whole))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def post(url: str, **changes: Any) -> None:
+    webhook = Webhook("webhook-soc", WebhookSettings(url=SecretStr(url), timeout_s=0.5, **changes))
+    asyncio.run(webhook.deliver(Entry.of(START, alert_event())))
+
+
+def test_an_answer_that_never_ends_is_ended(dripping: Callable[[bool], Dripping]) -> None:
+    began = time.monotonic()
+    with pytest.raises(TryLater, match="no answer in time"):
+        post(dripping(False).url)
+    assert time.monotonic() - began < 3
+    post(dripping(True).url)  # the head says it was taken; nobody reads the rest
+
+
+def test_the_receivers_certificate_is_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    certificate, key = self_signed(tmp_path)
+    receiver = Receiver((certificate, key))
+    try:
+        with pytest.raises(TryLater, match="certificate does not verify"):
+            post(receiver.url)
+        assert not receiver.taken
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        post(receiver.url)
+        assert len(receiver.taken) == 1
+    finally:
+        receiver.close()
+
+
+def test_no_log_line_of_a_library_holds_the_url(receiver: Receiver, caplog: pytest.LogCaptureFixture) -> None:
+    receiver.answers = [(500, {})]
+    with caplog.at_level(logging.DEBUG), pytest.raises(TryLater) as caught:
+        post(receiver.url.replace("/hook", "/services/T0PSECRET?key=hidden").replace("//", "//user:pa55word@"))
+    assert receiver.taken
+    for secret in ("T0PSECRET", "hidden", "pa55word"):
+        assert secret not in caplog.text + str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://hidden@host/", "https://", "hidden", "http://[hidden", "https://host:99999/hidden"]
+)
+def test_an_url_that_is_none_is_said_without_showing_it(url: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Webhook("webhook-soc", WebhookSettings(url=SecretStr(url)))
+    assert "notify.webhooks.soc.url" in str(caught.value)
+    assert "hidden" not in str(caught.value)
 
 
 def test_what_is_refused_does_not_hold_up_the_next(
