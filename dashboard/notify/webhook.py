@@ -57,7 +57,7 @@ class Webhook:
         }  # fmt: skip
         limit = self._settings.timeout_s
         try:
-            # The time is for the whole attempt, not for each read of it; what comes after the answer's head stays unread.
+            # The time is for the whole attempt, not for each read of it; what follows the answer's head is not read.
             async with (
                 asyncio.timeout(limit),
                 httpx.AsyncClient(timeout=limit, follow_redirects=False, verify=self._tls) as client,
