@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from dashboard.service import raise_file_limit
 from unmask.embedded import EmbeddedServer
 from wire.errors import ServiceError
 from wire.keys import FIELD, Keys
@@ -49,7 +50,7 @@ def run(subscribers: int, rate: float, size: int, seconds: float, stalled: int, 
 
 def measure(subscribers: int, rate: float, size: int, seconds: float, stalled: int, console: Console) -> dict[str, Any]:
     """The figures of one run. Raises ServiceError where a process does not start."""
-    _raise_file_limit()
+    raise_file_limit()
     events = max(1, round(rate * seconds))
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="unmask-bench-")))
@@ -183,10 +184,3 @@ def _wait(condition: Any, what: str) -> None:
             pass
         time.sleep(0.05)
     raise ServiceError(f"{what} did not start within {START_S:.0f} s", "look at what it printed above")
-
-
-def _raise_file_limit() -> None:
-    import resource  # not everywhere
-
-    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
