@@ -276,6 +276,21 @@ def test_sound_and_notifications_only_when_asked_for(page: Page, dashboard: Star
     assert page.evaluate("tones") > before
     page.reload()
     expect(page.get_by_label("Sound of new alerts")).to_have_value("once")
+    expect(page.locator("#banners")).to_contain_text("keeps the sound of alerts silent until you click")
+    page.keyboard.press("Shift")
+    page.locator("h1").click()
+    expect(page.locator("#banners")).to_be_empty()
+
+
+def test_the_page_remembers_a_bounded_number_of_alerts(page: Page, dashboard: Start) -> None:
+    page.goto(dashboard().synced().http)
+    kept = page.evaluate(
+        "import('/static/page.js').then(({ page, remember }) => {"
+        "  for (let n = 0; n < 3000; n++) remember({ id: `a${n}`, ended: n === 0 ? null : n });"
+        "  return [page.alerts.size, page.alerts.has('a0'), page.alerts.has('a2999')]; })"
+    )
+    assert kept[0] <= 600
+    assert kept[1:] == [True, True], "what is open stays, and the newest"
 
 
 def test_themes_are_remembered(page: Page, dashboard: Start, feed: Feed) -> None:
