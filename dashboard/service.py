@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable
 
@@ -41,9 +42,21 @@ BACKLOG = 1024
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises UnmaskError when it can't start."""
     config = from_settings(settings)
+    raise_file_limit()
     log = telemetry.setup(settings.telemetry, "dashboard")
     listener = listen(config.host, config.port)
     asyncio.run(_until_signalled(config, listener, log))
+
+
+def raise_file_limit() -> None:
+    """Allow as many open files as the system does: every subscriber is one, and the usual soft limit is 1,024."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 async def _until_signalled(config: DashboardConfig, listener: socket.socket, log: Log) -> None:

@@ -86,7 +86,7 @@ def shoot(browser: Browser, address: str, name: str, hash: str, folder: Path, th
     page.screenshot(path=str(png))
     context.close()
     suffix = "" if theme == "dark" else "-light"
-    cv2.imwrite(str(folder / f"{name}{suffix}.webp"), cv2.imread(str(png)), [cv2.IMWRITE_WEBP_QUALITY, 82])
+    cv2.imwrite(str(folder / f"page-{name}{suffix}.webp"), cv2.imread(str(png)), [cv2.IMWRITE_WEBP_QUALITY, 82])
     png.unlink()
 
 

@@ -81,7 +81,7 @@ class Explainer:
         job = self._jobs[0]
         try:
             done = self._advance(job)
-        except ValueError as error:  # a crop that is no picture
+        except (ValueError, RuntimeError) as error:  # a crop that is no picture, or the device fails (out of memory)
             self._log.warning("alert not explained", alert=job.alert.id, error=str(error))
             done = True
         if done:

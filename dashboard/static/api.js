@@ -24,6 +24,16 @@ export async function json(path) {
   }
 }
 
+/** As `json`, and the status: 0 where nothing answered. */
+export async function answer(path) {
+  try {
+    const answer = await ask(path);
+    return { status: answer.status, found: answer.ok ? await answer.json() : null };
+  } catch {
+    return { status: 0, found: null };
+  }
+}
+
 /** A blob url of a picture or clip, or null; the caller revokes it. */
 export async function picture(path) {
   try {

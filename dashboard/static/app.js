@@ -136,6 +136,7 @@ function renderBanners() {
       lines.push(["streamer", "No streamer is ready: cameras are not being watched. Start one with 'unmask streamer'."]);
     }
   }
+  if (settings.silenced()) lines.push(["sound", "This browser keeps the sound of alerts silent until you click the page or press a key once."]);
   const shown = [...$("banners").children].map((banner) => banner.textContent);
   if (shown.join() === lines.map(([, text]) => text).join()) return;
   $("banners").replaceChildren(

@@ -1,6 +1,6 @@
 // One alert with all that is known of it, over whatever view it was opened from.
 
-import { alertPath, download, json } from "./api.js";
+import { alertPath, answer, download } from "./api.js";
 import { showEvidence } from "./evidence.js";
 import { page, remember } from "./page.js";
 import { Review } from "./review.js";
@@ -10,6 +10,7 @@ export const sheet = "alerts.css";
 const FACES = ["sustained", "spike"];
 const YOUNG_S = 40; // evidence may still come
 const AGAIN_MS = 2500;
+const LATER_MS = 15000; // an alert that stays open: its score trace grows
 let current = null;
 
 /** Show an alert in `dialog`; `closed` is told when it was closed by the user. */
@@ -95,20 +96,31 @@ class Drawer {
 
   async #refresh() {
     clearTimeout(this.#timer);
-    const found = await json(alertPath(this.id));
+    const { status, found } = await answer(alertPath(this.id));
     if (this.ended) return;
     if (!found) {
-      const words = page.link === "live" ? "This alert is not known, or it is no longer kept." : "The dashboard does not answer; this page tries again.";
-      this.body.replaceChildren(el("p", { class: "empty" }, words));
-      if (!this.alert) say(this.title, "No such alert");
-      if (page.link !== "live") this.#timer = setTimeout(() => this.#refresh(), AGAIN_MS);
+      this.#nothing(status === 404);
+      if (status !== 404) this.#timer = setTimeout(() => this.#refresh(), AGAIN_MS);
       return;
     }
     this.#alert(remember(found.alert));
-    const young = page.now() - found.alert.started < YOUNG_S || found.alert.ended === null;
-    if (!FACES.includes(found.alert.kind)) this.body.replaceChildren(el("p", { class: "quiet" }, "This alert is about the camera: there are no faces to show."));
-    else this.#evidence(found, young);
-    if (young && FACES.includes(found.alert.kind)) this.#timer = setTimeout(() => this.#refresh(), AGAIN_MS);
+    const { started, ended, kind } = found.alert;
+    if (!FACES.includes(kind)) {
+      this.body.replaceChildren(el("p", { class: "quiet" }, "This alert is about the camera: there are no faces to show."));
+      return;
+    }
+    const young = page.now() - started < YOUNG_S;
+    this.#evidence(found, young);
+    if (young || ended === null) this.#timer = setTimeout(() => this.#refresh(), young ? AGAIN_MS : LATER_MS);
+  }
+
+  #nothing(unknown) {
+    this.#letGo();
+    this.#letGo = () => {};
+    this.#shown = "";
+    const words = unknown ? "This alert is not known, or it is no longer kept." : "The dashboard does not answer; this page tries again.";
+    this.body.replaceChildren(el("p", { class: "empty" }, words));
+    if (!this.alert) say(this.title, unknown ? "No such alert" : "An alert");
   }
 
   /** Drawn again only when there is more than before: a playing clip and the eyes are left in peace. */

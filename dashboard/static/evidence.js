@@ -49,8 +49,9 @@ function faces(evidence, fetched) {
     return el("figure", { class: "crop", data: peak ? { peak: "" } : {} }, image(words, fetched(`${n}.jpg`)), el("figcaption", {}, score || " "));
   });
   const sheet = evidence.sheet
-    ? el("button", { type: "button", class: "more", onclick: async () => window.open(await fetched("sheet.jpg"), "_blank", "noopener") }, "Open the contact sheet")
+    ? el("a", { class: "more", target: "_blank", rel: "noopener" }, "Open the contact sheet")
     : "";
+  if (sheet) fetched("sheet.jpg").then((url) => (url ? (sheet.href = url) : sheet.remove()));
   return [el("div", { class: "sheet" }, ...crops), sheet];
 }
 

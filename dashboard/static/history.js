@@ -17,8 +17,13 @@ const CHOICES = {
 export function show(root, params) {
   const view = new History(root, params);
   const hear = ({ detail }) => view.hear(detail);
+  const link = ({ detail }) => detail === "live" && view.failed && view.load();
   page.events.addEventListener("alert", hear);
-  return () => page.events.removeEventListener("alert", hear);
+  page.events.addEventListener("link", link);
+  return () => {
+    page.events.removeEventListener("alert", hear);
+    page.events.removeEventListener("link", link);
+  };
 }
 
 class History {
@@ -29,12 +34,12 @@ class History {
     this.params = params;
     this.list = el("tbody");
     this.words = el("p", { class: "quiet", role: "status" });
-    this.fresh = el("button", { type: "button", class: "fresh", hidden: true, onclick: () => this.#load() });
-    this.older = el("button", { type: "button", hidden: true, onclick: () => this.#load(this.next) }, "Older alerts");
+    this.fresh = el("button", { type: "button", class: "fresh", hidden: true, onclick: () => this.load() });
+    this.older = el("button", { type: "button", hidden: true, onclick: () => this.load(this.next) }, "Older alerts");
     const head = ["Started", "Lasted", "Camera", "Kind", "Severity", "Peak", "Verdict"].map((name) => el("th", { scope: "col" }, name));
     this.table = el("table", { class: "history" }, el("thead", {}, el("tr", {}, ...head)), this.list);
     root.append(el("h2", {}, "History"), this.#filters(), this.fresh, this.table, this.words, this.older);
-    this.#load();
+    this.load();
   }
 
   #filters() {
@@ -69,7 +74,7 @@ class History {
     page.go(`#/history${chosen.length ? `?${new URLSearchParams(chosen)}` : ""}`);
   }
 
-  async #load(before) {
+  async load(before) {
     const query = new URLSearchParams();
     for (const [name, value] of this.params) {
       if (name === "from" || name === "to") query.set(name, String(new Date(value).getTime() / 1000 + (name === "to" ? 60 : 0)));
@@ -79,6 +84,8 @@ class History {
     if (before) query.set("before", before);
     say(this.words, "Asking the dashboard…");
     const found = await json(`alerts?${query}`);
+    this.failed = !found;
+    this.table.hidden = !this.#rows.size;
     if (!found) return say(this.words, "The dashboard does not answer, or does not understand these filters.");
     if (!before) {
       this.list.replaceChildren();
@@ -113,10 +120,27 @@ class History {
   hear(message) {
     const { id } = message.alert;
     if (this.#rows.has(id)) this.#row(page.alerts.get(id) || message.alert);
-    else if (message.event === "new") this.#news.add(id);
+    else if (message.event === "new" && this.#fits(message.alert)) this.#news.add(id);
     this.fresh.hidden = !this.#news.size;
     say(this.fresh, `${this.#news.size} new ${this.#news.size === 1 ? "alert" : "alerts"}: show`);
   }
+
+  /** Whether a new alert passes the filters; a camera's pattern as the server reads it. */
+  #fits(alert) {
+    const wanted = (name, value) => [null, "", value].includes(this.params.get(name));
+    const pattern = this.params.get("camera");
+    const to = this.params.get("to");
+    return (
+      (!pattern || glob(pattern).test(alert.camera)) && wanted("kind", alert.kind) && wanted("severity", alert.severity) &&
+      wanted("review", "none") && wanted("state", "open") && (!to || alert.started <= new Date(to).getTime() / 1000 + 60)
+    );
+  }
+}
+
+/** `*` any text, `?` one character; all else itself. */
+function glob(pattern) {
+  const plain = pattern.replace(/[.+^${}()|[\]\\]/g, "\\$&");
+  return new RegExp(`^${plain.replaceAll("*", ".*").replaceAll("?", ".")}$`, "s");
 }
 
 const labelled = (words, control) => el("label", {}, words, control);

@@ -1,5 +1,7 @@
 // What all views share: the link's state, the newest of every camera and alert, and the news as events.
 
+const MOST = 600; // alerts remembered; a wall display runs for months
+
 export const page = {
   link: "connecting",
   staleAfter: 5,
@@ -22,7 +24,16 @@ export function remember(alert) {
   if (known && !alert.review && known.review) alert = { ...alert, review: known.review };
   if (known?.ended && !alert.ended) alert = { ...known, review: alert.review };
   page.alerts.set(alert.id, alert);
+  if (page.alerts.size > MOST) forget();
   return alert;
+}
+
+/** The oldest that have ended go first; whoever opens one asks the server again. */
+function forget() {
+  for (const [id, { ended }] of page.alerts) {
+    if (page.alerts.size <= MOST / 2) return;
+    if (ended !== null) page.alerts.delete(id);
+  }
 }
 
 export const reviewOf = (alert) => (alert.review && alert.review.verdict !== "none" ? alert.review : null);

@@ -8,6 +8,7 @@ export class Review {
   constructor(id) {
     this.id = id;
     this.said = el("p", { class: "said", role: "status" });
+    this.filled = ""; // the note as it was last filled in
     this.note = el("textarea", { id: "note", rows: 2, maxLength: 2000 });
     this.trouble = el("p", { class: "trouble", role: "alert", hidden: true });
     const button = (verdict, words) => el("button", { type: "button", data: { review: verdict }, onclick: () => this.#give(verdict) }, words);
@@ -22,7 +23,9 @@ export class Review {
   show(alert) {
     const review = reviewOf(alert);
     say(this.said, review ? `${REVIEWS[review.verdict]}, ${stamp(review.at)}${review.note ? `: ${review.note}` : ""}` : "Nobody has judged this alert yet.");
-    if (review && document.activeElement !== this.note && !this.note.value) this.note.value = review.note;
+    const kept = review?.note ?? "";
+    if (this.note.value === this.filled) this.note.value = kept; // what somebody is writing is left alone
+    this.filled = kept;
     for (const button of this.buttons) button.setAttribute("aria-pressed", String(button.dataset.review === review?.verdict));
     this.buttons[2].hidden = !review;
   }
@@ -35,7 +38,7 @@ export class Review {
     say(this.trouble, trouble && `Not kept: ${trouble}`);
     this.trouble.hidden = !trouble;
     if (trouble) return;
-    if (verdict === "none") this.note.value = "";
+    this.filled = this.note.value = note;
     const known = page.alerts.get(this.id);
     if (known) this.show(remember({ ...known, review: { verdict, note, at: page.now() } }));
   }

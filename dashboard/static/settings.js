@@ -2,7 +2,7 @@
 
 import { page, reviewOf } from "./page.js";
 import { alertHash } from "./router.js";
-import { KINDS, el } from "./words.js";
+import { KINDS, el, say } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 const REPEAT_MS = 4000;
@@ -10,14 +10,32 @@ const BEEP = { critical: [880, 660, 880], warning: [560] };
 let audio = null;
 let repeating = 0;
 
-const recall = (name, otherwise) => localStorage.getItem(`unmask-${name}`) ?? otherwise;
-const keep = (name, value) => localStorage.setItem(`unmask-${name}`, value);
+/** A browser may keep nothing; then the page forgets with the tab. */
+function recall(name, otherwise) {
+  try {
+    return localStorage.getItem(`unmask-${name}`) ?? otherwise;
+  } catch {
+    return otherwise;
+  }
+}
+
+function keep(name, value) {
+  try {
+    localStorage.setItem(`unmask-${name}`, value);
+  } catch {
+    /* see above */
+  }
+}
+
+/** Whether sound is asked for and the browser holds it back: it wants a click or a key on the page first. */
+export const silenced = () => $("sound").value !== "off" && audio?.state !== "running" && !navigator.userActivation?.hasBeenActive;
 
 export function start() {
   theme(recall("theme", "system"));
   $("theme").value = recall("theme", "system");
   $("theme").onchange = () => theme($("theme").value, true);
   $("sound").value = recall("sound", "off");
+  if ($("sound").value !== "off") audio = new AudioContext();
   $("sound").onchange = () => {
     keep("sound", $("sound").value);
     if ($("sound").value === "off") seen();
@@ -51,11 +69,19 @@ function raise(alert) {
   }
   if (recall("notify", "off") === "on" && Notification.permission === "granted") {
     const score = alert.peak === null ? alert.detail : `peak score ${alert.peak.toFixed(2)}`;
-    const note = new Notification(`${KINDS[alert.kind]} on ${alert.camera}`, { body: `${alert.severity}: ${score}`, tag: alert.id });
+    notify(`${KINDS[alert.kind]} on ${alert.camera}`, `${alert.severity}: ${score}`, alert.id);
+  }
+}
+
+function notify(title, body, id) {
+  try {
+    const note = new Notification(title, { body, tag: id });
     note.onclick = () => {
       window.focus();
-      page.go(alertHash(alert.id));
+      page.go(alertHash(id));
     };
+  } catch {
+    say($("announcer"), "This browser can't notify"); // some phones only let service workers do it
   }
 }
 
@@ -63,6 +89,7 @@ function raise(alert) {
 function seen() {
   clearInterval(repeating);
   repeating = 0;
+  audio?.resume();
 }
 
 async function toggleNotifications() {

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import aclosing, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -210,6 +211,20 @@ def test_watch_prints_lines_for_people(dashboard: Start, feed: Feed) -> None:
     assert "critical" in lines[0]
     assert "[bold]x[/bold]" in lines[0]  # text, not markup
     assert "cleared" in lines[1]
+
+
+def test_watch_runs_a_command_for_what_passes_the_filters(dashboard: Start, feed: Feed, tmp_path: Path) -> None:
+    one = dashboard().synced()
+    for id, event, severity in (("a1", "new", "critical"), ("w", "new", "warning"), ("a1", "end", "critical"),
+                                ("a2", "new", "critical"), ("a3", "new", "critical")):  # fmt: skip
+        feed.alert(id, event, severity=severity)
+    out = tmp_path / "out"
+    code = f"import os; open({str(out)!r}, 'a').write(os.environ['UNMASK_ALERT'] + os.environ['UNMASK_EVENT'] + ' ')"
+    program = tmp_path / "each.py"
+    program.write_text(code)
+    execute = f"{sys.executable} {program}"
+    watched(one, 3, since="0", severities=["critical"], events=["new"], execute=execute)
+    assert out.read_text() == "a1new a2new ", "the third line ended the watch before its command"
 
 
 @pytest.mark.parametrize("module", ["dashboard.service", "dashboard.client", "dashboard.watch"])

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import redis
 import structlog
+import torch
 from msgspec.structs import replace
 
 from tests.dashboard.feed import alert_event
@@ -104,6 +105,20 @@ def test_what_is_no_picture_and_what_is_no_longer_kept_are_left_behind(bench: Be
     while bench.explainer.step():
         pass
     assert bench.explained("broken") is None
+    assert bench.explained("good") is not None
+
+
+def test_a_device_that_fails_costs_the_explanation_not_the_worker(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.opens("unlucky")
+    bench.opens("good")
+    with monkeypatch.context() as during:
+        during.setattr(bench.scorer, "encode", lambda images: torch.empty(1 << 60))
+        assert bench.explainer.step()
+    while bench.explainer.step():
+        pass
+    assert bench.explained("unlucky") is None
     assert bench.explained("good") is not None
 
 

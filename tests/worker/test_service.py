@@ -110,7 +110,9 @@ def test_a_fake_face_raises_one_alert_that_ends_with_its_track(redis_url: str, s
     assert [event.event for event in told if event.event != "update"] == ["new", "end"]
     assert {event.alert.id for event in told} == {told[0].alert.id}
     assert told[-1].alert.end_reason == "camera-lost", "no streamer says that the camera lives"
-    parts: Any = seen.bus.hgetall(seen.keys.evidence(told[0].alert.id))
+    key = seen.keys.evidence(told[0].alert.id)
+    wait_until(lambda: seen.bus.hexists(key, "explanation"), 10, "its explanation")
+    parts: Any = seen.bus.hgetall(key)
     assert parts.keys() >= {b"window", b"trace"}
 
 

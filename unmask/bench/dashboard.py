@@ -24,6 +24,8 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from dashboard.history import MAX_EVENTS, Entry
+from dashboard.service import raise_file_limit
 from unmask.embedded import EmbeddedServer
 from wire.errors import ServiceError
 from wire.keys import FIELD, Keys
@@ -49,12 +51,13 @@ def run(subscribers: int, rate: float, size: int, seconds: float, stalled: int, 
 
 def measure(subscribers: int, rate: float, size: int, seconds: float, stalled: int, console: Console) -> dict[str, Any]:
     """The figures of one run. Raises ServiceError where a process does not start."""
-    _raise_file_limit()
+    raise_file_limit()
     events = max(1, round(rate * seconds))
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="unmask-bench-")))
         url = stack.enter_context(_valkey(folder))
         bus = stack.enter_context(redis.Redis.from_url(url))
+        _fill(bus, size)
         process, port = stack.enter_context(_dashboard(url, folder))
         server = psutil.Process(process.pid)
         console.print(f"connecting {subscribers} subscribers")
@@ -84,7 +87,7 @@ def measure(subscribers: int, rate: float, size: int, seconds: float, stalled: i
 def _publish(bus: redis.Redis, rate: float, size: int, events: int, server: psutil.Process, console: Console) -> int:
     """Write the events at their times; by how many bytes the server grew after the run had settled."""
     keys, settled, baseline = Keys(), round(SETTLE * events), 0
-    padding = "x" * max(0, size - len(_message(0, "")))
+    padding = _padding(size)
     began = time.monotonic()
     with Progress(console=console, transient=True) as progress:
         for number in progress.track(range(events), description="publishing"):
@@ -93,6 +96,19 @@ def _publish(bus: redis.Redis, rate: float, size: int, events: int, server: psut
                 baseline = server.memory_info().rss
             bus.xadd(keys.alerts, {FIELD: _event(number, padding).encode()}, maxlen=10_000, approximate=True)
     return int(server.memory_info().rss) - baseline
+
+
+def _fill(bus: redis.Redis, size: int) -> None:
+    """A past as long as the dashboard remembers, so that memory that only fills up is not taken for growth."""
+    keys, padding = Keys(), _padding(size)
+    with bus.pipeline(transaction=False) as pipe:
+        for number in range(MAX_EVENTS):
+            pipe.xadd(keys.alerts, {FIELD: _event(number, padding).encode()})
+        pipe.execute()
+
+
+def _padding(size: int) -> str:
+    return "x" * max(0, size - len(_message(0, "")))
 
 
 def _event(number: int, padding: str) -> AlertEvent:
@@ -105,8 +121,6 @@ def _event(number: int, padding: str) -> AlertEvent:
 
 
 def _message(number: int, padding: str) -> str:
-    from dashboard.history import Entry
-
     return Entry.of((int(time.time() * 1000), 0), _event(number, padding)).text
 
 
@@ -183,10 +197,3 @@ def _wait(condition: Any, what: str) -> None:
             pass
         time.sleep(0.05)
     raise ServiceError(f"{what} did not start within {START_S:.0f} s", "look at what it printed above")
-
-
-def _raise_file_limit() -> None:
-    import resource  # not everywhere
-
-    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
