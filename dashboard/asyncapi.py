@@ -13,13 +13,14 @@ from dashboard.protocol import ClientMessage, ErrorCode, ServerMessage
 
 CLOSE_CODES = {
     1009: "A message is larger than 64 KiB",
+    1011: "No answer to a WebSocket ping within 60 seconds: come back with the cursor",
     1012: "The dashboard is stopping: come back with the cursor",
     protocol.CLOSE_BAD_HELLO: "The first message was no hello",
     protocol.CLOSE_UNAUTHORISED: "The token is missing or wrong",
     protocol.CLOSE_VERSION: "The server does not speak this version",
     protocol.CLOSE_HELLO_TIMEOUT: "No hello in time",
     protocol.CLOSE_TOO_MANY_ERRORS: "Too many errors",
-    protocol.CLOSE_TOO_SLOW: "The client took nothing for 10 seconds: come back with the cursor",
+    protocol.CLOSE_TOO_SLOW: "The client's buffers stayed full for 10 seconds: come back with the cursor",
 }
 ADDRESS = "/ws/v1"
 _REF = "#/components/schemas/{name}"
@@ -66,7 +67,7 @@ def asyncapi() -> dict[str, Any]:
         },
         "components": {
             "messages": {_tag(kind): _message(kind) for kind in (*sent, *received)},
-            "schemas": dict(sorted(schemas.items())),
+            "schemas": _draft7(dict(sorted(schemas.items()))),
         },
     }
 
@@ -85,6 +86,21 @@ def _operation(action: str, kinds: tuple[type, ...], summary: str) -> dict[str, 
 def _message(kind: type) -> dict[str, Any]:
     about = " ".join((inspect.getdoc(kind) or "").split())
     return {"name": _tag(kind), "summary": about, "payload": {"$ref": _REF.format(name=kind.__name__)}}
+
+
+def _draft7(schema: Any) -> Any:
+    """A schema of msgspec's (JSON Schema 2020-12) in AsyncAPI's dialect, draft 7, where a tuple is a list of `items`.
+
+    As they are, a box's `"items": false` would forbid every number in it.
+    """
+    if isinstance(schema, list | tuple):
+        return [_draft7(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    made = {key: _draft7(value) for key, value in schema.items()}
+    if "prefixItems" in made:
+        made["items"], made["additionalItems"] = made.pop("prefixItems"), False
+    return made
 
 
 def _tag(kind: type) -> str:

@@ -158,7 +158,11 @@ class Client:
             raise final from None
         if isinstance(error, ConnectionClosed):
             code = error.rcvd.code if error.rcvd else 1006
-            words = {1012: "the dashboard is stopping", protocol.CLOSE_TOO_SLOW: "reading was too slow"}
+            words = {
+                1011: "pings were not answered",
+                1012: "the dashboard is stopping",
+                protocol.CLOSE_TOO_SLOW: "reading was too slow",
+            }
             return words.get(code, f"connection lost ({code})")
         if isinstance(error, ConnectionRefusedError):
             return "connection refused"

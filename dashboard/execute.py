@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shlex
+import shutil
+import signal
 from collections.abc import Callable
 
 from dashboard import protocol
@@ -12,6 +15,7 @@ from dashboard.protocol import AlertMessage
 from wire.errors import UsageError
 
 LIMIT_S = 60.0
+STDERR = 2  # standard output is for events
 
 
 class Runner:
@@ -25,29 +29,36 @@ class Runner:
             self._command = shlex.split(command)
         except ValueError as error:
             raise UsageError(f"--exec: {error}", "quote the command as in a shell; no shell runs it") from None
-        if not self._command:
-            raise UsageError("--exec: no command", "give a program and its arguments")
+        if not self._command or shutil.which(self._command[0]) is None:
+            raise UsageError(
+                f"--exec: no program {command!r}", "give a program's path, or a name on PATH, and arguments"
+            )
         self._tell, self._limit_s = tell, limit_s
 
     async def run(self, event: AlertMessage) -> None:
-        """Run it to its end; a failure is told and stops nothing."""
-        name = self._command[0]
+        """Run it to its end; a failure is told and stops nothing. What it prints goes to standard error."""
+        if failure := await self._outcome(event):
+            self._tell(f"{self._command[0]}: {failure}, on {event.event} of {event.alert.id}")
+
+    async def _outcome(self, event: AlertMessage) -> str | None:
         try:
             process = await asyncio.create_subprocess_exec(
-                *self._command, stdin=asyncio.subprocess.PIPE, env={**os.environ, **variables(event)}
-            )
+                *self._command, stdin=asyncio.subprocess.PIPE, stdout=STDERR,
+                env={**os.environ, **variables(event)}, start_new_session=True,
+            )  # fmt: skip
         except OSError as error:
-            raise UsageError(f"--exec: {name} can't be run ({error.strerror})", "give a program's path") from None
+            return f"can't be run ({error.strerror})"
         try:
             async with asyncio.timeout(self._limit_s):
                 await process.communicate(protocol.encode(event).encode() + b"\n")
         except TimeoutError:
-            process.kill()
-            await process.wait()
-            self._tell(f"{name}: killed after {self._limit_s:g} s, on {event.event} of {event.alert.id}")
-            return
-        if process.returncode:
-            self._tell(f"{name}: ended with {process.returncode}, on {event.event} of {event.alert.id}")
+            return f"killed after {self._limit_s:g} s"
+        finally:
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)  # with all that it started
+                await process.wait()
+        return f"ended with {process.returncode}" if process.returncode else None
 
 
 def variables(event: AlertMessage) -> dict[str, str]:
@@ -58,7 +69,7 @@ def variables(event: AlertMessage) -> dict[str, str]:
         "SEVERITY": alert.severity, "STARTED": f"{alert.started:.3f}", "SCORE": _number(alert.score),
         "PEAK": _number(alert.peak), "DETAIL": alert.detail,
     }  # fmt: skip
-    return {f"UNMASK_{name}": value for name, value in found.items()}
+    return {f"UNMASK_{name}": value.replace("\0", "") for name, value in found.items()}
 
 
 def _number(value: float | None) -> str:

@@ -36,13 +36,13 @@ class Subscriber(Protocol):
     """What the hub needs of a connection. No call may block."""
 
     def wake(self) -> None:
-        """Something changed: alert events, the bus or the services."""
+        """Something changed: alert events, what was offered, the bus or the services."""
 
     def offer_score(self, score: Score, text: str) -> None:
-        """A new score."""
+        """A new score; `wake` follows."""
 
     def offer_camera(self, name: str, text: str) -> None:
-        """A new view of a camera."""
+        """A new view of a camera; `wake` follows."""
 
 
 class Hub:
@@ -70,6 +70,7 @@ class Hub:
         self._scores_at: Cursor | None = None
         self._cameras_at: Cursor | None = None
         self._shown: dict[str, tuple[str, str, float | None]] = {}
+        self._news = False  # something was read or offered that subscribers are not woken for yet
 
     @property
     def metrics(self) -> Metrics:
@@ -103,6 +104,7 @@ class Hub:
             self.cameras.forget(now)
             for name in self.cameras.names():
                 self._show(name, now)
+            self._deliver()
             await asyncio.sleep(self._config.tick_s)
 
     async def survey(self) -> bool:
@@ -131,6 +133,7 @@ class Hub:
             self.cameras.snoozes = found
             for name in self.cameras.names():
                 self._show(name, self._clock())
+            self._deliver()
 
     async def events_after(self, cursor: Cursor, limit: int) -> Page:
         """The alert events that follow `cursor`, from memory where they are. Raises redis errors."""
@@ -146,6 +149,7 @@ class Hub:
     async def _catch_up(self) -> None:
         """Read what was missed, or at the start everything that is kept; afterwards the picture is whole."""
         while await self._read_alerts():
+            self._deliver()
             await asyncio.sleep(0)
         keys = self._config.keys
         if self._scores_at is None:
@@ -200,6 +204,7 @@ class Hub:
             self._scores_at = self._take_scores(rows)
         if rows := found.get(keys.cameras.encode()):
             self._cameras_at = self._take_cameras(rows)
+        self._deliver()
 
     def _take_alerts(self, entries: list[Entry], reached: Cursor, undecodable: int) -> None:
         for _ in range(undecodable):
@@ -208,8 +213,7 @@ class Hub:
             self.alerts.take(entry.event)
             self.recent.add(entry)
         self.recent.skip(reached)
-        if entries:
-            self._wake()
+        self._news = self._news or bool(entries)
 
     def _take_scores(self, rows: Sequence[Row]) -> Cursor:
         now = self._clock()
@@ -228,6 +232,7 @@ class Hub:
                 text = encode(ScoreMessage(score=score))
                 for subscriber in self.subscribers:
                     subscriber.offer_score(score, text)
+                self._news = True
         for name in touched:
             self._show(name, now)
         return cursors.parse(rows[-1][0])
@@ -274,8 +279,15 @@ class Hub:
     def _offer_camera(self, name: str, text: str) -> None:
         for subscriber in self.subscribers:
             subscriber.offer_camera(name, text)
+        self._news = True
+
+    def _deliver(self) -> None:
+        """Wake the subscribers once for all that came together."""
+        if self._news:
+            self._wake()
 
     def _wake(self) -> None:
+        self._news = False
         for subscriber in self.subscribers:
             subscriber.wake()
 

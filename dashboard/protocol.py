@@ -171,7 +171,7 @@ class Heartbeat(FromServer, frozen=True, kw_only=True, tag="heartbeat"):
     """Every `heartbeat_s`, and at once when `bus` or `services` change."""
 
     at: float
-    cursor: str  # everything up to it has been sent; "" before the welcome
+    cursor: str  # every subscription has been sent all that it asked for up to here; "" where there is none
     bus: BusStatus
     services: Services
 

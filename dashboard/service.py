@@ -37,6 +37,7 @@ from wire.telemetry import Log
 LEAVE_S = 1.2  # after the last connection
 GRACE_S = 1  # for open connections when the service stops
 BACKLOG = 1024
+PING_TIMEOUT_S = 60.0  # a ping waits behind all that is buffered for a slow client, and so does its answer
 
 
 def run(settings: Settings) -> None:
@@ -84,7 +85,7 @@ def assemble(config: DashboardConfig, bus: redis.asyncio.Redis, log: Log) -> tup
     options = uvicorn.Config(
         app, http="h11", ws=BoundedProtocol, lifespan="off", log_config=None, access_log=False,
         ws_max_size=MAX_MESSAGE_BYTES, ws_per_message_deflate=False, server_header=False,
-        timeout_graceful_shutdown=GRACE_S, proxy_headers=False,
+        timeout_graceful_shutdown=GRACE_S, proxy_headers=False, ws_ping_timeout=PING_TIMEOUT_S,
     )  # fmt: skip
     return uvicorn.Server(options), hub
 

@@ -21,6 +21,7 @@ from dashboard import cursors, protocol
 from dashboard.auth import token_matches
 from dashboard.config import DashboardConfig
 from dashboard.cursors import START
+from dashboard.history import Entry
 from dashboard.hub import Hub
 from dashboard.metrics import Metrics
 from dashboard.protocol import BadMessage, ClientMessage, Hello, Ping, Subscribe, Unsubscribe
@@ -53,18 +54,18 @@ class Session:
 
     def __init__(self, socket: WebSocket, hub: Hub, config: DashboardConfig, metrics: Metrics) -> None:
         self._socket, self._hub, self._config, self._metrics = socket, hub, config, metrics
+        self._connection: BoundedProtocol = socket.scope["extensions"][EXTENSION]["connection"]
+        self._sent = {kind: metrics.sent.labels(kind) for kind in ("alert", "score", "camera")}
         self._subscriptions: dict[str, Subscription] = {}
         self._replies: deque[str] = deque()
         self._scores: dict[tuple[str, str], str] = {}
         self._cameras: dict[str, str] = {}
         self._awake = asyncio.Event()
+        self._idle = False  # the sender sleeps, so another may write in its place
         self._welcomed = asyncio.Event()
         self._errors = 0
         self._told: tuple[object, ...] = ()
         self._generation = hub.generation
-        self._connection: BoundedProtocol = socket.scope["extensions"][EXTENSION]["connection"]
-        self._idle = False  # the sender waits for something to do
-        self._sent = {kind: metrics.sent.labels(kind) for kind in ("alert", "score", "camera")}
 
     async def run(self) -> None:
         """Greet, then send and receive until either ends; always closes the socket."""
@@ -77,56 +78,21 @@ class Session:
             pass
 
     def wake(self) -> None:
-        """Write the new alert events at once where the client keeps up with them; else let the sender look."""
-        if not (self._keeps_up and self._told == self._condition() and self._write_alerts()):
+        """Write what there is, or let the sender look where that takes time."""
+        if not (self._idle and self._flush()):
             self._awake.set()
 
     def offer_score(self, score: Score, text: str) -> None:
-        """Write it at once, or hold the newest score of a track until the sender comes to it."""
-        subs = [sub for sub in self._subscriptions.values() if sub.takes("scores", score.camera)]
-        if not subs:
-            return
-        if self._keeps_up:
-            self._write("score", [event_frame(text, sub.ask.id) for sub in subs])
-            return
-        if len(self._scores) >= MAX_TRACKS:
-            del self._scores[next(iter(self._scores))]
-        self._scores[score.camera, score.track] = text
-        self._awake.set()
+        """Hold the newest score of a track until the hub wakes this session."""
+        if any(sub.takes("scores", score.camera) for sub in self._subscriptions.values()):
+            if len(self._scores) >= MAX_TRACKS:
+                del self._scores[next(iter(self._scores))]
+            self._scores[score.camera, score.track] = text
 
     def offer_camera(self, name: str, text: str) -> None:
-        """Write it at once, or hold the newest view of a camera until the sender comes to it."""
-        subs = [sub for sub in self._subscriptions.values() if sub.takes("cameras", name)]
-        if not subs:
-            return
-        if self._keeps_up:
-            self._write("camera", [event_frame(text, sub.ask.id) for sub in subs])
-            return
-        self._cameras[name] = text
-        self._awake.set()
-
-    @property
-    def _keeps_up(self) -> bool:
-        """Whether nothing waits for this client: neither for its turn nor for room."""
-        return self._idle and not self._awake.is_set() and self._connection.has_room
-
-    def _write_alerts(self) -> bool:
-        """Write what follows each subscription's place, if memory holds it all; False where the sender must go on."""
-        recent, subs = self._hub.recent, self._subscriptions.values()
-        if self._generation != self._hub.generation or not all(recent.covers(sub.cursor) for sub in subs):
-            return False
-        for sub in subs:
-            entries = recent.after(sub.cursor, PAGE + 1) if "alerts" in sub.ask.topics else []
-            if len(entries) > PAGE:
-                return False
-            self._write("alert", [event_frame(entry.text, sub.ask.id) for entry in entries if sub.wants(entry)])
-            sub.cursor = recent.newest
-        return True
-
-    def _write(self, kind: str, frames: list[bytes]) -> None:
-        if frames:
-            self._connection.write_frame(b"".join(frames))
-            self._sent[kind].inc(len(frames))
+        """Hold the newest view of a camera until the hub wakes this session."""
+        if any(sub.takes("cameras", name) for sub in self._subscriptions.values()):
+            self._cameras[name] = text
 
     async def _greet(self) -> None:
         try:
@@ -137,7 +103,7 @@ class Session:
         try:
             self._check(protocol.decode_client(text))
         except BadMessage as error:
-            await self._send(protocol.encode(protocol.Error(code=error.code, message=error.message)))
+            self._write(protocol.Error(code=error.code, message=error.message))
             raise Closed(_REFUSALS.get(error.code, protocol.CLOSE_BAD_HELLO), error.code) from None
 
     def _check(self, hello: ClientMessage) -> None:
@@ -213,96 +179,149 @@ class Session:
         if len(self._replies) >= MAX_REPLIES:
             raise Closed(protocol.CLOSE_TOO_SLOW, "asks without listening")
         self._replies.append(protocol.encode(message))
-        self._awake.set()
+        self.wake()
 
-    # Sending
+    # Sending. What begins with _flush or _write returns at once.
 
     async def _send_all(self) -> None:
         beat_at = time.monotonic() + self._config.heartbeat_s
         while True:
-            if time.monotonic() >= beat_at or self._told != self._condition():
+            if time.monotonic() >= beat_at:
                 beat_at = time.monotonic() + self._config.heartbeat_s
-                await self._beat()
-            if self._hub.synced.is_set() and not self._welcomed.is_set():
-                await self._welcome()
-            if not await self._drain():
+                self._beat()
+            if self._flush() or not await self._catch_up():
                 await self._sleep(beat_at)
 
     async def _sleep(self, until: float) -> None:
         self._idle = True
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(max(0.0, until - time.monotonic())):
                 await self._awake.wait()
-        self._idle = False
-        self._awake.clear()
+        except TimeoutError:
+            pass
+        finally:
+            self._idle = False
+            self._awake.clear()
 
-    async def _drain(self) -> bool:
-        """Send replies, a page of alert events, and the newest of everything else; whether there may be more."""
-        while self._replies:
-            await self._send(self._replies.popleft())
-        more = await self._send_alerts()
-        while self._scores:  # taken one at a time, so that what waits is replaced by what is newer
+    def _flush(self) -> bool:
+        """Write replies, alert events from memory and the newest of everything else, while the client takes them.
+
+        False when there is more, and it takes time.
+        """
+        connection, hub = self._connection, self._hub
+        if not connection.has_room:
+            return False
+        if not self._welcomed.is_set() and hub.synced.is_set():
+            self._welcome()
+        if self._told != self._condition():
+            self._beat()
+        while self._replies and connection.has_room:
+            connection.write_frame(text_frame(self._replies.popleft()))
+        level = self._flush_alerts()
+        while (
+            self._scores and connection.has_room
+        ):  # taken one at a time, so that what waits is replaced by what is newer
             key = next(iter(self._scores))
-            await self._send_event("score", "scores", key[0], self._scores.pop(key))
-        while self._cameras:
+            self._write_event("score", "scores", key[0], self._scores.pop(key))
+        while self._cameras and connection.has_room:
             name = next(iter(self._cameras))
-            await self._send_event("camera", "cameras", name, self._cameras.pop(name))
-        return more or bool(self._replies)
+            self._write_event("camera", "cameras", name, self._cameras.pop(name))
+        return level and connection.has_room
 
-    async def _send_alerts(self) -> bool:
-        """Send a page of each subscription; whether there may be more."""
+    def _flush_alerts(self) -> bool:
+        """Bring each subscription forward by a page; whether all are level with the hub."""
         if self._generation != self._hub.generation:
             self._generation = self._hub.generation
             for sub in self._subscriptions.values():
-                await self._gap(sub, "reset")
+                self._write_gap(sub, "reset")
                 sub.cursor = START
-        more = False
+        level = True
+        for sub in self._subscriptions.values():
+            level &= self._flush_subscription(sub)
+        return level
+
+    def _flush_subscription(self, sub: Subscription) -> bool:
+        recent = self._hub.recent
+        if "alerts" not in sub.ask.topics:
+            sub.cursor = recent.newest
+        if sub.cursor == recent.newest:
+            return True
+        if not recent.covers(sub.cursor):
+            return False
+        entries = recent.after(sub.cursor, PAGE)
+        for entry in entries:
+            if not self._connection.has_room:
+                return False
+            self._write_alert(sub, entry)
+        if len(entries) == PAGE:
+            return False
+        sub.cursor = recent.newest
+        return True
+
+    async def _catch_up(self) -> bool:
+        """Wait for room and read a page back in Redis for each subscription that needs it; whether it was possible."""
+        await asyncio.sleep(0)  # others have pages to write, too
+        await self._room()
+        possible = True
         for sub in list(self._subscriptions.values()):
-            if "alerts" not in sub.ask.topics:
-                sub.cursor = self._hub.recent.newest
+            if self._hub.recent.covers(sub.cursor):
                 continue
             try:
                 page = await self._hub.events_after(sub.cursor, PAGE)
             except BUS_ERRORS:
-                continue  # the hub wakes us when Redis is back
+                possible = False  # the hub wakes us when Redis is back
+                continue
             if page.gap:
-                await self._gap(sub, page.gap)
+                self._write_gap(sub, page.gap)
             for entry in page.entries:
-                if sub.wants(entry):
-                    await self._send_frame(event_frame(entry.text, sub.ask.id))
-                    self._sent["alert"].inc()
+                await self._room()
+                self._write_alert(sub, entry)
             sub.cursor = page.reached
-            more = more or bool(page.entries or page.gap)
-        return more
+        return possible
 
-    async def _send_event(self, kind: str, topic: protocol.Topic, camera: str, text: str) -> None:
-        for sub in list(self._subscriptions.values()):
+    async def _room(self) -> None:
+        """Wait until the client takes more. Raises Closed when that takes too long."""
+        if self._connection.has_room:
+            return
+        try:
+            async with asyncio.timeout(self._config.slow_after_s):
+                await self._connection.room()
+        except TimeoutError:
+            raise Closed(protocol.CLOSE_TOO_SLOW, "takes messages too slowly; resume with the cursor") from None
+
+    def _write_alert(self, sub: Subscription, entry: Entry) -> None:
+        """Write an event if it is wanted, and move on past it."""
+        if sub.wants(entry):
+            self._connection.write_frame(event_frame(entry.text, sub.ask.id))
+            self._sent["alert"].inc()
+        sub.cursor = entry.cursor
+
+    def _write_event(self, kind: str, topic: protocol.Topic, camera: str, text: str) -> None:
+        for sub in self._subscriptions.values():
             if sub.takes(topic, camera):
-                await self._send_frame(event_frame(text, sub.ask.id))
+                self._connection.write_frame(event_frame(text, sub.ask.id))
                 self._sent[kind].inc()
 
-    async def _gap(self, sub: Subscription, reason: protocol.GapReason) -> None:
-        await self._send(protocol.encode(protocol.Gap(sub=sub.ask.id, since=cursors.show(sub.cursor), reason=reason)))
+    def _write_gap(self, sub: Subscription, reason: protocol.GapReason) -> None:
+        self._write(protocol.Gap(sub=sub.ask.id, since=cursors.show(sub.cursor), reason=reason))
 
     def _condition(self) -> tuple[object, ...]:
         return self._hub.bus, self._hub.services
 
-    async def _beat(self) -> None:
+    def _beat(self) -> None:
         self._told = self._condition()
-        places = [sub.cursor for sub in self._subscriptions.values()] or [self._hub.recent.newest]
-        await self._send(
-            protocol.encode(
-                protocol.Heartbeat(
-                    at=time.time(),
-                    cursor=cursors.show(min(places)) if self._welcomed.is_set() else "",
-                    bus=self._hub.bus,
-                    services=self._hub.services,
-                )
+        places = [sub.cursor for sub in self._subscriptions.values()]
+        self._write(
+            protocol.Heartbeat(
+                at=time.time(),
+                cursor=cursors.show(min(places)) if places else "",
+                bus=self._hub.bus,
+                services=self._hub.services,
             )
         )
 
-    async def _welcome(self) -> None:
-        """The picture and the cursor it holds at; built without a pause in between."""
+    def _welcome(self) -> None:
+        """The picture and the cursor it holds at."""
         hub, config = self._hub, self._config
         snapshot = protocol.Snapshot(cameras=hub.snapshot(), alerts=hub.alerts.open()[:MAX_SNAPSHOT_ALERTS])
         welcome = protocol.Welcome(
@@ -311,16 +330,9 @@ class Session:
             bus=hub.bus, services=hub.services, snapshot=snapshot,
         )  # fmt: skip
         self._told, self._generation = self._condition(), hub.generation
-        await self._send(protocol.encode(welcome))
+        self._write(welcome)
         self._welcomed.set()
 
-    async def _send(self, text: str) -> None:
-        await self._send_frame(text_frame(text))
-
-    async def _send_frame(self, frame: bytes) -> None:
-        try:
-            async with asyncio.timeout(self._config.slow_after_s):
-                await self._connection.room()
-        except TimeoutError:
-            raise Closed(protocol.CLOSE_TOO_SLOW, "takes messages too slowly; resume with the cursor") from None
-        self._connection.write_frame(frame)
+    def _write(self, message: protocol.FromServer) -> None:
+        """Write a message that goes to this client alone."""
+        self._connection.write_frame(text_frame(protocol.encode(message)))

@@ -16,15 +16,35 @@ from dashboard.asyncapi import CLOSE_CODES, asyncapi
 from dashboard.protocol import VERSION
 from tests.dashboard.feed import Feed
 from tests.dashboard.pages import Start
+from tests.dashboard.test_docs import EXAMPLES
+from tests.support.npm import installed
 
 ROOT = Path(__file__).parents[2]
 
 
-def validator(tag: str) -> jsonschema.Draft202012Validator:
-    """Checks one kind of message."""
+def validator(tag: str) -> jsonschema.Draft7Validator:
+    """Checks one kind of message, in the dialect AsyncAPI names."""
     document = asyncapi()
     schema = {**document["components"]["messages"][tag]["payload"], "components": document["components"]}
-    return jsonschema.Draft202012Validator(schema)
+    return jsonschema.Draft7Validator(schema)
+
+
+def test_it_is_asyncapi(request: pytest.FixtureRequest) -> None:
+    assert request.config.cache
+    kept = Path(request.config.cache.mkdir("npm-asyncapi"))
+    folder = installed(kept, "@asyncapi/specs@6") / "node_modules" / "@asyncapi" / "specs" / "schemas"
+    rules = jsonschema.Draft7Validator(json.loads((folder / "3.0.0.json").read_text(encoding="utf-8")))
+    rules.validate(asyncapi())
+    with pytest.raises(jsonschema.ValidationError):
+        rules.validate({**asyncapi(), "channels": {"subscription": {"address": 7}}})
+
+
+@pytest.mark.parametrize(("side", "text"), EXAMPLES)
+def test_the_examples_of_the_page_are_as_described(side: str, text: str) -> None:
+    message = json.loads(text)
+    validator(message["type"]).validate(message)
+    operation = asyncapi()["operations"]["send" if side == "client" else "receive"]
+    assert message["type"] in [one["$ref"].rpartition("/")[2] for one in operation["messages"]]
 
 
 def test_the_document_is_in_step() -> None:
@@ -41,7 +61,7 @@ def test_the_document_is_in_step() -> None:
 def test_every_schema_is_one_and_every_reference_leads_somewhere() -> None:
     document = asyncapi()
     for schema in document["components"]["schemas"].values():
-        jsonschema.Draft202012Validator.check_schema(schema)
+        jsonschema.Draft7Validator.check_schema(schema)
 
     def walk(node: Any) -> None:
         if isinstance(node, dict):

@@ -6,7 +6,8 @@ from typing import get_args
 
 import pytest
 
-from dashboard import protocol
+from dashboard import protocol, service, session, transport
+from dashboard.asyncapi import CLOSE_CODES
 from dashboard.protocol import decode_client, decode_server
 
 TEXT = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text(encoding="utf-8")
@@ -29,3 +30,12 @@ def test_every_error_and_close_code_is_documented() -> None:
     for name, code in vars(protocol).items():
         if name.startswith("CLOSE_"):
             assert f"| {code} |" in TEXT, name
+    for code in CLOSE_CODES:
+        assert f"| {code} |" in TEXT, code
+
+
+def test_the_bounds_are_those_of_the_code() -> None:
+    assert f"{transport.HIGH_WATER // 1024} KiB and one message" in TEXT
+    assert f"{2 * transport.SEND_BUFFER // 1024} KiB in the kernel" in TEXT
+    assert f"newest of {session.MAX_TRACKS:,} tracks" in TEXT
+    assert f"within {service.PING_TIMEOUT_S:.0f} seconds" in TEXT

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -53,10 +54,42 @@ def test_one_that_hangs_is_killed() -> None:
     assert "killed after 0.3 s, on new of a1" in line
 
 
-@pytest.mark.parametrize("command", ["", "'open", "/no/such/program"])
-def test_what_can_not_be_run_is_said_at_once(command: str) -> None:
+def test_its_children_are_killed_with_it(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import subprocess, sys, time\n"
+        "child = 'import sys, time; time.sleep(1); open(sys.argv[1], \"w\")'\n"
+        "subprocess.Popen([sys.executable, '-c', child, sys.argv[1]])\n"
+        "time.sleep(60)\n"
+    )
+    late = tmp_path / "late"
+    assert len(run(f"{sys.executable} {script} {late}", message(), limit_s=0.4)) == 1
+    time.sleep(1.5)
+    assert not late.exists()
+
+
+def test_what_it_prints_is_not_taken_for_events(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run("echo hello", message()) == []
+    printed = capfd.readouterr()
+    assert (printed.out, printed.err) == ("", "hello\n")
+
+
+def test_one_that_vanishes_is_told_and_stops_nothing(tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    program.write_text("no program at all")
+    program.chmod(0o755)
+    (line,) = run(str(program), message())
+    assert "can't be run" in line
+
+
+@pytest.mark.parametrize("command", ["", "'open", "/no/such/program", "no-such-name x"])
+def test_what_can_not_be_run_is_said_before_anything_is_watched(command: str) -> None:
     with pytest.raises(UsageError, match="--exec"):
-        run(command, message())
+        Runner(command, print)
+
+
+def test_no_text_of_an_alert_breaks_it() -> None:
+    assert run("true", message(camera="a\0b", detail="\0 \U0001f600")) == []
 
 
 def test_a_camera_s_alert_has_empty_scores() -> None:

@@ -20,10 +20,14 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from dashboard import transport
+from dashboard.config import DashboardConfig
 from dashboard.history import Entry
+from dashboard.session import MAX_TRACKS
 from tests.dashboard.conftest import Running
 from tests.dashboard.feed import Feed, alert_event
 from tests.support.servers import end, free_port, valkey, wait_until
+from wire.keys import FIELD
+from wire.messages import Review
 
 Start = Callable[..., Running]
 WAIT_S = 8.0
@@ -165,6 +169,33 @@ def test_silence_makes_a_camera_stale_without_any_message_from_it(dashboard: Sta
         assert (view["verdict"], view["why"]) == ("stale", "streamer-silent")
 
 
+def test_camera_alerts_have_no_scores_and_can_be_filtered(dashboard: Start, feed: Feed) -> None:
+    one = dashboard().synced()
+    nothing = {"score": None, "peak": None, "mean": None, "threshold": None, "track": "", "model": ""}
+    with talking(one) as talk:
+        subscribe(talk, kinds=["offline", "frozen"])
+        feed.alert("face")
+        feed.alert("quiet", kind="no-face", **nothing)
+        feed.alert("away", kind="offline", severity="warning", detail="401 Unauthorized", **nothing)
+        alert = talk.hear("alert")["alert"]
+    assert (alert["id"], alert["kind"], alert["detail"]) == ("away", "offline", "401 Unauthorized")
+    assert alert["score"] is None
+
+
+def test_reviews_are_events_and_can_come_after_the_end(dashboard: Start, feed: Feed) -> None:
+    one = dashboard().synced()
+    review = Review(alert="a", verdict="confirmed", note="called him", at=1.0)
+    with talking(one) as talk:
+        subscribe(talk, events=["review"])
+        feed.alert("a")
+        feed.alert("a", "end")
+        feed.alert("a", "review", ended=2.0, end_reason="cleared", review=review)
+        message = talk.hear("alert")
+    assert message["event"] == "review"
+    assert message["alert"]["review"]["note"] == "called him"
+    assert message["alert"]["score"] == 0.9
+
+
 def test_two_subscriptions_and_the_end_of_one(dashboard: Start, feed: Feed) -> None:
     one = dashboard().synced()
     with talking(one) as talk:
@@ -197,6 +228,44 @@ def test_a_heartbeat_moves_the_cursor_over_what_was_filtered(dashboard: Start, f
         subscribe(talk, cameras=["nobody"])
         cursor = feed.alert("x")
         wait_until(lambda: talk.hear("heartbeat")["cursor"] == cursor, 5, "the cursor moves")
+
+
+def test_a_heartbeat_before_there_is_a_subscription_moves_nothing(dashboard: Start, feed: Feed) -> None:
+    """Else a client that comes back with its cursor, hears one and is cut off would skip what it never got."""
+    feed.alert("x")
+    one = dashboard(heartbeat_s=0.1).synced()
+    with talking(one) as talk:
+        assert talk.hear("heartbeat")["cursor"] == ""
+        subscribe(talk, since="0")
+        talk.hear("alert")
+
+
+def test_the_default_heartbeat_is_every_ten_seconds() -> None:
+    assert DashboardConfig(redis_url="").heartbeat_s == 10.0
+
+
+def test_control_frames_and_replies_between_events_break_nothing(dashboard: Start, feed: Feed) -> None:
+    """Events go to the socket past the web server, everything else through it."""
+    one = dashboard(heartbeat_s=0.05).synced()
+    total = 1500
+    with talking(one) as talk:
+        subscribe(talk)
+        writer = threading.Thread(target=lambda: [feed.alert(f"a{n}", model="x" * (n % 900)) for n in range(total)])
+        writer.start()
+        ids, pongs, waiters = [], 0, []
+        while len(ids) < total:
+            if len(ids) % 10 == 0:
+                waiters.append(talk.socket.ping())
+                talk.say(type="ping", id=str(len(ids)))
+            message = talk.hear("alert", "pong")
+            if message["type"] == "alert":
+                ids.append(message["alert"]["id"])
+            else:
+                pongs += 1
+        writer.join()
+        assert ids == [f"a{number}" for number in range(total)]
+        assert pongs > 100
+        assert all(waiter.wait(WAIT_S) for waiter in waiters)
 
 
 # Errors and close codes
@@ -274,6 +343,11 @@ def test_a_page_of_another_site_may_not_subscribe(dashboard: Start) -> None:
     assert caught.value.response.status_code == 403
     with talking(one, origin=one.http) as talk:
         assert talk.welcome
+    other = dashboard(allowed_origins=("https://intranet.example",))
+    with talking(other, origin="https://intranet.example") as talk:
+        assert talk.welcome
+    with pytest.raises(InvalidStatus), connect(other.ws, origin="http://intranet.example"):  # type: ignore[arg-type]
+        pass
 
 
 def test_strange_hosts_get_no_socket(dashboard: Start) -> None:
@@ -459,6 +533,43 @@ def test_a_stalled_subscriber_is_closed_costs_nothing_and_can_resume(dashboard: 
         subscribe(again, since=part[-1] if part else cursor)
         rest = [again.hear("alert")["cursor"] for _ in range(total - len(part))]
     assert part + rest == written
+
+
+def deaf(one: Running) -> socket.socket:
+    """A socket whose system takes next to nothing for it."""
+    made = socket.socket()
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    made.connect(("127.0.0.1", one.port))
+    return made
+
+
+def fill(feed: Feed, total: int) -> None:
+    """That many events of about 1.5 KB, in one go."""
+    pipe = feed.bus.pipeline()
+    for number in range(total):
+        pipe.xadd(feed.keys.alerts, {FIELD: alert_event("a", "update", windows=number, model="x" * 1000).encode()})
+    pipe.execute()
+
+
+def test_what_is_held_for_a_stalled_subscriber_is_bounded(dashboard: Start, feed: Feed) -> None:
+    """Also when it kept up until a burst of events came for many subscriptions at once."""
+    one = dashboard(slow_after_s=60.0).synced()
+    with talking(one, sock=deaf(one), max_queue=1) as stalled:
+        for number in range(16):
+            stalled.say(type="subscribe", id=f"s{number}", topics=["alerts", "scores"])
+            stalled.hear("subscribed")
+        (session,) = one.hub.subscribers
+        held = 0
+        for _ in range(5):
+            fill(feed, 180)
+            last = [int(part) for part in feed.alert("last").split("-")]
+            while list(one.hub.recent.newest) != last:
+                held = max(held, session._connection.transport.get_write_buffer_size())  # type: ignore[attr-defined]
+        for number in range(2000):
+            feed.score(track=f"t{number}")
+        wait_until(lambda: len(session._scores) == MAX_TRACKS, 10, "scores wait")  # type: ignore[attr-defined]
+        held = max(held, session._connection.transport.get_write_buffer_size())  # type: ignore[attr-defined]
+    assert held <= transport.HIGH_WATER + 2000
 
 
 def test_a_slow_subscriber_gets_the_newest_score_of_each_track_and_not_the_old_ones(

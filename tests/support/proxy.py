@@ -1,0 +1,83 @@
+"""A TCP proxy whose connections a test can cut, as a network would: no goodbye, in the middle of whatever passes."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+RESET = struct.pack("ii", 1, 0)  # SO_LINGER of no time: close sends a reset
+
+
+class Proxy:
+    """Passes bytes between its own port and another."""
+
+    def __init__(self, target: int) -> None:
+        self._target = target
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._lock = threading.Lock()
+        self._open: set[socket.socket] = set()
+        self._threads: list[threading.Thread] = []
+        self._start(self._accept)
+
+    def cut(self) -> None:
+        """Reset every connection on both sides."""
+        with self._lock:
+            for one in self._open:
+                with suppress(OSError):
+                    one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+                    one.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Stop for good."""
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self.cut()
+        for thread in self._threads:
+            thread.join(5)
+
+    def _start(self, work: object, *arguments: object) -> None:
+        assert callable(work)
+        thread = threading.Thread(target=work, args=arguments, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = self._listener.accept()
+                try:
+                    far = socket.create_connection(("127.0.0.1", self._target))
+                except OSError:
+                    near.close()
+                    continue
+                with self._lock:
+                    self._open |= {near, far}
+                done = threading.Barrier(2)
+                self._start(self._pass, near, far, done)
+                self._start(self._pass, far, near, done)
+
+    def _pass(self, source: socket.socket, sink: socket.socket, done: threading.Barrier) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                sink.sendall(data)
+        with suppress(OSError):
+            sink.shutdown(socket.SHUT_RDWR)
+        done.wait()  # the other direction may still use this socket's number
+        with self._lock:
+            self._open.discard(source)
+        source.close()
+
+
+@contextmanager
+def proxied(target: int) -> Iterator[Proxy]:
+    """A proxy to a port of this machine, closed afterwards."""
+    proxy = Proxy(target)
+    try:
+        yield proxy
+    finally:
+        proxy.close()
