@@ -108,7 +108,9 @@ class WorkerSettings(Section):
 
     name: str = Field("", description="Consumer name; empty: host name and slot or process id")
     checkpoint: Path | None = Field(None, description="Model file; unset: the one that comes with Unmask")
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: CUDA where there is one")
+    device: Literal["auto", "cpu", "cuda", "torch-cpu"] = Field(
+        "auto", description="auto: CUDA where there is one, else cpu, which is OpenVINO; torch-cpu: plain fp32"
+    )
     threads: int = Field(0, ge=0, description="CPU threads; 0: one per core")
     batch: int = Field(16, ge=1, le=256, description="Windows scored together at most")
     deadline_ms: float = Field(40.0, ge=0, le=5000, description="Longest wait for a batch to fill")

@@ -1,6 +1,6 @@
-"""Where the network runs: one small protocol, with PyTorch on the CPU and on CUDA behind it.
+"""Where the network runs: one small protocol, and the choice among the engines behind it.
 
-Another engine (OpenVINO, say) is one more class with these two methods and a line in `open_backend`.
+Another engine is one more class with these members and a line in `open_backend`.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+import structlog
 import torch
-from torch import Tensor
 
 from wire.errors import ServiceError
 from wire.settings import WorkerSettings
 from worker.model import Detector, ModelConfig
+from worker.preprocess import Pixels
 
 Half = npt.NDArray[np.float16]
 Single = npt.NDArray[np.float32]
@@ -25,86 +26,47 @@ Mask = npt.NDArray[np.bool_]
 class Backend(Protocol):
     """The two halves of a Detector on some device."""
 
-    name: str  # for people: "cpu, 2 threads"
+    name: str  # for people: "OpenVINO, bf16, 2 threads"
     chunk: int  # most images `encode` is given at once
+    lanes: int  # how many threads may, and should, call `encode` at once to fill the device
 
-    def encode(self, images: Tensor) -> Half:
-        """Prepared float32 images (N, 3, S, S), N at most `chunk`, to features (N, D)."""
+    def encode(self, images: Pixels) -> Half:
+        """Pixels (N, S, S, 3), N at most `chunk`, not normalised, to features (N, D). Any thread may call it."""
 
     def head(self, features: Half, mask: Mask) -> Single:
-        """Features (B, T, D) and mask (B, T), True where a frame counts, to logits (B)."""
-
-
-class TorchCpu:
-    """fp32, channels last; the reference every other backend is compared with."""
-
-    chunk = 16  # more gives no speed and costs memory
-
-    def __init__(self, model: Detector, threads: int) -> None:
-        count = threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else threads
-        if count:
-            torch.set_num_threads(count)
-        self.name = f"cpu, {torch.get_num_threads()} threads"
-        self._model = model.eval().to(memory_format=torch.channels_last)
-
-    @torch.inference_mode()
-    def encode(self, images: Tensor) -> Half:
-        """See Backend."""
-        return _half(self._model.encode(images.contiguous(memory_format=torch.channels_last)))
-
-    @torch.inference_mode()
-    def head(self, features: Half, mask: Mask) -> Single:
-        """See Backend."""
-        return _single(self._model.head(torch.from_numpy(features).float(), torch.from_numpy(mask)))
-
-
-class TorchCuda:
-    """bf16 autocast, channels last, copies from pinned memory; the head stays in fp32."""
-
-    chunk = 256
-
-    def __init__(self, model: Detector) -> None:
-        self._device = torch.device("cuda")
-        self.name = f"cuda, {torch.cuda.get_device_name(self._device)}"
-        self._model = model.eval().to(self._device).to(memory_format=torch.channels_last)
-
-    @torch.inference_mode()
-    def encode(self, images: Tensor) -> Half:
-        """See Backend."""
-        moved = images.pin_memory().to(self._device, non_blocking=True)
-        with torch.autocast("cuda", torch.bfloat16):
-            features = self._model.encode(moved.contiguous(memory_format=torch.channels_last))
-        return _half(features.cpu())
-
-    @torch.inference_mode()
-    def head(self, features: Half, mask: Mask) -> Single:
-        """See Backend."""
-        moved = torch.from_numpy(features).to(self._device).float()
-        return _single(self._model.head(moved, torch.from_numpy(mask).to(self._device)).cpu())
+        """Features (B, T, D) and mask (B, T), True where a frame counts, to logits (B). One thread at a time."""
 
 
 def open_backend(model: Detector, settings: WorkerSettings) -> Backend:
-    """The backend for `settings.device`. Raises ServiceError when CUDA is asked for and there is none."""
+    """The backend for `settings.device`; it takes the model over. Raises ServiceError where the device is not there."""
+    threads = settings.threads or cores()
     if settings.device == "cuda" and not torch.cuda.is_available():
         raise ServiceError("worker.device is cuda and PyTorch finds no CUDA device", "set it to auto or cpu")
-    if settings.device != "cpu" and torch.cuda.is_available():
+    if settings.device in ("auto", "cuda") and torch.cuda.is_available():
+        from worker.cuda import TorchCuda
+
         return TorchCuda(model)
-    return TorchCpu(model, settings.threads)
+    if settings.device != "torch-cpu":
+        try:
+            from worker.openvino_cpu import OpenVino
+
+            return OpenVino(model, threads)
+        except (ImportError, RuntimeError) as error:  # no wheel for this machine, or a model it can't convert
+            reason = " ".join(str(error).split())[:160]
+            structlog.get_logger().warning("no OpenVINO: PyTorch is several times as slow", error=reason)
+    from worker.torch_cpu import TorchCpu
+
+    return TorchCpu(model, threads)
 
 
 def warm_up(backend: Backend, config: ModelConfig) -> None:
-    """One full and one small pass, so that the first real batch pays for no allocation or kernel choice."""
+    """Every size of batch once, so that no real one pays for an allocation or the choice of a kernel."""
     size, frames, dim = config.input_size, config.frames, config.feature_dim
-    for count in (backend.chunk, 1):
-        backend.encode(torch.zeros(count, 3, size, size))
+    for count in range(backend.chunk, 0, -1) if backend.chunk <= 16 else (backend.chunk, 1):
+        backend.encode(np.zeros((count, size, size, 3), np.uint8))
     backend.head(np.zeros((2, frames, dim), np.float16), np.ones((2, frames), np.bool_))
 
 
-def _half(features: Tensor) -> Half:
-    values: Half = features.float().numpy().astype(np.float16)
-    return values
-
-
-def _single(logits: Tensor) -> Single:
-    values: Single = logits.float().numpy()
-    return values
+def cores() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from typing import cast
 
 import redis
-import torch
-from torch import Tensor
 
 from wire import evidence
 from wire.errors import DecodeError
@@ -20,6 +18,7 @@ from wire.settings import AlertSettings
 from wire.telemetry import Log, Throttle
 from worker.features import Feature
 from worker.occlusion import covered, falls
+from worker.preprocess import Pixels
 from worker.scorer import Scorer
 from worker.sheets import contact_sheet, heat_map
 
@@ -37,7 +36,7 @@ class Job:
     kept: Evidence | None = None
     scores: tuple[float, ...] = ()
     peak: int = 0
-    waiting: list[Tensor] = field(default_factory=list)  # images that are not encoded yet, in pieces
+    waiting: list[Pixels] = field(default_factory=list)  # images that are not encoded yet, in pieces
     features: list[Feature] = field(default_factory=list)
 
 
@@ -94,7 +93,7 @@ class Explainer:
             job.kept = evidence.read(parts, Evidence)
             if job.kept is None:
                 return True  # it gave way already
-            self._queue(job, self._scorer.prepare([frame.jpeg for frame in job.kept.frames]))
+            self._queue(job, self._scorer.pixels([frame.jpeg for frame in job.kept.frames]))
         if job.waiting:
             job.features.extend(self._scorer.encode(job.waiting[0]))
             job.waiting.pop(0)
@@ -106,17 +105,17 @@ class Explainer:
         self._finish(job, job.kept, logits)
         return True
 
-    def _queue(self, job: Job, images: Tensor) -> None:
-        job.features = []
-        job.waiting = list(torch.split(images, self._scorer.chunk))
+    def _queue(self, job: Job, images: Pixels) -> None:
+        job.features, chunk = [], self._scorer.chunk
+        job.waiting = [images[at : at + chunk] for at in range(0, len(images), chunk)]
 
     def _find_peak(self, job: Job, logits: list[float]) -> None:
         assert job.kept is not None
         shift = self._shift(job.alert.camera)
         job.scores = tuple(self._scorer.probability(logit + shift) for logit in logits)
         job.peak = max(range(len(logits)), key=logits.__getitem__)
-        image = self._scorer.prepare([job.kept.frames[job.peak].jpeg])[0]
-        self._queue(job, covered(image, self._scorer.config.std))
+        image = self._scorer.pixels([job.kept.frames[job.peak].jpeg])[0]
+        self._queue(job, covered(image))
 
     def _finish(self, job: Job, kept: Evidence, logits: list[float]) -> None:
         grid = falls(logits)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
+
+import msgspec
 
 from wire.errors import DecodeError
 from wire.settings import WorkerSettings
@@ -13,6 +15,13 @@ from worker.queue import Entry, Item, WindowQueue, read_window
 
 AHEAD = 4  # batches held at most, so that the choice among cameras is a choice
 IDLE_BLOCK_S = 0.5  # longest wait for a window: a signal is noticed within it
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """What is to be scored together, and what is to be settled as stale, unscored."""
+
+    items: list[Item]
+    shed: list[Item] = []
 
 
 class Grave(Protocol):
@@ -31,7 +40,7 @@ class Intake:
         self._ahead, self._idle = AHEAD * settings.batch, settings.reclaim_idle_s
         self._alone: deque[bytes] = deque()
         self._unread: deque[Entry] = deque()
-        self._out: list[Item] = []  # handed out, not yet done with
+        self._out: dict[bytes, Item] = {}  # handed out, not yet done with, by entry
         self._swept = clock()
 
     def open(self) -> int:
@@ -41,27 +50,31 @@ class Intake:
         self._alone.extend(found)
         return len(found)
 
-    def next(self) -> list[Item]:
-        """The next windows to score together: one left behind by a dead worker, else a batch; empty if none is due."""
-        if not self._out:
-            self._keep_up()
-            self._sort_in()
-            self._out = self._claim() or self._batch()
-        return self._out
+    def next(self, block: bool = True) -> Batch | None:
+        """Another batch: one window left behind by a dead worker, else those that are due; None if none is.
 
-    def done(self, again: Iterable[bytes] = ()) -> None:
-        """What was handed out is settled, but for `again`, which are to be tried alone."""
-        self._out = []
+        It waits for windows only with `block`, and then a while at most.
+        """
+        self._keep_up()
+        self._sort_in()
+        items = self._claim() or self._due(block)
+        self._out.update((item.entry.id, item) for item in items)
+        return Batch(items) if items else None
+
+    def done(self, items: Iterable[Item], again: Sequence[bytes] = ()) -> None:
+        """These are settled, but for those of `again`, which are to be tried alone."""
+        for item in items:
+            self._out.pop(item.entry.id, None)
         self._alone.extend(again)
 
-    def _batch(self) -> list[Item]:
+    def _due(self, block: bool) -> list[Item]:
         """Read on until a batch is due; one blocking read at most."""
         now = self._clock()
         wait = self._batcher.wait_s(now)
         room = self._ahead - len(self._batcher)
         if room > 0:
-            block = 0.0 if self._alone else min(IDLE_BLOCK_S, IDLE_BLOCK_S if wait is None else wait)
-            self._unread.extend(self._queue.read(room, block, self._clock))
+            block_s = min(IDLE_BLOCK_S, IDLE_BLOCK_S if wait is None else wait) if block and not self._alone else 0.0
+            self._unread.extend(self._queue.read(room, block_s, self._clock))
             self._sort_in()
         return self._batcher.take() if self._batcher.wait_s(self._clock()) == 0 else []
 
@@ -98,5 +111,5 @@ class Intake:
             self._swept = now
 
     def _held(self) -> set[bytes]:
-        waiting = {item.entry.id for item in [*self._batcher.items(), *self._out]}
-        return waiting | set(self._alone) | {entry.id for entry in self._unread}
+        waiting = {item.entry.id for item in self._batcher.items()}
+        return waiting | self._out.keys() | set(self._alone) | {entry.id for entry in self._unread}

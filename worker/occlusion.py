@@ -10,34 +10,32 @@ softness is what many fakes have. A blurred copy with grain of 8 grey levels got
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
+
+from worker.preprocess import Image, Pixels
 
 Single = npt.NDArray[np.float32]
 CELLS = 7  # places along each side
 REACH = 2.0  # side of a cover, in cells: neighbours overlap by half
 EDGE = 0.25  # standard deviation of its soft edge, in cells
-BLUR, GRAIN = 1 / 8, 8 / 255  # standard deviations: of the blur over the side, of the grain over the range of pixels
+BLUR, GRAIN = 1 / 8, 8.0  # standard deviations: of the blur over the side, of the grain in grey levels
 
 
-def covered(image: Tensor, std: Sequence[float]) -> Tensor:
-    """A prepared image (3, S, S), and it with each place covered in turn: (1 + CELLS * CELLS, 3, S, S), rows first.
-
-    `std` is what the image's channels were divided by.
-    """
-    plain = np.ascontiguousarray(image.numpy().transpose(1, 2, 0))
-    filling = _filling(plain, np.asarray(std, np.float32))
-    profiles = [_profile(plain.shape[0], cell) for cell in range(CELLS)]
-    made = [plain]
-    for down in profiles:
-        for across in profiles:
-            mask = np.outer(down, across)[:, :, None]
-            made.append(plain * (1 - mask) + filling * mask)
-    return torch.from_numpy(np.stack(made)).permute(0, 3, 1, 2).contiguous()
+def covered(image: Image) -> Pixels:
+    """An image (S, S, 3), and it with each place covered in turn: (1 + CELLS * CELLS, S, S, 3), rows first."""
+    side = image.shape[0]
+    plain, filling = image.astype(np.float32), _filling(image)
+    profiles = [_profile(side, cell) for cell in range(CELLS)]
+    made = np.empty((1 + CELLS * CELLS, side, side, 3), np.uint8)
+    made[0] = image
+    for place, (down, across) in enumerate(product(profiles, profiles), 1):
+        mask = np.outer(down, across)[:, :, None]
+        made[place] = np.rint(plain * (1 - mask) + filling * mask)
+    return made
 
 
 def falls(logits: Sequence[float]) -> tuple[tuple[float, ...], ...]:
@@ -46,11 +44,11 @@ def falls(logits: Sequence[float]) -> tuple[tuple[float, ...], ...]:
     return tuple(tuple(base - value for value in rest[row * CELLS : (row + 1) * CELLS]) for row in range(CELLS))
 
 
-def _filling(plain: Single, std: Single) -> Single:
-    side = plain.shape[0]
-    soft = cv2.GaussianBlur(plain, (0, 0), side * BLUR)
+def _filling(image: Image) -> Single:
+    side = image.shape[0]
+    soft = cv2.GaussianBlur(image.astype(np.float32), (0, 0), side * BLUR)
     grain = np.random.default_rng(0).normal(0, GRAIN, (side, side, 1)).astype(np.float32)  # the same for every alert
-    made: Single = (soft + grain / std).astype(np.float32)
+    made: Single = np.clip(soft + grain, 0, 255).astype(np.float32)
     return made
 
 

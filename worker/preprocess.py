@@ -17,6 +17,7 @@ from torch import Tensor
 from worker.model import ModelConfig
 
 Image = npt.NDArray[np.uint8]
+Pixels = npt.NDArray[np.uint8]  # (N, S, S, 3), BGR, cut and resized, not normalised
 STREAM_MARGIN = 1.4
 
 
@@ -25,9 +26,16 @@ def prepare(crops: Sequence[bytes | Image], config: ModelConfig, margin: float =
 
     `margin` is what the crops were cut at. Raises ValueError when a crop is no picture.
     """
+    return normalise(pixels(crops, config, margin), config)
+
+
+def pixels(crops: Sequence[bytes | Image], config: ModelConfig, margin: float = STREAM_MARGIN) -> Pixels:
+    """Crops as in `prepare`, cut and resized: what a backend is given. Raises ValueError when a crop is no picture."""
     size = config.input_size
-    images = [centre_cut(decode(crop), config.crop_margin / margin, size) for crop in crops]
-    return normalise(images, config) if images else torch.empty(0, 3, size, size)
+    made = np.empty((len(crops), size, size, 3), np.uint8)
+    for index, crop in enumerate(crops):
+        made[index] = centre_cut(decode(crop), config.crop_margin / margin, size)
+    return made
 
 
 def decode(crop: bytes | Image) -> Image:
@@ -61,9 +69,9 @@ def resize(image: Image, size: int) -> Image:
     return cv2.resize(image, (size, size), interpolation=method).astype(np.uint8, copy=False)
 
 
-def normalise(images: Sequence[Image], config: ModelConfig) -> Tensor:
+def normalise(images: Sequence[Image] | Pixels, config: ModelConfig) -> Tensor:
     """BGR images (S, S, 3) to float32 (N, 3, S, S) in the checkpoint's colour order, mean and standard deviation."""
-    batch = np.stack(images)
+    batch = np.asarray(images)
     if config.colour == "rgb":
         batch = batch[..., ::-1]
     pixels = torch.from_numpy(np.ascontiguousarray(batch)).permute(0, 3, 1, 2).float().div_(255)  # (N, 3, S, S)

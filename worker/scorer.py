@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 import numpy as np
-from torch import Tensor
 
 from wire.errors import CheckpointError
 from wire.messages import Score, Window
@@ -17,20 +16,13 @@ from worker import checkpoint
 from worker.backend import Half, Mask, open_backend, warm_up
 from worker.calibration import probability
 from worker.checkpoint import Meta
+from worker.encoding import Encoder, Encoding, Unscorable
 from worker.features import Feature, FrameId, MemoryCache, frame_ids, unique_ids
-from worker.preprocess import prepare
+from worker.preprocess import Pixels
 from worker.reference import limit
 from worker.verdict import doubt, verdict
 
 SWAPS = "swaps"  # the metric that the caveat quotes: video AUC on unseen swaps
-
-
-class Unscorable(ValueError):
-    """The window itself is at fault: no frames, too many, crops that are no pictures."""
-
-
-class Abandoned(Exception):
-    """The caller asked to stop in the middle; nothing was changed."""
 
 
 class Inference(msgspec.Struct, frozen=True):
@@ -59,6 +51,7 @@ class Scorer:
         self.temperature, self.caveat = meta.temperature, caveat(meta)
         self._limits, self._margin = settings.worker.quality, settings.window.crop_margin
         self._backend = open_backend(model, settings.worker)
+        self._encoder = Encoder(self._backend, self.config, self._margin)
         self._cache, self._clock = MemoryCache(), clock
 
     @property
@@ -76,12 +69,12 @@ class Scorer:
         """How much of a crop's side the network sees."""
         return min(1.0, self.config.crop_margin / self._margin)
 
-    def prepare(self, crops: Sequence[bytes]) -> Tensor:
-        """JPEG crops as the network's input (N, 3, S, S). Raises ValueError when one is no picture."""
-        return prepare(crops, self.config, self._margin)
+    def pixels(self, crops: Sequence[bytes]) -> Pixels:
+        """JPEG crops as the backend's input (N, S, S, 3). Raises ValueError when one is no picture."""
+        return self._encoder.pixels(crops)
 
-    def encode(self, images: Tensor) -> list[Feature]:
-        """Features of at most `chunk` prepared images."""
+    def encode(self, images: Pixels) -> list[Feature]:
+        """Features of at most `chunk` images."""
         return list(self._backend.encode(images))
 
     def probability(self, logit: float) -> float:
@@ -95,25 +88,40 @@ class Scorer:
     def score(self, windows: Sequence[Window]) -> list[Score]:
         """A score per window, in their order; frames seen before are not encoded again. Raises Unscorable."""
         dequeued = self._clock()
-        result = self.infer(windows, self._cache.fetch(unique_ids(windows)))
-        self._cache.keep(result.fresh)
+        result = self.infer(windows, self.recall(unique_ids(windows)))
         return [self.judge(window, logit, dequeued) for window, logit in zip(windows, result.logits, strict=True)]
+
+    def recall(self, names: Sequence[FrameId]) -> dict[FrameId, Feature]:
+        """Those of `names` that this process has encoded lately."""
+        return self._cache.fetch(names)
+
+    def start(self, windows: Sequence[Window], known: Mapping[FrameId, Feature]) -> Encoding:
+        """Begin to encode what is not `known` of `windows`, each frame once however many windows share it."""
+        missing: dict[FrameId, bytes] = {}
+        for window in windows:
+            for name, frame in zip(frame_ids(window), window.frames, strict=True):
+                if name not in known:
+                    missing.setdefault(name, frame.jpeg)
+        return self._encoder.start(missing)
 
     def infer(
         self,
         windows: Sequence[Window],
         known: Mapping[FrameId, Feature],
         abandon: Callable[[], bool] = lambda: False,
+        begun: Encoding | None = None,
     ) -> Inference:
-        """Logits of `windows`, given the `known` features; `abandon` is asked between chunks.
+        """Logits of `windows`, given the `known` features and what `start` has `begun`; `abandon` is asked meanwhile.
 
         Raises Unscorable, Abandoned, and whatever the device raises.
         """
         for window in windows:
             if not 0 < len(window.frames) <= self.config.frames:
                 raise Unscorable(f"window {window.id} has {len(window.frames)} frames, not 1..{self.config.frames}")
-        fresh = self._encode(windows, known, abandon)
-        features = {**known, **fresh}
+        encoding = begun or self.start(windows, known)
+        features = {**known, **encoding.features(abandon)}
+        fresh = {name: features[name] for name in encoding.new}
+        self._cache.keep(fresh)
         stacked = [[features[name] for name in frame_ids(window)] for window in windows]
         logits = self._logits(stacked) if windows else []
         for window, logit in zip(windows, logits, strict=True):
@@ -150,27 +158,6 @@ class Scorer:
             scored=self._clock(),
             shift=shift or msgspec.UNSET,
         )
-
-    def _encode(
-        self, windows: Sequence[Window], known: Mapping[FrameId, Feature], abandon: Callable[[], bool]
-    ) -> dict[FrameId, Feature]:
-        """Features of the frames that are not known, each encoded once however many windows share it."""
-        missing: dict[FrameId, bytes] = {}
-        for window in windows:
-            for name, frame in zip(frame_ids(window), window.frames, strict=True):
-                if name not in known:
-                    missing.setdefault(name, frame.jpeg)
-        names, fresh = list(missing), dict[FrameId, Feature]()
-        for at in range(0, len(names), self._backend.chunk):
-            if abandon():
-                raise Abandoned
-            part = names[at : at + self._backend.chunk]
-            try:
-                images = prepare([missing[name] for name in part], self.config, self._margin)
-            except ValueError as error:
-                raise Unscorable(str(error)) from error
-            fresh.update(zip(part, self._backend.encode(images), strict=True))
-        return fresh
 
     def _logits(self, windows: Sequence[Sequence[Feature]]) -> list[float]:
         """One logit per window; a window shorter than T is padded with zeros that the mask leaves out."""

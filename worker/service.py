@@ -16,20 +16,13 @@ from wire.heartbeat import Facts, Heartbeat
 from wire.messages import AlertEvent
 from wire.settings import Settings
 from wire.telemetry import Log, Throttle
-from worker.commit import Ledger, Plan
+from worker.commit import Plan
 from worker.config import Place
-from worker.enrolled import Enrolled
-from worker.expiry import PERIOD_S, Expiry
-from worker.explain import Explainer
-from worker.features import RedisCache, unique_ids
-from worker.intake import Intake
-from worker.level import Rules
+from worker.encoding import Abandoned
+from worker.line import Line
 from worker.load import Load
-from worker.patrol import Patrol
 from worker.pulse import Pulse
-from worker.queue import WindowQueue
-from worker.scorer import Abandoned, Scorer
-from worker.trial import Decided, Trial
+from worker.scorer import Scorer
 
 BACKOFF_S = (0.1, 0.2, 0.5, 1.0)
 STOP_BATCH_S = 1.0  # a batch that takes longer after SIGTERM is left to be redelivered
@@ -80,13 +73,12 @@ class Worker:
             self._scorer.warm_up()
             pulse.turn("ready")
             self._log.info("ready", worker=self._place.name, model=self._scorer.model, device=self._scorer.device)
-            enrolled = Enrolled(client, self._place.keys, self._scorer.model, self._scorer.shift_limit, self._log)
-            line = _Line(
-                self._settings, self._place, self._scorer, client, self._clock, self._abandon, enrolled, self._load,
-                self._log,
-            )  # fmt: skip
+            line = Line(
+                self._settings, self._place, self._scorer, client, self._clock, self._abandon, self._load, self._log
+            )
             self._loop(line, pulse)
             pulse.turn("draining")
+            self._drain(line)
         finally:
             pulse.stop()
             client.close()
@@ -115,14 +107,14 @@ class Worker:
             return client
         return None
 
-    def _loop(self, line: _Line, pulse: Pulse) -> None:
+    def _loop(self, line: Line, pulse: Pulse) -> None:
         """Turn after turn. While Redis is away nothing is forgotten: the decisions at hand are committed after."""
         tries, opened = 0, False
         while not self._stop.is_set():
             pulse.progress()
             try:
                 if not opened:
-                    line.open(self._log, returned=tries > 0)
+                    line.open(returned=tries > 0)
                     opened, tries = True, 0
                 self._tell(line.tick())
                 made = line.turn()
@@ -135,6 +127,14 @@ class Worker:
                 self._say("Redis is away" if isinstance(error, bus.REACH_ERRORS) else "Redis refuses", error)
                 self._stop.wait(BACKOFF_S[min(tries, len(BACKOFF_S) - 1)])
                 opened, tries = False, tries + 1
+
+    def _drain(self, line: Line) -> None:
+        """Commit what is on its way; what can't be committed in time is another worker's."""
+        try:
+            while (made := line.finish()) is not None:
+                self._report(made)
+        except (Abandoned, redis.RedisError, OSError):
+            return
 
     def _tell(self, events: Sequence[AlertEvent]) -> None:
         for event in events:
@@ -156,86 +156,3 @@ class Worker:
 
     def _abandon(self) -> bool:
         return self._stop.is_set() and time.monotonic() > self._stop_by
-
-
-class _Line:
-    """The parts between Redis and Redis, wired together."""
-
-    def __init__(
-        self,
-        settings: Settings,
-        place: Place,
-        scorer: Scorer,
-        client: redis.Redis,
-        clock: Callable[[], float],
-        abandon: Callable[[], bool],
-        enrolled: Enrolled,
-        load: Load,
-        log: Log,
-    ) -> None:
-        self._abandon, self._enrolled, self._load = abandon, enrolled, load
-        worker, keys = settings.worker, place.keys
-        rules = Rules.of(settings.alerts, scorer.suspect, scorer.fake)
-        self._cache = RedisCache(client, keys, scorer.model, scorer.config.feature_dim, worker.feature_ttl_s)
-        self._ledger = Ledger(client, keys, settings, rules, self._cache, clock)
-        self._intake = Intake(WindowQueue(client, keys, place.name), self._ledger, worker, clock)
-        self._trial = Trial(scorer, worker.max_age_s, worker.max_deliveries, clock, enrolled.shift)
-        self._expiry = Expiry(client, keys, settings, rules, clock)
-        self._patrol = Patrol(client, keys, settings, clock)
-        self._explainer = Explainer(client, keys, settings.alerts, scorer, enrolled.shift, clock, log)
-        self._decided: Decided | None = None
-        self._ticked = time.monotonic()
-
-    def open(self, log: Log, returned: bool) -> None:
-        """At the start, and after Redis was away."""
-        left = self._intake.open()
-        self._expiry.restart()
-        self._patrol.restart()
-        if returned:
-            log.info("Redis is back")
-        if left:
-            log.info("taking up windows left behind", windows=left)
-
-    def tick(self) -> list[AlertEvent]:
-        """Every PERIOD_S what is due by the clock alone; the alert events it made."""
-        if time.monotonic() - self._ticked < PERIOD_S:
-            return []
-        self._ticked = time.monotonic()
-        events = [*self._expiry.tick(), *self._patrol.tick()]
-        self._explainer.take(events)
-        return events
-
-    def explain(self, idle: bool) -> None:
-        """Do a piece of an explanation if there is time, or if one has waited long enough."""
-        began = time.monotonic()
-        if (idle or self._explainer.overdue) and self._explainer.step():
-            self._load.add(began, time.monotonic(), 0)
-
-    def turn(self) -> Plan | None:
-        """Commit what is decided; else decide about the next windows and commit that. None if there were none."""
-        if self._decided is None:
-            self._decided = self._decide()
-        if self._decided is None:
-            return None
-        decided, began = self._decided, time.monotonic()
-        made = self._ledger.settle(decided.works, decided.fresh) if decided.works else None
-        self._decided = None
-        self._intake.done(decided.again)
-        self._load.add(began, time.monotonic(), 0)
-        if made is not None:
-            self._explainer.take(made.events)
-        return made
-
-    def _decide(self) -> Decided | None:
-        items = self._intake.next()
-        if not items:
-            return None
-        worth, works = self._trial.overdue(items)
-        if not worth:
-            return Decided(works, {}, [])
-        began = time.monotonic()
-        self._enrolled.read(item.window.camera for item in worth)
-        known = self._cache.fetch(unique_ids(item.window for item in worth))
-        decided = self._trial.run(worth, known, self._abandon)
-        self._load.add(began, time.monotonic(), len(worth))
-        return Decided([*works, *decided.works], decided.fresh, decided.again)

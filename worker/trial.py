@@ -10,9 +10,10 @@ import msgspec
 from wire.errors import ServiceError
 from wire.messages import Score, Window
 from worker.commit import Work
+from worker.encoding import Abandoned, Encoding, Unscorable
 from worker.features import Feature, FrameId
 from worker.queue import Item
-from worker.scorer import Abandoned, Inference, Unscorable
+from worker.scorer import Inference
 
 FATAL = 8  # failures of the device in a row, none in between that worked: it is the machine, not the windows
 
@@ -21,7 +22,11 @@ class Infers(Protocol):
     """What is needed of a Scorer."""
 
     def infer(
-        self, windows: Sequence[Window], known: Mapping[FrameId, Feature], abandon: Callable[[], bool]
+        self,
+        windows: Sequence[Window],
+        known: Mapping[FrameId, Feature],
+        abandon: Callable[[], bool],
+        begun: Encoding | None = None,
     ) -> Inference:
         """See Scorer."""
 
@@ -66,14 +71,18 @@ class Trial:
         return worth, works
 
     def run(
-        self, items: Sequence[Item], known: Mapping[FrameId, Feature], abandon: Callable[[], bool] = lambda: False
+        self,
+        items: Sequence[Item],
+        known: Mapping[FrameId, Feature],
+        abandon: Callable[[], bool] = lambda: False,
+        begun: Encoding | None = None,
     ) -> Decided:
-        """Score `items` together, or one by one where that fails.
+        """Score `items` together, or one by one where that fails; their encoding may have `begun`.
 
         Raises Abandoned, and ServiceError when the device does nothing but fail.
         """
         try:
-            return self._together(items, known, abandon)
+            return self._together(items, known, abandon, begun)
         except Abandoned:
             raise
         except Exception as error:
@@ -88,9 +97,13 @@ class Trial:
         return made
 
     def _together(
-        self, items: Sequence[Item], known: Mapping[FrameId, Feature], abandon: Callable[[], bool]
+        self,
+        items: Sequence[Item],
+        known: Mapping[FrameId, Feature],
+        abandon: Callable[[], bool],
+        begun: Encoding | None,
     ) -> Decided:
-        result = self._scorer.infer([item.window for item in items], known, abandon)
+        result = self._scorer.infer([item.window for item in items], known, abandon, begun)
         self._failures = 0
         works = [Work(item.entry, item.window, self._judge(item, logit))
                  for item, logit in zip(items, result.logits, strict=True)]  # fmt: skip

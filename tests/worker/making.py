@@ -93,7 +93,7 @@ def settings(
     checkpoint: Path, url: str | None = None, worker: dict[str, Any] | None = None, **sections: Any
 ) -> Settings:
     """Settings for the tiny checkpoint: one thread, patient where a test has no clock of its own."""
-    mine: dict[str, Any] = {"checkpoint": checkpoint, "device": "cpu", "threads": 1, "max_age_s": 600, "batch": 8}
+    mine: dict[str, Any] = {"checkpoint": checkpoint, "device": "torch-cpu", "threads": 1, "max_age_s": 600, "batch": 8}
     return Settings(
         redis={"url": url}, window={"frames": FRAMES}, worker={**mine, **(worker or {})}, **sections
     )  # fmt: skip

@@ -10,8 +10,8 @@ from tests.support.servers import wait_until
 from tests.worker.making import window
 from wire.keys import FIELD, GROUP, Keys
 from wire.settings import WorkerSettings
-from worker.intake import AHEAD, Intake
-from worker.queue import Entry, Item, WindowQueue
+from worker.intake import AHEAD, Batch, Intake
+from worker.queue import Entry, WindowQueue
 
 
 class Graves:
@@ -47,8 +47,16 @@ def put(bus: redis.Redis, keys: Keys, *seqs: int, camera: str = "door") -> None:
         bus.xadd(keys.windows, {FIELD: window(seq, camera=camera).encode()})
 
 
-def seqs(items: list[Item]) -> list[int]:
-    return [item.window.seq for item in items]
+def seqs(batch: Batch | None) -> list[int]:
+    assert batch is not None
+    return [item.window.seq for item in batch.items]
+
+
+def due(intake: Intake) -> Batch:
+    """The next batch, however long it takes."""
+    found = wait_until(intake.next, 5, "a batch")
+    assert isinstance(found, Batch)
+    return found
 
 
 def test_batches_go_round_the_cameras(bus: redis.Redis, keys: Keys, make: Callable[..., Intake]) -> None:
@@ -56,9 +64,9 @@ def test_batches_go_round_the_cameras(bus: redis.Redis, keys: Keys, make: Callab
     put(bus, keys, 100, camera="door")
     intake = make()
     assert seqs(intake.next()) == [0, 100, 1, 2]
-    assert intake.next() == intake.next(), "the same until it is done with"
-    intake.done()
-    assert seqs(intake.next()) == [3, 4, 5, 6]
+    assert seqs(intake.next()) == [3, 4, 5, 6], "another each time"
+    assert seqs(intake.next()) == [7, 8, 9]
+    assert intake.next(block=False) is None
 
 
 def test_no_more_is_held_than_a_few_batches(bus: redis.Redis, keys: Keys, make: Callable[..., Intake]) -> None:
@@ -74,7 +82,7 @@ def test_a_batch_that_is_not_full_waits_for_its_deadline(
     put(bus, keys, 0)
     intake = make(deadline_ms=150)
     began = time.monotonic()
-    assert seqs(list(wait_until(intake.next, 5, "a batch"))) == [0]  # type: ignore[call-overload]
+    assert seqs(due(intake)) == [0]
     assert time.monotonic() - began >= 0.14
 
 
@@ -98,9 +106,9 @@ def test_what_an_earlier_life_left_is_tried_one_by_one(
     reborn = make()
     found = []
     for _ in range(3):
-        items = reborn.next()
+        items = due(reborn).items
         found.append([(item.window.seq, item.entry.deliveries) for item in items])
-        reborn.done()
+        reborn.done(items)
     assert found == [[(0, 2)], [(1, 2)], [(2, 1)]]
     assert graves.buried == [b"junk"]
 
@@ -110,16 +118,16 @@ def test_what_is_to_be_tried_again_comes_alone_with_its_count(
 ) -> None:
     put(bus, keys, 0, 1)
     intake = make()
-    ids = [item.entry.id for item in intake.next()]
-    intake.done(again=ids[1:])
-    assert [(item.window.seq, item.entry.deliveries) for item in intake.next()] == [(1, 2)]
+    items = due(intake).items
+    intake.done(items, again=[items[1].entry.id])
+    assert [(item.window.seq, item.entry.deliveries) for item in due(intake).items] == [(1, 2)]
 
 
 def test_windows_of_a_silent_worker_are_taken_over(bus: redis.Redis, keys: Keys, make: Callable[..., Intake]) -> None:
     put(bus, keys, 0)
     assert seqs(make("silent").next()) == [0]
     other = make("b", reclaim_idle_s=0.1)
-    assert seqs(list(wait_until(other.next, 5, "taken over"))) == [0]  # type: ignore[call-overload]
+    assert seqs(due(other)) == [0]
 
 
 def test_windows_that_wait_for_their_turn_are_not_taken_over(
@@ -140,4 +148,4 @@ def test_a_lost_reply_is_found_again(bus: redis.Redis, keys: Keys, make: Callabl
     put(bus, keys, 0)
     intake = make(reclaim_idle_s=0.1)
     WindowQueue(bus, keys, "a").read(1, 0, lambda: 0.0)
-    assert seqs(list(wait_until(intake.next, 5, "found"))) == [0]  # type: ignore[call-overload]
+    assert seqs(due(intake)) == [0]

@@ -11,8 +11,9 @@ from wire.errors import CheckpointError
 from wire.messages import Frame, Window
 from wire.settings import Settings
 from worker import checkpoint
+from worker.encoding import Abandoned, Unscorable
 from worker.features import unique_ids
-from worker.scorer import Abandoned, Scorer, Unscorable, caveat
+from worker.scorer import Scorer, caveat
 
 
 @pytest.fixture
@@ -104,7 +105,7 @@ def test_no_windows_no_scores(scorer: Scorer) -> None:
 
 
 def test_it_names_its_device_and_what_to_know_of_its_model(scorer: Scorer) -> None:
-    assert scorer.device == "cpu, 1 threads"
+    assert scorer.device == "PyTorch on the CPU, fp32, 1 threads"
     assert scorer.caveat.startswith("a baseline, ")
 
 

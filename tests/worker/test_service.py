@@ -133,7 +133,7 @@ def test_the_heartbeat_says_ready_with_model_and_device(redis_url: str, seen: Se
     state = wait_until(lambda: (s := seen.state()) and s.state == "ready" and s, 20, "ready")
     assert isinstance(state, ServiceState)
     assert state.model.startswith("tiny-")
-    assert state.device == "cpu, 1 threads"
+    assert state.device == "PyTorch on the CPU, fp32, 1 threads"
     assert state.caveat.startswith("a baseline, ")
     assert state.busy is not None
     assert 0 <= state.busy <= 1

@@ -10,9 +10,10 @@ import pytest
 from tests.worker.making import score, window
 from wire.errors import ServiceError
 from wire.messages import Score, Window
+from worker.encoding import Abandoned, Encoding, Unscorable
 from worker.features import Feature, FrameId
 from worker.queue import Entry, Item
-from worker.scorer import Abandoned, Inference, Unscorable
+from worker.scorer import Inference
 from worker.trial import FATAL, Trial
 
 NOW = 1000.0
@@ -26,7 +27,11 @@ class Scripted:
         self.known: list[set[FrameId]] = []
 
     def infer(
-        self, windows: Sequence[Window], known: Mapping[FrameId, Feature], abandon: Callable[[], bool]
+        self,
+        windows: Sequence[Window],
+        known: Mapping[FrameId, Feature],
+        abandon: Callable[[], bool],
+        begun: Encoding | None = None,
     ) -> Inference:
         self.calls.append(len(windows))
         self.known.append(set(known))

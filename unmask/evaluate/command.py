@@ -26,7 +26,8 @@ from wire.errors import ServiceError, SourceError, UsageError
 from wire.messages import Window
 from wire.settings import Settings
 from worker.checkpoint import DEFAULT, Measured
-from worker.scorer import Scorer, Unscorable
+from worker.encoding import Unscorable
+from worker.scorer import Scorer
 from worker.training.export import note
 from worker.training.manifest import read_manifest
 

@@ -1,0 +1,93 @@
+"""Crops to features beside the caller: decoding, cutting and encoding on the lanes of a backend.
+
+A lane is a thread; what it calls (OpenCV, the network) releases the interpreter, so that lanes fill the device while
+the caller reads the next batch and commits the last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+
+from worker.backend import Backend
+from worker.features import Feature, FrameId
+from worker.model import ModelConfig
+from worker.preprocess import Pixels, pixels
+
+ASK_S = 0.05  # how often the caller is asked whether to abandon
+Slice = dict[FrameId, Feature]
+
+
+class Abandoned(Exception):
+    """The caller asked to stop in the middle; nothing was changed."""
+
+
+class Unscorable(ValueError):
+    """The window itself is at fault: no frames, too many, crops that are no pictures."""
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """Frames on their way: the slices they are in, and those among them that no earlier encoding brings."""
+
+    slices: Mapping[FrameId, Future[Slice]]
+    new: Sequence[FrameId]
+    landed: Callable[[Encoding], None]  # is told when nobody waits for it any more
+
+    def features(self, abandon: Callable[[], bool]) -> Slice:
+        """Wait for all. Raises Abandoned when `abandon` says so, Unscorable, and whatever the device raises."""
+        waiting = set(self.slices.values())
+        try:
+            while waiting:
+                if abandon():
+                    raise Abandoned
+                waiting = wait(waiting, ASK_S, FIRST_COMPLETED).not_done
+            return {name: one.result()[name] for name, one in self.slices.items()}
+        finally:
+            for one in waiting:
+                one.cancel()
+            self.landed(self)
+
+
+class Encoder:
+    """Hands crops to the lanes. A frame that is on its way already is not encoded again."""
+
+    def __init__(self, backend: Backend, config: ModelConfig, margin: float) -> None:
+        self._backend, self._config, self._margin = backend, config, margin
+        self._lanes = ThreadPoolExecutor(backend.lanes, "lane")
+        self._flying: dict[FrameId, Future[Slice]] = {}
+
+    def pixels(self, crops: Sequence[bytes]) -> Pixels:
+        """JPEG crops as what the backend is given. Raises ValueError when one is no picture."""
+        return pixels(crops, self._config, self._margin)
+
+    def start(self, crops: Mapping[FrameId, bytes]) -> Encoding:
+        """Begin to encode these. One thread calls it."""
+        new = [name for name in crops if name not in self._flying]
+        for part in divide(new, self._backend.chunk, self._backend.lanes):
+            future = self._lanes.submit(self._encode, part, [crops[name] for name in part])
+            self._flying.update(dict.fromkeys(part, future))
+        return Encoding({name: self._flying[name] for name in crops}, new, self._landed)
+
+    def _landed(self, encoding: Encoding) -> None:
+        for name in encoding.new:
+            self._flying.pop(name, None)
+
+    def _encode(self, names: Sequence[FrameId], crops: Sequence[bytes]) -> Slice:
+        try:
+            images = self.pixels(crops)
+        except ValueError as error:
+            raise Unscorable(str(error)) from error
+        return dict(zip(names, self._backend.encode(images), strict=True))
+
+
+def divide(names: Sequence[FrameId], chunk: int, lanes: int) -> list[Sequence[FrameId]]:
+    """Slices of at most `chunk`, full ones first; the lanes share what is left over, so that they end together."""
+    rest = len(names) % (chunk * lanes)
+    whole = len(names) - rest
+    slices = [names[at : at + chunk] for at in range(0, whole, chunk)]
+    count = min(rest, lanes)
+    for lane in range(count):
+        slices.append(names[whole + rest * lane // count : whole + rest * (lane + 1) // count])
+    return slices

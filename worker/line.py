@@ -1,0 +1,148 @@
+"""The line between Redis and Redis: read, encode, decide, commit. While one batch is encoded, the one before it is
+committed and the one after it is read; two are out at most, so that a batch never waits for more than one other.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import redis
+
+from wire.messages import AlertEvent
+from wire.settings import Settings
+from wire.telemetry import Log
+from worker.commit import Ledger, Plan, Work
+from worker.config import Place
+from worker.encoding import Encoding
+from worker.enrolled import Enrolled
+from worker.expiry import PERIOD_S, Expiry
+from worker.explain import Explainer
+from worker.features import Feature, FrameId, RedisCache, unique_ids
+from worker.intake import Batch, Intake
+from worker.level import Rules
+from worker.load import Load
+from worker.patrol import Patrol
+from worker.queue import Item, WindowQueue
+from worker.scorer import Scorer
+from worker.trial import Decided, Trial
+
+
+@dataclass
+class Flight:
+    """A batch on its way: what was decided without a score, and what is being encoded for the others."""
+
+    batch: Batch
+    worth: list[Item]
+    works: list[Work]
+    known: dict[FrameId, Feature]
+    encoding: Encoding
+    began: float
+    decided: Decided | None = None
+
+
+class Line:
+    """The parts, wired together. Whatever raises redis.RedisError goes on at the same place when called again."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        place: Place,
+        scorer: Scorer,
+        client: redis.Redis,
+        clock: Callable[[], float],
+        abandon: Callable[[], bool],
+        load: Load,
+        log: Log,
+    ) -> None:
+        self._scorer, self._abandon, self._load, self._log = scorer, abandon, load, log
+        worker, keys = settings.worker, place.keys
+        rules = Rules.of(settings.alerts, scorer.suspect, scorer.fake)
+        self._enrolled = Enrolled(client, keys, scorer.model, scorer.shift_limit, log)
+        self._cache = RedisCache(client, keys, scorer.model, scorer.config.feature_dim, worker.feature_ttl_s)
+        self._ledger = Ledger(client, keys, settings, rules, self._cache, clock)
+        self._intake = Intake(WindowQueue(client, keys, place.name), self._ledger, worker, clock)
+        self._trial = Trial(scorer, worker.max_age_s, worker.max_deliveries, clock, self._enrolled.shift)
+        self._expiry = Expiry(client, keys, settings, rules, clock)
+        self._patrol = Patrol(client, keys, settings, clock)
+        self._explainer = Explainer(client, keys, settings.alerts, scorer, self._enrolled.shift, clock, log)
+        self._read: Batch | None = None  # read, and not on its way yet
+        self._flight: Flight | None = None
+        self._next: Flight | None = None
+        self._ticked = self._accounted = time.monotonic()
+
+    def open(self, returned: bool) -> None:
+        """At the start, and after Redis was away."""
+        left = self._intake.open()
+        self._expiry.restart()
+        self._patrol.restart()
+        if returned:
+            self._log.info("Redis is back")
+        if left:
+            self._log.info("taking up windows left behind", windows=left)
+
+    def tick(self) -> list[AlertEvent]:
+        """Every PERIOD_S what is due by the clock alone; the alert events it made."""
+        if time.monotonic() - self._ticked < PERIOD_S:
+            return []
+        self._ticked = time.monotonic()
+        events = [*self._expiry.tick(), *self._patrol.tick()]
+        self._explainer.take(events)
+        return events
+
+    def explain(self, idle: bool) -> None:
+        """Do a piece of an explanation if there is time, or if one has waited long enough."""
+        began = time.monotonic()
+        if (idle or self._explainer.overdue) and self._explainer.step():
+            self._account(began, 0)
+
+    def turn(self) -> Plan | None:
+        """Send the next batch on its way and commit the one before. None if there were none. Raises Abandoned."""
+        if self._flight is None:
+            self._flight = self._begin(block=True)
+        if self._flight is not None and self._next is None:
+            self._next = self._begin(block=False)
+        return self.finish()
+
+    def finish(self) -> Plan | None:
+        """Commit the batch that is furthest, and take no new one. None if there is none. Raises Abandoned."""
+        flight = self._flight
+        if flight is None:
+            return None
+        flight.decided = decided = flight.decided or self._decide(flight)
+        made = self._ledger.settle(decided.works, decided.fresh) if decided.works else None
+        self._intake.done([*flight.batch.items, *flight.batch.shed], decided.again)
+        self._flight, self._next = self._next, None
+        self._account(flight.began, len(flight.worth))
+        if made is not None:
+            self._explainer.take(made.events)
+        return made
+
+    def _begin(self, block: bool) -> Flight | None:
+        """Read a batch, and hand its new frames to the lanes."""
+        batch = self._read = self._read or self._intake.next(block)
+        if batch is None:
+            return None
+        began = time.monotonic()
+        worth, works = self._trial.overdue(batch.items)
+        works += [Work(item.entry, item.window, outcome="stale") for item in batch.shed]
+        self._enrolled.read(item.window.camera for item in worth)
+        windows = [item.window for item in worth]
+        names = unique_ids(windows)
+        known = self._scorer.recall(names)
+        known.update(self._cache.fetch([name for name in names if name not in known]))
+        self._read = None
+        return Flight(batch, worth, works, known, self._scorer.start(windows, known), began)
+
+    def _decide(self, flight: Flight) -> Decided:
+        if not flight.worth:
+            return Decided(flight.works, {}, [])
+        decided = self._trial.run(flight.worth, flight.known, self._abandon, flight.encoding)
+        return Decided([*flight.works, *decided.works], decided.fresh, decided.again)
+
+    def _account(self, began: float, windows: int) -> None:
+        """Note the time spent, once where two batches overlapped."""
+        now = time.monotonic()
+        self._load.add(max(began, self._accounted), now, windows)
+        self._accounted = now
