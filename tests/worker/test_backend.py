@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from pathlib import Path
 
@@ -132,8 +133,6 @@ def test_auto_takes_what_is_there(tiny: Path) -> None:
 def test_without_openvino_the_worker_still_scores(
     tiny: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import sys
-
     monkeypatch.setitem(sys.modules, "worker.openvino_cpu", None)  # as where there is no wheel
     assert made(tiny, "cpu").name.startswith("PyTorch")
     assert "no OpenVINO" in capsys.readouterr().out
