@@ -460,7 +460,7 @@ def test_a_reset_is_told_to_a_subscriber_that_was_busy_when_it_happened(dashboar
         one.hub.recent.clear()
         one.hub.recent.add(Entry.of((2**60, 0), alert_event("after")))
         one.hub.generation += 1
-        one.hub._wake()
+        one.hub.subscribers.wake()
 
     with talking(one) as talk:
         subscribe(talk)
