@@ -5,44 +5,31 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import redis
 import redis.asyncio
 
-from dashboard import cursors, streams
+from dashboard import cursors, streams, survey
 from dashboard.config import DashboardConfig
 from dashboard.cursors import START, Cursor
 from dashboard.history import AlertBook, Entry, RecentEvents
 from dashboard.load import look
 from dashboard.metrics import Metrics
-from dashboard.protocol import BusStatus, CameraMessage, CameraView, ScoreMessage, Services, encode
+from dashboard.protocol import BusStatus, CameraView, Services
 from dashboard.state import TIMELINE_S, CameraBook
 from dashboard.streams import BUS_ERRORS, Page, Row
+from dashboard.subscribers import Subscribers
 from dashboard.system import STAGES, System, stages
 from wire.bus import reason
 from wire.errors import DecodeError
-from wire.keys import ALL_CAMERAS
-from wire.messages import CameraState, Score, ServiceState, Snooze
+from wire.messages import CameraState, Score
 from wire.telemetry import Log, Throttle
 
 BLOCK_MS = 2000
 READ_COUNT = 1000
 BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 SURVEY_S = 2.0  # between two looks at camera names and heartbeats
-
-
-class Subscriber(Protocol):
-    """What the hub needs of a connection. No call may block."""
-
-    def wake(self) -> None:
-        """Something changed: alert events, what was offered, the bus or the services."""
-
-    def offer_score(self, score: Score, text: str) -> None:
-        """A new score; `wake` follows."""
-
-    def offer_camera(self, name: str, text: str) -> None:
-        """A new view of a camera; `wake` follows."""
 
 
 class Hub:
@@ -66,11 +53,10 @@ class Hub:
         self.services = Services()
         self.system = System()
         self.generation = 0  # counts how often Redis lost its data under us
-        self.subscribers: set[Subscriber] = set()
+        self.subscribers = Subscribers()
         self._scores_at: Cursor | None = None
         self._cameras_at: Cursor | None = None
         self._shown: dict[str, tuple[str, str, float | None]] = {}
-        self._news = False  # something was read or offered that subscribers are not woken for yet
 
     @property
     def metrics(self) -> Metrics:
@@ -104,36 +90,35 @@ class Hub:
             self.cameras.forget(now)
             for name in self.cameras.names():
                 self._show(name, now)
-            self._deliver()
+            self.subscribers.deliver()
             await asyncio.sleep(self._config.tick_s)
 
     async def survey(self) -> bool:
         """Look at the configured cameras and the services' heartbeats; False when Redis does not answer."""
         try:
             async with asyncio.timeout(3):
-                names = await self._camera_names()
-                services = await self._find_services()
+                names = await survey.camera_names(self._bus, self._config.keys)
+                self.system.services = await survey.service_states(self._bus, self._config.keys)
                 await self.read_snoozes(names)
                 self.system.look(await look(self._bus, self._config.keys, self._clock()))
         except (*BUS_ERRORS, TimeoutError):
             return False
         if self.synced.is_set():
             self._configure(names)
+        services = survey.count_ready(self.system.services)
         if services != self.services:
             self.services = services
-            self._wake()
+            self.subscribers.wake()
         return True
 
     async def read_snoozes(self, names: set[str]) -> None:
         """Learn which of the cameras are snoozed, and tell subscribers. Raises redis errors."""
-        places = [*sorted(names), ALL_CAMERAS]
-        kept: list[Any] = await self._bus.mget([self._config.keys.snooze(name) for name in places])
-        found = {name: until for name, data in zip(places, kept, strict=True) if (until := _until(data))}
+        found = await survey.snoozes(self._bus, self._config.keys, names)
         if found != self.cameras.snoozes:
             self.cameras.snoozes = found
             for name in self.cameras.names():
                 self._show(name, self._clock())
-            self._deliver()
+            self.subscribers.deliver()
 
     async def events_after(self, cursor: Cursor, limit: int) -> Page:
         """The alert events that follow `cursor`, from memory where they are. Raises redis errors."""
@@ -149,7 +134,7 @@ class Hub:
     async def _catch_up(self) -> None:
         """Read what was missed, or at the start everything that is kept; afterwards the picture is whole."""
         while await self._read_alerts():
-            self._deliver()
+            self.subscribers.deliver()
             await asyncio.sleep(0)
         keys = self._config.keys
         if self._scores_at is None:
@@ -169,7 +154,7 @@ class Hub:
             self.alerts.clear()
             self._scores_at = self._cameras_at = None
             self.generation += 1
-            self._wake()
+            self.subscribers.wake()
             return True
         self._take_alerts(page.entries, page.reached, page.undecodable)
         return bool(page.entries) or page.undecodable > 0
@@ -178,7 +163,7 @@ class Hub:
         """Every camera's newest state; the stream is read on from a point before that, so nothing falls between."""
         keys = self._config.keys
         position = await streams.last_id(self._bus, keys.cameras)
-        names = await self._camera_names()
+        names = await survey.camera_names(self._bus, keys)
         states: list[Any] = await self._bus.mget([keys.camera(name) for name in names]) if names else []
         for data in states:
             try:
@@ -204,7 +189,7 @@ class Hub:
             self._scores_at = self._take_scores(rows)
         if rows := found.get(keys.cameras.encode()):
             self._cameras_at = self._take_cameras(rows)
-        self._deliver()
+        self.subscribers.deliver()
 
     def _take_alerts(self, entries: list[Entry], reached: Cursor, undecodable: int) -> None:
         for _ in range(undecodable):
@@ -213,7 +198,8 @@ class Hub:
             self.alerts.take(entry.event)
             self.recent.add(entry)
         self.recent.skip(reached)
-        self._news = self._news or bool(entries)
+        if entries:
+            self.subscribers.expect()
 
     def _take_scores(self, rows: Sequence[Row]) -> Cursor:
         now = self._clock()
@@ -228,11 +214,7 @@ class Hub:
             if now - score.scored < self._config.stale_after_s:  # not the past read at the start
                 self._metrics.latency.observe(max(0.0, score.scored - score.captured))
                 self._time(score, now)
-            if self.subscribers:
-                text = encode(ScoreMessage(score=score))
-                for subscriber in self.subscribers:
-                    subscriber.offer_score(score, text)
-                self._news = True
+            self.subscribers.offer_score(score)
         for name in touched:
             self._show(name, now)
         return cursors.parse(rows[-1][0])
@@ -261,7 +243,7 @@ class Hub:
         for name in self.cameras.configure(names, self._clock()):
             self._shown.pop(name, None)
             gone = CameraView(name=name, verdict="offline", why="never-reported", state="unknown")
-            self._offer_camera(name, encode(CameraMessage(camera=gone, removed=True)))
+            self.subscribers.offer_camera(gone, removed=True)
         for name in names - known:
             self._show(name, self._clock())
 
@@ -273,68 +255,16 @@ class Hub:
         shown = (view.verdict, view.why, view.snoozed_until)
         if always or self._shown.get(name) != shown:
             self._shown[name] = shown
-            if self.subscribers:
-                self._offer_camera(name, encode(CameraMessage(camera=view)))
-
-    def _offer_camera(self, name: str, text: str) -> None:
-        for subscriber in self.subscribers:
-            subscriber.offer_camera(name, text)
-        self._news = True
-
-    def _deliver(self) -> None:
-        """Wake the subscribers once for all that came together."""
-        if self._news:
-            self._wake()
-
-    def _wake(self) -> None:
-        self._news = False
-        for subscriber in self.subscribers:
-            subscriber.wake()
+            self.subscribers.offer_camera(view)
 
     def _set_bus(self, status: BusStatus) -> None:
         if status != self.bus:
             self._log.info("bus", was=self.bus, now=status)
             self.bus = status
-            self._wake()
+            self.subscribers.wake()
 
     def _undecodable(self, stream: str) -> None:
         self._metrics.undecodable.labels(stream).inc()
         held = self._throttle.admit(f"undecodable {stream}")
         if held is not None:
             self._log.warning("skipped what is no message of ours", stream=stream, held_back=held)
-
-    async def _camera_names(self) -> set[str]:
-        names: set[Any] = await self._bus.smembers(self._config.keys.camera_names)
-        return {name.decode("utf-8", "replace") for name in names}
-
-    async def _find_services(self) -> Services:
-        pattern = _escaped(self._config.keys.service("*", "*"), self._config.keys.prefix)
-        names = [name async for name in self._bus.scan_iter(match=pattern, count=1000)]
-        ready, caveat = {"streamer": 0, "worker": 0, "dashboard": 0}, ""
-        states: list[ServiceState] = []
-        found: list[Any] = await self._bus.mget(names) if names else []
-        for data in found:
-            try:
-                service = ServiceState.decode(data) if data else None
-            except DecodeError:
-                continue
-            if service:
-                states.append(service)
-            if service and service.state == "ready":
-                ready[service.role] += 1
-                caveat = caveat or service.caveat
-        self.system.services = tuple(sorted(states, key=lambda state: (state.role, state.id)))
-        return Services(**ready, caveat=caveat)
-
-
-def _until(data: bytes | None) -> float | None:
-    try:
-        return Snooze.decode(data).until if data is not None else None
-    except DecodeError:
-        return None
-
-
-def _escaped(pattern: str, prefix: str) -> str:
-    """The glob `pattern` with its leading `prefix` taken literally."""
-    literal = "".join("\\" + letter if letter in "*?[]^\\" else letter for letter in prefix)
-    return literal + pattern[len(prefix) :]

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-LATENCY_BUCKETS_S = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30)
+LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30)
 
 
 class WindowOutcomes(Collector):
@@ -55,7 +55,13 @@ class Metrics:
         )
         self.redis_up = self._gauge("unmask_redis_up", "1 when Redis answers")
         self.queue = self._gauge("unmask_queue_windows", "Windows that wait to be scored")
-        self.queue_age = self._gauge("unmask_queue_oldest_seconds", "Age of the oldest window that waits")
+        self.queue_age = self._gauge("unmask_queue_age_seconds", "Age of the oldest window that waits")
+        self.batch_fill = self._gauge(
+            "unmask_batch_fill_ratio", "Windows per batch over the largest batch, in the last 10 s", "worker"
+        )
+        self.busy = self._gauge(
+            "unmask_worker_busy_ratio", "Share of the last 10 s spent on scoring and committing", "worker"
+        )
         self.cameras = self._gauge("unmask_cameras", "Cameras by state", "state")
         self.verdicts = self._gauge("unmask_camera_verdicts", "Cameras by verdict", "verdict")
         self.services = self._gauge("unmask_services_ready", "Services whose heartbeat says ready", "role")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import redis.asyncio
@@ -13,8 +14,9 @@ from dashboard.hub import Hub
 from dashboard.load import look
 from dashboard.metrics import Metrics
 from dashboard.streams import BUS_ERRORS
+from dashboard.system import OUTCOMES
 from wire.keys import Keys
-from wire.messages import CameraStatus, CameraVerdict
+from wire.messages import CameraStatus, CameraVerdict, ServiceState
 
 LOOK_S = 3.0
 _STATES: tuple[str, ...] = (*CameraStatus.__args__, "unknown")  # type: ignore[attr-defined]
@@ -58,6 +60,7 @@ async def measure(metrics: Metrics, hub: Hub, bus: redis.asyncio.Redis, keys: Ke
     for verdict, count in hub.alerts.reviewed().items():
         metrics.reviews.labels(verdict).set(count)
     metrics.snoozed.set(sum(view.snoozed_until is not None for view in views))
+    _set_workers(metrics, hub.system.services)
     try:
         async with asyncio.timeout(LOOK_S):
             load = await look(bus, keys, time.time())
@@ -65,8 +68,18 @@ async def measure(metrics: Metrics, hub: Hub, bus: redis.asyncio.Redis, keys: Ke
         metrics.redis_up.set(0)
         return
     metrics.redis_up.set(1)
-    metrics.outcomes.counts = load.outcomes
+    metrics.outcomes.counts = {**dict.fromkeys(OUTCOMES, 0), **load.outcomes}  # a rate needs the 0 before the first 1
     metrics.queue.set(load.windows)
     metrics.queue_age.set(load.oldest_s)
     metrics.evidence.set(load.evidence)
     metrics.evidence_bytes.set(load.evidence_bytes)
+
+
+def _set_workers(metrics: Metrics, services: Iterable[ServiceState]) -> None:
+    """What the workers say of themselves; one that is gone leaves no series behind."""
+    metrics.batch_fill.clear()
+    metrics.busy.clear()
+    for worker in (service for service in services if service.role == "worker"):
+        for gauge, value in ((metrics.batch_fill, worker.batch_fill), (metrics.busy, worker.busy)):
+            if value is not None:
+                gauge.labels(worker.id).set(value)

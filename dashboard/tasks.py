@@ -1,12 +1,23 @@
-"""Ending tasks for certain."""
+"""Running tasks together, and ending them for certain."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Coroutine
 from typing import Any
 
 AGAIN_S = 0.1
+
+
+async def until_first(*work: Coroutine[Any, Any, None]) -> None:
+    """Run all of `work` until the first ends, then end the others. Raises what the first did."""
+    tasks = [asyncio.create_task(one) for one in work]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        await end(tasks)
 
 
 async def end(tasks: Collection[asyncio.Task[Any]]) -> list[BaseException | None]:

@@ -61,10 +61,7 @@ class Residual(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Normalised images to images and residuals."""
-        line = torch.tensor([0.25, 0.5, 0.25], device=images.device, dtype=images.dtype)
-        kernel = torch.outer(line, line).expand(3, 1, 3, 3)
-        soft = functional.conv2d(functional.pad(images, (1, 1, 1, 1), mode="replicate"), kernel, groups=3)
-        return torch.cat([images, RESIDUAL_GAIN * (images - soft)], 1)
+        return with_residual(images, blur_kernel(images))
 
 
 class MeanHead(nn.Module):
@@ -164,6 +161,18 @@ class Detector(nn.Module):
         batch, frames = windows.shape[:2]
         features = self.encode(windows.flatten(0, 1))  # (B*T, D)
         return self.head(features.view(batch, frames, -1))
+
+
+def blur_kernel(like: Tensor) -> Tensor:
+    """The binomial blur as weights (3, 1, 3, 3), one group per colour, with the device and type of `like`."""
+    line = torch.tensor([0.25, 0.5, 0.25], device=like.device, dtype=like.dtype)
+    return torch.outer(line, line).expand(3, 1, 3, 3)
+
+
+def with_residual(images: Tensor, kernel: Tensor) -> Tensor:
+    """Images (N, 3, S, S) and beside them what the blur takes away: (N, 6, S, S)."""
+    soft = functional.conv2d(functional.pad(images, (1, 1, 1, 1), mode="replicate"), kernel, groups=3)
+    return torch.cat([images, RESIDUAL_GAIN * (images - soft)], 1)
 
 
 def masked_mean(states: Tensor, mask: Tensor | None) -> Tensor:

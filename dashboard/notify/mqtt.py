@@ -21,7 +21,7 @@ from dashboard.notify.channel import TryLater, passes
 from dashboard.notify.courier import Courier
 from dashboard.notify.mqtt_topics import OFFLINE, ONLINE, Retained
 from dashboard.notify.place import LEASE_S
-from dashboard.tasks import end
+from dashboard.tasks import end, until_first
 from wire.errors import ConfigError
 from wire.keys import Keys
 from wire.messages import AlertEvent
@@ -152,16 +152,7 @@ class MqttCourier(Courier):
 
     async def follow(self) -> None:
         """See Courier."""
-        tasks = [
-            asyncio.create_task(super().follow()),
-            asyncio.create_task(self._mqtt.serve(self._hub, self._bus, self._keys, self._log)),
-        ]
-        try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        finally:
-            await end(tasks)
+        await until_first(super().follow(), self._mqtt.serve(self._hub, self._bus, self._keys, self._log))
 
 
 def options(url: str, topic: str, keepalive_s: int) -> dict[str, Any]:

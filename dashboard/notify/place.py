@@ -11,7 +11,7 @@ import redis.asyncio
 
 from dashboard import cursors, streams
 from dashboard.cursors import Cursor
-from dashboard.tasks import end
+from dashboard.tasks import until_first
 from wire.keys import Keys
 
 LEASE_S = 6.0
@@ -38,13 +38,9 @@ class Place:
 
     async def hold(self, work: Coroutine[Any, Any, None]) -> None:
         """Run `work` under the lease, which is given back at the end. Raises LeaseLost, and what `work` does."""
-        tasks = [asyncio.create_task(work), asyncio.create_task(self._renew())]
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
+            await until_first(work, self._renew())
         finally:
-            await end(tasks)
             await self._bus.eval(_RELEASE, 1, self._lease, self._token)
 
     async def read(self) -> Cursor:

@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from dashboard import protocol, service, session, transport
+from dashboard import protocol, sender, service, transport
 from dashboard.asyncapi import CLOSE_CODES
 from dashboard.protocol import decode_client, decode_server
 
@@ -37,5 +37,5 @@ def test_every_error_and_close_code_is_documented() -> None:
 def test_the_bounds_are_those_of_the_code() -> None:
     assert f"{transport.HIGH_WATER // 1024} KiB and one message" in TEXT
     assert f"{2 * transport.SEND_BUFFER // 1024} KiB in the kernel" in TEXT
-    assert f"newest of {session.MAX_TRACKS:,} tracks" in TEXT
+    assert f"newest of {sender.MAX_TRACKS:,} tracks" in TEXT
     assert f"within {service.PING_TIMEOUT_S:.0f} seconds" in TEXT

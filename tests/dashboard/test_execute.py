@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -55,17 +55,35 @@ def test_one_that_hangs_is_killed() -> None:
 
 
 def test_its_children_are_killed_with_it(tmp_path: Path) -> None:
-    script = tmp_path / "script.py"
+    """They hold a pipe open, which ends when the last of them has."""
+    pipe, script = tmp_path / "pipe", tmp_path / "script.py"
+    os.mkfifo(pipe)
     script.write_text(
         "import subprocess, sys, time\n"
-        "child = 'import sys, time; time.sleep(1); open(sys.argv[1], \"w\")'\n"
-        "subprocess.Popen([sys.executable, '-c', child, sys.argv[1]])\n"
+        "held = open(sys.argv[1], 'w')\n"
+        "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'], pass_fds=[held.fileno()])\n"
+        "held.write('started')\n"
+        "held.flush()\n"
         "time.sleep(60)\n"
     )
-    late = tmp_path / "late"
-    assert len(run(f"{sys.executable} {script} {late}", message(), limit_s=0.4)) == 1
-    time.sleep(1.5)
-    assert not late.exists()
+
+    async def started_and_stopped() -> bytes:
+        reading, ours = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK), os.open(pipe, os.O_WRONLY)
+        found = asyncio.StreamReader()
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(found), os.fdopen(reading, "rb")
+        )
+        running = asyncio.create_task(Runner(f"{sys.executable} {script} {pipe}", print).run(message()))
+        assert await found.readexactly(7) == b"started"
+        os.close(ours)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        rest = await asyncio.wait_for(found.read(), 20)
+        transport.close()
+        return rest
+
+    assert asyncio.run(started_and_stopped()) == b""
 
 
 def test_what_it_prints_is_not_taken_for_events(capfd: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ import httpx
 import pytest
 import redis
 
+from dashboard.system import STAGES
 from tests.dashboard.conftest import Running
 from tests.dashboard.feed import Feed
 from tests.support.servers import free_port, wait_until
@@ -56,26 +57,34 @@ def test_metrics(dashboard: Start, feed: Feed, bus: redis.Redis) -> None:
     feed.alert("a1")
     bus.xadd(feed.keys.scores, {"m": b"no score"})
 
+    feed.service("worker", batch_fill=0.75, busy=0.5)
+
     def text() -> str:
         return httpx.get(f"{one.http}/metrics").text
 
+    wait_until(lambda: 'unmask_worker_busy_ratio{worker="worker-1"} 0.5' in text(), 5, "the worker is found")
     wait_until(lambda: 'unmask_undecodable_total{stream="scores"} 1.0' in text(), 3, "all is read")
     wait_until(lambda: "unmask_alerts_open 1.0" in text(), 3, "the alert is read")
     lines = dict(line.rsplit(" ", 1) for line in text().splitlines() if not line.startswith("#"))
     assert lines['unmask_windows_total{outcome="scored"}'] == "41.0"
     assert lines['unmask_windows_total{outcome="stale"}'] == "2.0"
+    assert lines['unmask_windows_total{outcome="made"}'] == "0.0"
+    assert lines['unmask_batch_fill_ratio{worker="worker-1"}'] == "0.75"
     assert lines["unmask_queue_windows"] == "1.0"
-    assert 4 <= float(lines["unmask_queue_oldest_seconds"]) < 20
+    assert 4 <= float(lines["unmask_queue_age_seconds"]) < 20
     assert lines['unmask_cameras{state="live"}'] == "1.0"
     assert lines['unmask_cameras{state="frozen"}'] == "0.0"
     assert lines["unmask_capture_to_score_seconds_count"] == "1.0"
     assert lines["unmask_redis_up"] == "1.0"
-    assert lines['unmask_stage_seconds_count{stage="total"}'] == "1.0"
+    for stage in STAGES:
+        assert lines[f'unmask_stage_seconds_count{{stage="{stage}"}}'] == "1.0"
     assert lines["unmask_evidence_bytes"] == "0.0"
     feed.evidence("a1", [JPEG])
     later = dict(line.rsplit(" ", 1) for line in text().splitlines() if not line.startswith("#"))
     assert later["unmask_evidence_alerts"] == "1.0"
     assert float(later["unmask_evidence_bytes"]) == float(bus.hget(feed.keys.evidence_bytes, "") or 0) > len(JPEG)
+    bus.delete(feed.keys.service("worker", "worker-1"))
+    wait_until(lambda: 'worker="worker-1"' not in text(), 5, "what is gone is measured no more")
 
 
 def test_the_token_guards_data_and_not_the_probes(dashboard: Start, feed: Feed) -> None:

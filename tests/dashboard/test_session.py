@@ -22,7 +22,7 @@ from websockets.sync.client import ClientConnection, connect
 from dashboard import transport
 from dashboard.config import DashboardConfig
 from dashboard.history import Entry
-from dashboard.session import MAX_TRACKS
+from dashboard.sender import MAX_TRACKS
 from tests.dashboard.conftest import Running
 from tests.dashboard.feed import Feed, alert_event
 from tests.support.servers import end, free_port, valkey, wait_until
@@ -460,7 +460,7 @@ def test_a_reset_is_told_to_a_subscriber_that_was_busy_when_it_happened(dashboar
         one.hub.recent.clear()
         one.hub.recent.add(Entry.of((2**60, 0), alert_event("after")))
         one.hub.generation += 1
-        one.hub._wake()
+        one.hub.subscribers.wake()
 
     with talking(one) as talk:
         subscribe(talk)
@@ -558,17 +558,17 @@ def test_what_is_held_for_a_stalled_subscriber_is_bounded(dashboard: Start, feed
         for number in range(16):
             stalled.say(type="subscribe", id=f"s{number}", topics=["alerts", "scores"])
             stalled.hear("subscribed")
-        (session,) = one.hub.subscribers
+        (sender,) = one.hub.subscribers
         held = 0
         for _ in range(5):
             fill(feed, 180)
             last = [int(part) for part in feed.alert("last").split("-")]
             while list(one.hub.recent.newest) != last:
-                held = max(held, session._connection.transport.get_write_buffer_size())  # type: ignore[attr-defined]
+                held = max(held, sender._connection.transport.get_write_buffer_size())  # type: ignore[attr-defined]
         for number in range(2000):
             feed.score(track=f"t{number}")
-        wait_until(lambda: len(session._scores) == MAX_TRACKS, 10, "scores wait")  # type: ignore[attr-defined]
-        held = max(held, session._connection.transport.get_write_buffer_size())  # type: ignore[attr-defined]
+        wait_until(lambda: len(sender._scores) == MAX_TRACKS, 10, "scores wait")  # type: ignore[attr-defined]
+        held = max(held, sender._connection.transport.get_write_buffer_size())  # type: ignore[attr-defined]
     assert held <= transport.HIGH_WATER + 2000
 
 

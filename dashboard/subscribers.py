@@ -1,0 +1,75 @@
+"""Who is told: each subscriber is offered what is new, and all are woken once for what came together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from dashboard.protocol import CameraMessage, CameraView, ScoreMessage, encode
+from wire.messages import Score
+
+
+class Subscriber(Protocol):
+    """A connection, as the hub sees it. No call may block."""
+
+    def wake(self) -> None:
+        """Something changed: alert events, what was offered, the bus or the services."""
+
+    def offer_score(self, score: Score, text: str) -> None:
+        """A new score; `wake` follows."""
+
+    def offer_camera(self, name: str, text: str) -> None:
+        """A new view of a camera; `wake` follows."""
+
+
+class Subscribers:
+    """The subscribers of one hub."""
+
+    def __init__(self) -> None:
+        self._members: set[Subscriber] = set()
+        self._news = False  # something came that they are not woken for yet
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def __iter__(self) -> Iterator[Subscriber]:
+        return iter(self._members)
+
+    def add(self, subscriber: Subscriber) -> None:
+        """Tell it from now on."""
+        self._members.add(subscriber)
+
+    def discard(self, subscriber: Subscriber) -> None:
+        """Tell it no more."""
+        self._members.discard(subscriber)
+
+    def expect(self) -> None:
+        """Something came that they fetch themselves once woken."""
+        self._news = True
+
+    def offer_score(self, score: Score) -> None:
+        """A new score; `deliver` follows."""
+        if self._members:
+            text = encode(ScoreMessage(score=score))
+            for subscriber in self._members:
+                subscriber.offer_score(score, text)
+            self._news = True
+
+    def offer_camera(self, view: CameraView, *, removed: bool = False) -> None:
+        """A new view of a camera; `deliver` follows."""
+        if self._members:
+            text = encode(CameraMessage(camera=view, removed=removed))
+            for subscriber in self._members:
+                subscriber.offer_camera(view.name, text)
+            self._news = True
+
+    def deliver(self) -> None:
+        """Wake them if something came."""
+        if self._news:
+            self.wake()
+
+    def wake(self) -> None:
+        """Wake them."""
+        self._news = False
+        for subscriber in self._members:
+            subscriber.wake()

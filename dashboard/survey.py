@@ -1,0 +1,65 @@
+"""What stands in Redis beside the streams: the configured cameras, snoozes, and the services' signs of life."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import redis.asyncio
+
+from dashboard.protocol import Services
+from wire.errors import DecodeError
+from wire.keys import ALL_CAMERAS, Keys
+from wire.messages import ServiceState, Snooze
+
+
+async def camera_names(bus: redis.asyncio.Redis, keys: Keys) -> set[str]:
+    """The configured cameras. Raises redis errors."""
+    names: set[Any] = await bus.smembers(keys.camera_names)
+    return {name.decode("utf-8", "replace") for name in names}
+
+
+async def snoozes(bus: redis.asyncio.Redis, keys: Keys, names: set[str]) -> dict[str, float]:
+    """Until when each of the cameras, or all of them, is snoozed, Unix seconds. Raises redis errors."""
+    places = [*sorted(names), ALL_CAMERAS]
+    kept: list[Any] = await bus.mget([keys.snooze(name) for name in places])
+    return {name: until for name, data in zip(places, kept, strict=True) if (until := _until(data))}
+
+
+async def service_states(bus: redis.asyncio.Redis, keys: Keys) -> tuple[ServiceState, ...]:
+    """The services that live, by role and id. Raises redis errors."""
+    pattern = _escaped(keys.service("*", "*"), keys.prefix)
+    names = [name async for name in bus.scan_iter(match=pattern, count=1000)]
+    found: list[Any] = await bus.mget(names) if names else []
+    states = [state for data in found if (state := _state(data))]
+    return tuple(sorted(states, key=lambda state: (state.role, state.id)))
+
+
+def count_ready(states: Iterable[ServiceState]) -> Services:
+    """The services that are ready by role, and what one of them says must be known of its model."""
+    ready, caveat = {"streamer": 0, "worker": 0, "dashboard": 0}, ""
+    for state in states:
+        if state.state == "ready":
+            ready[state.role] += 1
+            caveat = caveat or state.caveat
+    return Services(**ready, caveat=caveat)
+
+
+def _state(data: bytes | None) -> ServiceState | None:
+    try:
+        return ServiceState.decode(data) if data else None
+    except DecodeError:
+        return None
+
+
+def _until(data: bytes | None) -> float | None:
+    try:
+        return Snooze.decode(data).until if data is not None else None
+    except DecodeError:
+        return None
+
+
+def _escaped(pattern: str, prefix: str) -> str:
+    """The glob `pattern` with its leading `prefix` taken literally."""
+    literal = "".join("\\" + letter if letter in "*?[]^\\" else letter for letter in prefix)
+    return literal + pattern[len(prefix) :]
