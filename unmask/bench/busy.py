@@ -7,7 +7,6 @@ descendants used. A dead child's time is in its parent's `children_*` once it wa
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -54,7 +53,7 @@ class Counts:
     at: float
     busy: float
     ours: float
-    others: Mapping[tuple[int, str], float]
+    others: Mapping[int, tuple[str, float]]  # by process: name, seconds
 
     @classmethod
     def now(cls) -> Counts:
@@ -66,7 +65,7 @@ class Counts:
         for one in (me, *me.children(recursive=True)):
             mine.add(one.pid)
             ours += sum(_times(one))
-        others = {(one.pid, one.name()): sum(_times(one)[:2]) for one in _visible() if one.pid not in mine}
+        others = {one.pid: (_name(one), sum(_times(one)[:2])) for one in psutil.process_iter() if one.pid not in mine}
         return cls(time.monotonic(), busy, ours, others)
 
 
@@ -74,10 +73,12 @@ def between(before: Counts, after: Counts, processors: int) -> Others:
     """Who else used the machine between two moments."""
     whole = max(1e-9, after.at - before.at) * processors
     share = max(0.0, (after.busy - before.busy) - (after.ours - before.ours)) / whole
-    used: Counter[str] = Counter()
-    for key, value in after.others.items():
-        used[key[1]] += max(0.0, value - before.others.get(key, 0.0))  # type: ignore[assignment]
-    top = [f"{name} {value / whole:.0%}" for name, value in used.most_common(TOP) if value / whole >= 0.005]
+    used: dict[str, float] = {}
+    for pid, (name, seconds) in after.others.items():
+        _, earlier = before.others.get(pid, (name, 0.0))
+        used[name] = used.get(name, 0.0) + max(0.0, seconds - earlier)
+    first = sorted(used.items(), key=lambda item: -item[1])[:TOP]
+    top = [f"{name} {value / whole:.0%}" for name, value in first if value / whole >= 0.005]
     return Others(min(1.0, share), tuple(top))
 
 
@@ -99,8 +100,12 @@ def look(seconds: float = 1.0) -> Others:
     return watch.others()
 
 
-def _visible() -> list[psutil.Process]:
-    return [one for one in psutil.process_iter(["name"]) if one.pid]
+def _name(one: psutil.Process) -> str:
+    """The program's name; a kernel's worker without what it happens to do."""
+    try:
+        return one.name().partition("/")[0]
+    except psutil.Error:
+        return "?"
 
 
 def _times(one: psutil.Process) -> tuple[float, float, float, float]:

@@ -51,3 +51,32 @@ def bench_worker(
 
     options = measuring.Options(seconds=seconds, device=device.value, checkpoint=checkpoint, faces=faces, force=force)
     raise typer.Exit(measuring.run(options, as_json))
+
+
+@bench.command("cameras")
+def bench_cameras(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    seconds: Annotated[float, typer.Option(min=1, help="How long each number of cameras is measured.")] = 60.0,
+    start: Annotated[int, typer.Option(min=1, max=256, help="The first number of cameras.")] = 1,
+    largest: Annotated[int, typer.Option("--max", min=1, max=256, help="The last.")] = 16,
+    steps: Annotated[str, typer.Option(metavar="N,N,...", help="Just these; else doubled up to 8, then 4 more.")] = "",
+    limit_ms: Annotated[float, typer.Option(min=1, help="Longest p95 from capture to score.")] = 500.0,
+    force: Force = False,
+) -> None:
+    """Add real RTSP cameras until the machine does not keep up: latency, dropped windows, and what each part costs."""
+    from unmask.bench import cameras as measuring
+
+    options = measuring.Options(
+        seconds=seconds, steps=_numbers(steps), first=start, largest=max(start, largest), limit_ms=limit_ms, force=force
+    )
+    raise typer.Exit(measuring.run(options, as_json))
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    """Raises UsageError for what is no list of numbers above 0."""
+    from wire.errors import UsageError
+
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not all(part.isdecimal() and 0 < int(part) <= 256 for part in parts):
+        raise UsageError(f"--steps {text!r} is no list of numbers of cameras", "write it as 1,2,4,8")
+    return tuple(int(part) for part in parts)
