@@ -24,7 +24,7 @@ Mask = NDArray[np.float32]
 SIZE, FPS, SECONDS = (1280, 720), 25, 8.0
 BIT_RATE = 3_000_000
 GOP_S = 2
-FACE_PX = (150.0, 40.0)  # width of the face box: least, and how much more at most
+FACE_PX = (140.0, 35.0)  # width of the face box: least, and how much more at most
 HEAD = (0.75, 0.6, 0.75, 0.9)  # what is shown of the portrait around the face: left, top, right, bottom, in boxes
 GRAIN = 2.5  # standard deviation of the noise
 NOISES = 6  # noise pictures, each used at many offsets
@@ -75,7 +75,8 @@ def _wall(chance: np.random.Generator) -> Picture:
     width, height = SIZE[0] + 48, SIZE[1] + 48
     wall = np.full((height, width, 3), 118.0, np.float32)
     for cells, strength in ((9, 30), (40, 18), (160, 10)):
-        coarse = chance.normal(0, strength, (cells * 9 // 16 + 2, cells + 2, 3)).astype(np.float32)
+        grey = chance.normal(0, strength, (cells * 9 // 16 + 2, cells + 2, 1))
+        coarse = (grey + chance.normal(0, strength / 5, (*grey.shape[:2], 3))).astype(np.float32)
         wall += cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
     made: Picture = np.clip(wall, 0, 255).astype(np.uint8)
     return made

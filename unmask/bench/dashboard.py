@@ -69,6 +69,7 @@ def measure(subscribers: int, rate: float, size: int, seconds: float, stalled: i
         "dropped_alerts": seen["missing"],
         "doubled_alerts": seen["doubled"],
         "closed": seen["closed"],
+        "closed_stalled": seen["closed_stalled"],
         "rss_growth_mb": round(growth / 1e6, 2),
         "subscribers": subscribers,
         "stalled": stalled,

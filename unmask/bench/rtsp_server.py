@@ -53,7 +53,7 @@ class Looping(GstRtspServer.RTSPMediaFactory):  # type: ignore[misc]
         self.set_launch(
             "( appsrc name=src is-live=true format=time block=false "
             f"caps=video/x-h264,stream-format=byte-stream,alignment=au,framerate={fps}/1 "
-            "! h264parse ! rtph264pay name=pay0 pt=96 config-interval=-1 )"
+            "! rtph264pay name=pay0 pt=96 config-interval=-1 )"
         )
 
     def do_configure(self, media: Any) -> None:
