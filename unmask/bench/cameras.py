@@ -12,7 +12,7 @@ import math
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,7 +118,7 @@ class _Step:
     def __init__(self, running: Product, names: list[str], server: psutil.Process, options: Options) -> None:
         self._running, self._names, self._server, self._options = running, names, server, options
 
-    def run(self, told: Any, folder: Path) -> dict[str, Any]:
+    def run(self, told: Callable[[float], None], folder: Path) -> dict[str, Any]:
         """Warm up, measure, then look where the streamer's time goes. Raises MachineBusy, ServiceError."""
         if why := self._warm_up():
             return self._failed(why)
@@ -164,7 +164,7 @@ class _Step:
         lacking = [state.name for state in states if not _well(state) or state.name not in scored]
         return f"{len(lacking) or len(self._names)} cameras were not live with scores within {LIVE_S:.0f} s"
 
-    def _wait(self, began: float, told: Any) -> dict[str, float]:
+    def _wait(self, began: float, told: Callable[[float], None]) -> dict[str, float]:
         """Let the time pass; each camera's analysed frames a second, the mean of what it said."""
         seen: dict[str, list[float]] = {name: [] for name in self._names}
         while (done := time.monotonic() - began) < self._options.seconds:

@@ -8,38 +8,32 @@ which is fp32 in PyTorch with every frame of every window encoded. Alerts are ke
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
-import psutil
-import redis
 from rich.console import Console
 from rich.progress import Progress
 
 from unmask.bench import busy, crops, figures, processes
-from unmask.bench.feed import Feeder, tracks
+from unmask.bench.contenders import PATIENCE_S, Raw, Served, Starter, cpu_s, limit
+from unmask.bench.feed import tracks
 from wire.errors import ServiceError
-from wire.heartbeat import alive
-from wire.keys import Keys
-from wire.messages import ServiceState
 from wire.settings import WindowSettings, WorkerSettings
 
 ROUNDS = 3
-RAW_S = 3.0  # of each look at the raw limit, at most
+RAW_S = 2.0  # of each look at the raw limit, at most
 POOL = 256  # different crops
 PER_CAMERA = 4  # faces
 DEPTH = 5  # batches between the feeder and the worker's commits: two on their way, the others wait
 SCARCE_DEPTH = 3  # where a batch takes a second or more
-BASELINE_BATCH = 2  # windows; torch takes about a second for each, however many are in a batch
-PATIENCE_S = 120.0
+BASELINE_BATCH = 1  # windows; PyTorch takes about a second for each, and a window's crops are a full pass
 
 
 @dataclass(frozen=True)
@@ -51,20 +45,6 @@ class Options:
     checkpoint: Path | None = None
     faces: int = 16
     force: bool = False
-
-
-@dataclass
-class Served:
-    """A worker under test: who it is, its own keys, what it made in each span."""
-
-    state: ServiceState
-    process: psutil.Process
-    feeder: Feeder
-    batch: int
-    cpu_s: float = 0.0
-    fed_s: float = 0.0
-    wall_s: float = 0.0
-    spans: dict[str, list[float]] = field(default_factory=dict)  # windows a second, by kind of feed
 
 
 def run(options: Options, as_json: bool) -> int:
@@ -85,10 +65,10 @@ def measure(options: Options, console: Console) -> dict[str, Any]:
         url, _ = stack.enter_context(processes.valkey(folder))
         progress = stack.enter_context(Progress(console=console, transient=True))
         task = progress.add_task("starting", total=5 * ROUNDS + 3)
-        raw = stack.enter_context(_limit(folder, options))
+        raw = stack.enter_context(limit(folder, options.checkpoint, options.device))
         window = WindowSettings(frames=raw.frames, stride=max(1, raw.frames // 4))
         pool = crops.jpegs(POOL, window)
-        start = _Starter(url, folder, options, window, stack)
+        start = Starter(url, folder, options.checkpoint, window, stack)
         progress.advance(task)
         ours = start("ours", options.device, WorkerSettings().batch)
         progress.advance(task)
@@ -111,7 +91,7 @@ class _Plan:
         self._span = options.seconds / ROUNDS
         self._epoch = round(time.time() * 1000)
 
-    def go(self, raw: _Raw, ours: Served, theirs: Served) -> list[float]:
+    def go(self, raw: Raw, ours: Served, theirs: Served) -> list[float]:
         """All rounds; the raw limits seen on the way, in images a second."""
         limits = []
         for _ in range(ROUNDS):
@@ -122,7 +102,7 @@ class _Plan:
             self._feed(theirs, "new", self._window.frames, SCARCE_DEPTH)
         return [*limits, self._raw(raw)]
 
-    def _raw(self, raw: _Raw) -> float:
+    def _raw(self, raw: Raw) -> float:
         self._told("the raw limit")
         return raw.ask(min(RAW_S, self._span))
 
@@ -134,10 +114,10 @@ class _Plan:
         feeder, shared = worker.feeder, kind == "shared"
         feeder.depth = depth * worker.batch
         feeder.run(faces, _after(0.0, len(faces) + worker.batch if shared else worker.batch))
-        before, fed, began = _cpu(worker.process), feeder.cpu_s, time.monotonic()
+        before, fed, began = cpu_s(worker.process), feeder.cpu_s, time.monotonic()
         read = feeder.run(faces, _after(self._span, 3 * worker.batch))
         if shared:
-            worker.cpu_s += _cpu(worker.process) - before
+            worker.cpu_s += cpu_s(worker.process) - before
             worker.fed_s += feeder.cpu_s - fed
             worker.wall_s += time.monotonic() - began
         worker.spans.setdefault(kind, []).append(figures.rate(read))
@@ -195,80 +175,3 @@ def _costs(ours: Served, others: busy.Others) -> dict[str, Any]:
         "busy": round(others.share, 4),
         "busy_by": list(others.names),
     }
-
-
-@dataclass
-class _Raw:
-    """The process that measures the raw limit."""
-
-    process: subprocess.Popen[str]
-    about: dict[str, Any]
-
-    @property
-    def frames(self) -> int:
-        """T of the checkpoint."""
-        return int(self.about["frames"])
-
-    def ask(self, seconds: float) -> float:
-        """Measure for so long; images a second."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(f"{seconds}\n")
-        self.process.stdin.flush()
-        return float(_line(self.process)["rate"])
-
-
-@contextmanager
-def _limit(folder: Path, options: Options) -> Iterator[_Raw]:
-    config = processes.write_config(folder / "limit.yaml", {"worker": _worker(options, options.device)})
-    command = [sys.executable, "-m", "unmask.bench.limit", "--config", str(config)]
-    with processes.process(
-        command, env=processes.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as running:
-        yield _Raw(running, _line(running))
-
-
-def _line(running: subprocess.Popen[str]) -> dict[str, Any]:
-    assert running.stdout is not None
-    line = running.stdout.readline()
-    if not line:
-        raise ServiceError("the backend could not be measured", "look at what it printed above")
-    found: dict[str, Any] = json.loads(line)
-    return found
-
-
-def _worker(options: Options, device: str) -> dict[str, Any]:
-    path = options.checkpoint
-    return {"device": device, "max_age_s": 60.0} | ({"checkpoint": str(path.resolve())} if path else {})
-
-
-class _Starter:
-    """Starts workers, each with keys of its own, and waits until they are ready."""
-
-    def __init__(self, url: str, folder: Path, options: Options, window: WindowSettings, stack: ExitStack) -> None:
-        self._url, self._folder, self._options, self._window, self._stack = url, folder, options, window, stack
-        self._bus = stack.enter_context(redis.Redis.from_url(url))
-
-    def __call__(self, name: str, device: str, batch: int) -> Served:
-        keys = Keys(f"{name}:")
-        config = {
-            "worker": {**_worker(self._options, device), "batch": batch},
-            "window": {"frames": self._window.frames, "stride": self._window.stride},
-            "alerts": {"enter": 0.99999},
-            "redis": {"prefix": keys.prefix},
-            "telemetry": {"log_level": "warning"},
-        }
-        path = processes.write_config(self._folder / f"{name}.yaml", config)
-        command = [sys.executable, "-m", "worker", "--config", str(path)]
-        running = self._stack.enter_context(processes.process(command, env=processes.environment(REDIS_URL=self._url)))
-        processes.wait(lambda: self._ready(keys), "the worker", PATIENCE_S, running)
-        state = self._ready(keys)
-        assert state is not None
-        return Served(state, psutil.Process(running.pid), Feeder(self._bus, keys, batch), batch)
-
-    def _ready(self, keys: Keys) -> ServiceState | None:
-        return next((one for one in alive(self._bus, keys, "worker") if one.state == "ready"), None)
-
-
-def _cpu(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)
