@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo test check setup servers bench-dashboard clean
+.PHONY: demo test check setup servers bench-dashboard bench-worker bench-cameras clean
 .DEFAULT_GOAL := help
 
 help:
@@ -11,6 +11,8 @@ help:
 	@echo "make test    set everything up and run the tests"
 	@echo "make check   lint, types, import rule, docs against configuration"
 	@echo "make bench-dashboard   1,000 subscribers for five minutes"
+	@echo "make bench-worker      a worker against the raw limit of its backend"
+	@echo "make bench-cameras     as many cameras as this machine carries"
 	@echo "make clean   remove .venv and caches"
 
 setup: $(STAMP)
@@ -34,6 +36,12 @@ test: setup servers
 
 bench-dashboard: setup
 	$(BIN)/unmask bench dashboard --seconds 300
+
+bench-worker: setup
+	$(BIN)/unmask bench worker
+
+bench-cameras: setup servers
+	$(BIN)/unmask bench cameras
 
 check: setup
 	$(BIN)/ruff check .

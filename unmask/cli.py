@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from unmask.bench.commands import bench
+
 if TYPE_CHECKING:
     from wire.settings import Settings
 
@@ -343,24 +345,7 @@ def train(
     raise typer.Exit(code)
 
 
-bench = typer.Typer(help="Measure parts of Unmask on this machine.", no_args_is_help=True)
 app.add_typer(bench, name="bench")
-
-
-@bench.command("dashboard")
-def bench_dashboard(
-    subscribers: Annotated[int, typer.Option(min=1, help="How many connections.")] = 1000,
-    rate: Annotated[float, typer.Option(min=0.1, help="Alert events a second.")] = 10.0,
-    size: Annotated[int, typer.Option(min=400, max=60_000, help="Bytes of a message.")] = 1024,
-    seconds: Annotated[float, typer.Option(min=1, help="How long.")] = 60.0,
-    stalled: Annotated[int, typer.Option(min=0, help="Of the subscribers, so many take nothing.")] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
-) -> None:
-    """Time alert events on their way to many subscribers, and what they cost the dashboard."""
-    from unmask.bench import dashboard as measuring
-
-    raise typer.Exit(measuring.run(subscribers, rate, size, seconds, stalled, as_json))
-
 
 data = typer.Typer(help="Prepare data for training and evaluation.", no_args_is_help=True)
 app.add_typer(data, name="data")

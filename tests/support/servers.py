@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 import redis
 
-HERE = Path(__file__).parent
-SYSTEM_PYTHON = "/usr/bin/python3"
+from unmask.bench import rtsp
+
 MS = float(os.environ.get("UNMASK_TEST_MS", "0.001"))  # scales every time-out: 0.002 on a machine twice as slow
 
 
@@ -93,11 +93,7 @@ def valkey(
 
 def rtsp_available() -> bool:
     """Whether Debian's gst-rtsp-server is here."""
-    check = "import gi; gi.require_version('GstRtspServer', '1.0'); gi.require_version('GstApp', '1.0')"
-    try:
-        return subprocess.run([SYSTEM_PYTHON, "-c", check], capture_output=True, check=False).returncode == 0
-    except FileNotFoundError:
-        return False
+    return rtsp.available()
 
 
 class RtspServer:
@@ -106,7 +102,7 @@ class RtspServer:
     def __init__(self, clip: Path, *, paths: int = 1, fps: int = 25, auth: str | None = None) -> None:
         self.port = free_port()
         self._command = [
-            SYSTEM_PYTHON, str(HERE / "rtsp_server.py"), str(self.port),
+            *rtsp.COMMAND, str(self.port),
             "--file", str(clip), "--paths", str(paths), "--fps", str(fps),
         ]  # fmt: skip
         if auth:

@@ -7,7 +7,6 @@ written to Redis as a worker would; its latency runs from just before that to it
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -16,22 +15,20 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import psutil
 import redis
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
 
 from dashboard.history import MAX_EVENTS, Entry
 from dashboard.service import raise_file_limit
-from unmask.embedded import EmbeddedServer
+from unmask.bench import figures, processes
 from wire.errors import ServiceError
 from wire.keys import FIELD, Keys
 from wire.messages import Alert, AlertEvent
 
-START_S, DRAIN_S = 60.0, 20.0
+DRAIN_S = 20.0
 SETTLE = 0.2  # of the run; memory growth is counted from there
 
 
@@ -42,10 +39,7 @@ def run(subscribers: int, rate: float, size: int, seconds: float, stalled: int, 
     if as_json:
         sys.stdout.write(json.dumps(found) + "\n")
     else:
-        table = Table(show_header=False)
-        for name, value in found.items():
-            table.add_row(name, str(value))
-        Console().print(table)
+        figures.show(found)
     return int(found["dropped_alerts"] > 0 or found["doubled_alerts"] > 0)
 
 
@@ -55,10 +49,10 @@ def measure(subscribers: int, rate: float, size: int, seconds: float, stalled: i
     events = max(1, round(rate * seconds))
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="unmask-bench-")))
-        url = stack.enter_context(_valkey(folder))
+        url, _ = stack.enter_context(processes.valkey(folder))
         bus = stack.enter_context(redis.Redis.from_url(url))
         _fill(bus, size)
-        process, port = stack.enter_context(_dashboard(url, folder))
+        process, port = stack.enter_context(processes.dashboard(url, folder))
         server = psutil.Process(process.pid)
         console.print(f"connecting {subscribers} subscribers")
         crowd = stack.enter_context(_crowd(port, subscribers, stalled, events))
@@ -75,6 +69,7 @@ def measure(subscribers: int, rate: float, size: int, seconds: float, stalled: i
         "dropped_alerts": seen["missing"],
         "doubled_alerts": seen["doubled"],
         "closed": seen["closed"],
+        "closed_stalled": seen["closed_stalled"],
         "rss_growth_mb": round(growth / 1e6, 2),
         "subscribers": subscribers,
         "stalled": stalled,
@@ -125,34 +120,9 @@ def _message(number: int, padding: str) -> str:
 
 
 @contextmanager
-def _valkey(folder: Path) -> Iterator[str]:
-    with EmbeddedServer(folder) as server, _process(server.command(), stdout=subprocess.DEVNULL):
-        _wait(lambda: redis.Redis.from_url(server.url).ping(), "Valkey")
-        yield server.url
-
-
-@contextmanager
-def _dashboard(url: str, folder: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """The process and its port."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("UNMASK_")}
-    env = {**kept, "REDIS_URL": url, "UNMASK_DASHBOARD__PORT": "0", "UNMASK_TELEMETRY__LOG_FORMAT": "json"}
-    config = folder / "empty.yaml"  # an unmask.yaml of the user's must not be read
-    config.touch()
-    command = [sys.executable, "-m", "dashboard", "--config", str(config)]
-    with _process(command, env=env, stderr=subprocess.PIPE) as process:
-        assert process.stderr is not None
-        line = process.stderr.readline()
-        if '"listening"' not in line:
-            raise ServiceError("the dashboard did not start", line.strip() or "look at what it printed above")
-        port = urlsplit(json.loads(line)["url"]).port
-        assert port is not None
-        yield process, port
-
-
-@contextmanager
 def _crowd(port: int, subscribers: int, stalled: int, events: int) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "unmask.bench.subscribers", *map(str, (port, subscribers, stalled, events))]
-    with _process(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with processes.process(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         if process.stdout.readline().strip() != "ready":
             raise ServiceError("the subscribers could not connect", "raise the limit of open files (ulimit -n)")
@@ -168,32 +138,3 @@ def _result(crowd: subprocess.Popen[str]) -> dict[str, Any]:
         out, _ = crowd.communicate()
     found: dict[str, Any] = json.loads(out.strip().splitlines()[-1])
     return found
-
-
-@contextmanager
-def _process(command: list[str], **options: Any) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(command, text=True, **options)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        for pipe in (process.stdin, process.stdout, process.stderr):
-            if pipe is not None:
-                pipe.close()
-
-
-def _wait(condition: Any, what: str) -> None:
-    end = time.monotonic() + START_S
-    while time.monotonic() < end:
-        try:
-            if condition():
-                return
-        except (OSError, redis.RedisError):
-            pass
-        time.sleep(0.05)
-    raise ServiceError(f"{what} did not start within {START_S:.0f} s", "look at what it printed above")

@@ -25,8 +25,9 @@ UPGRADE = (
 )
 HELLO = {"type": "hello", "version": 1}
 SUBSCRIBE = {"type": "subscribe", "id": "bench", "topics": ["alerts"]}
-AT, ALERT = b'"at":', b'{"type":"alert"'
+AT, NUMBER, ALERT = b'"at":', b'"windows":', b'{"type":"alert"'  # NUMBER: which event it is, see `dashboard._event`
 CONNECT_AT_ONCE = 50
+AFTER_S = 0.2
 
 
 @dataclass
@@ -34,19 +35,30 @@ class Tally:
     """What all subscribers of this process saw."""
 
     latencies: array[float] = field(default_factory=lambda: array("d"))  # seconds from publication to arrival
-    received: list[int] = field(default_factory=list)  # alert events, by subscriber
+    seen: list[bytearray] = field(default_factory=list)  # by subscriber: how often each event came, 255 at most
+    received: list[int] = field(default_factory=list)  # different events, by subscriber
     subscribed: int = 0
     closed: int = 0
+    closed_stalled: int = 0
+
+    def missing(self, first: int) -> int:
+        """Events that subscribers from `first` on did not get."""
+        return sum(seen.count(0) for seen in self.seen[first:])
+
+    def doubled(self, first: int) -> int:
+        """Events that they got more than once, each time too many counted."""
+        return sum(sum(seen) - (len(seen) - seen.count(0)) for seen in self.seen[first:])
 
 
 class Subscriber(asyncio.Protocol):
     """A WebSocket client that knows just enough: unmasked server frames (RFC 6455), alert events, and pings."""
 
-    def __init__(self, tally: Tally, port: int, stalled: bool) -> None:
+    def __init__(self, tally: Tally, port: int, stalled: bool, events: int) -> None:
         self._tally, self._port, self._stalled = tally, port, stalled
         self._buffer, self._upgraded = bytearray(), False
         self._number = len(tally.received)
         tally.received.append(0)
+        tally.seen.append(bytearray(events))
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -56,8 +68,15 @@ class Subscriber(asyncio.Protocol):
         transport.write(UPGRADE.format(port=self._port).encode())
 
     def connection_lost(self, _error: Exception | None) -> None:
-        """Count it: nobody should be closed."""
+        """Count it: nobody should be closed who takes what comes."""
         self._tally.closed += not self._stalled
+        self._tally.closed_stalled += self._stalled
+        self._transport = None
+
+    def resume(self) -> None:
+        """Take what was left lying, and so notice that the server has hung up."""
+        if self._transport:
+            self._transport.resume_reading()
 
     def data_received(self, data: bytes) -> None:
         """Take whole frames off the buffer."""
@@ -98,13 +117,17 @@ class Subscriber(asyncio.Protocol):
         if opcode == Opcode.PING:
             self._send(Frame(Opcode.PONG, bytes(data[start:end])))
         elif data.startswith(ALERT, start):
-            found = data.index(AT, start) + len(AT)
-            self._tally.latencies.append(now - float(data[found : data.index(b",", found)]))
-            self._tally.received[self._number] += 1
+            self._tally.latencies.append(now - float(_value(data, AT, start)))
+            self._count(int(_value(data, NUMBER, start)))
         elif data.startswith(b'{"type":"subscribed"', start):
             self._tally.subscribed += 1
             if self._stalled and self._transport:
                 self._transport.pause_reading()
+
+    def _count(self, event: int) -> None:
+        seen = self._tally.seen[self._number]
+        self._tally.received[self._number] += not seen[event]
+        seen[event] = min(255, seen[event] + 1)
 
     def _say(self, message: Mapping[str, object]) -> None:
         self._send(Frame(Opcode.TEXT, json.dumps(message).encode()))
@@ -114,34 +137,46 @@ class Subscriber(asyncio.Protocol):
         self._transport.write(frame.serialize(mask=True))
 
 
+def _value(data: bytearray, name: bytes, start: int) -> bytearray:
+    """The number after the first `name` from `start` on."""
+    found = data.index(name, start) + len(name)
+    return data[found : data.index(b",", found)]
+
+
 async def main(port: int, count: int, stalled: int, events: int) -> None:
     """Run them all, and print the result."""
     tally, loop = Tally(), asyncio.get_running_loop()
+    crowd: list[Subscriber] = []
+
+    def join(number: int) -> Subscriber:
+        crowd.append(Subscriber(tally, port, number < stalled, events))
+        return crowd[-1]
+
     for first in range(0, count, CONNECT_AT_ONCE):
         numbers = range(first, min(count, first + CONNECT_AT_ONCE))
-        await asyncio.gather(
-            *(loop.create_connection(partial(Subscriber, tally, port, n < stalled), "127.0.0.1", port) for n in numbers)
-        )
+        await asyncio.gather(*(loop.create_connection(partial(join, n), "127.0.0.1", port) for n in numbers))
         while tally.subscribed < numbers.stop:
             await asyncio.sleep(0.01)
     print("ready", flush=True)  # noqa: T201 - the parent waits for this line
     told = loop.run_in_executor(None, sys.stdin.read)
     while not told.done() and min(tally.received[stalled:], default=0) < events:
         await asyncio.sleep(0.05)
-    await asyncio.sleep(0.2)  # what came twice would come now
-    mine = tally.received[stalled:]
-    p50, p99 = np.percentile(np.frombuffer(tally.latencies), [50, 99]) if tally.latencies else (float("nan"),) * 2
-    print(  # noqa: T201
-        json.dumps(
-            {
-                "missing": sum(max(0, events - got) for got in mine),
-                "doubled": sum(max(0, got - events) for got in mine),
-                "closed": tally.closed, "received": sum(mine), "p50_ms": p50 * 1000, "p99_ms": p99 * 1000,
-            }
-        ),
-        flush=True,
-    )  # fmt: skip
+    await asyncio.sleep(AFTER_S)  # what came twice would come now
+    found = result(tally, stalled)
+    for one in crowd[:stalled]:
+        one.resume()
+    await asyncio.sleep(AFTER_S if stalled else 0)
+    print(json.dumps({**found, "closed_stalled": tally.closed_stalled}), flush=True)  # noqa: T201
     os._exit(0)  # the thread that reads standard input can't be ended
+
+
+def result(tally: Tally, stalled: int) -> dict[str, float]:
+    """What those saw who took what came: all but the first `stalled`."""
+    p50, p99 = np.percentile(np.frombuffer(tally.latencies), [50, 99]) if tally.latencies else (float("nan"),) * 2
+    return {
+        "missing": tally.missing(stalled), "doubled": tally.doubled(stalled), "closed": tally.closed,
+        "received": sum(tally.received[stalled:]), "p50_ms": p50 * 1000, "p99_ms": p99 * 1000,
+    }  # fmt: skip
 
 
 if __name__ == "__main__":

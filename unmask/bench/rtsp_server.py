@@ -1,7 +1,8 @@
 #!/usr/bin/python3
-"""A real RTSP server for the tests: loops the H.264 of an MP4 in real time on /cam0 .. /camN-1.
+"""A real RTSP server for benchmarks and tests: loops the H.264 of an MP4 in real time on /cam0 .. /camN-1.
 
-Runs under the system's Python, which is where Debian puts gst-rtsp-server (scripts/install-system.sh test):
+Runs under the system's Python, which is where Debian puts gst-rtsp-server (scripts/install-system.sh test), so it
+imports nothing of ours:
     rtsp_server.py 8554 --file clip.mp4 --paths 4 --fps 25 --auth digest     (user alice, password s3cret)
 
 /silent serves sound without a picture. A line "attempt N" goes to standard output for each new connection, so that a
@@ -52,7 +53,7 @@ class Looping(GstRtspServer.RTSPMediaFactory):  # type: ignore[misc]
         self.set_launch(
             "( appsrc name=src is-live=true format=time block=false "
             f"caps=video/x-h264,stream-format=byte-stream,alignment=au,framerate={fps}/1 "
-            "! h264parse ! rtph264pay name=pay0 pt=96 config-interval=-1 )"
+            "! rtph264pay name=pay0 pt=96 config-interval=-1 )"
         )
 
     def do_configure(self, media: Any) -> None:
@@ -92,15 +93,20 @@ def count_connections(server: Any) -> None:
     def connected(_server: Any, _client: Any) -> None:
         nonlocal count
         count += 1
-        print("attempt", count, flush=True)
+        _say("attempt", count)
 
     server.connect("client-connected", connected)
+
+
+def _say(what: str, number: int) -> None:
+    sys.stdout.write(f"{what} {number}\n")
+    sys.stdout.flush()
 
 
 def main() -> None:
     """Serve until SIGTERM."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("port")
+    parser.add_argument("port", help="0: any free one, which is printed")
     parser.add_argument("--file")
     parser.add_argument("--paths", type=int, default=1)
     parser.add_argument("--fps", type=int, default=25)
@@ -125,7 +131,7 @@ def main() -> None:
     count_connections(server)
     if not server.attach(None):
         sys.exit(f"port {options.port} is taken")
-    print("ready", options.port, flush=True)
+    _say("ready", server.get_bound_port())
     loop = GLib.MainLoop()
     GLib.unix_signal_add(GLib.PRIORITY_HIGH, signal.SIGTERM, loop.quit)
     loop.run()

@@ -1,0 +1,82 @@
+"""`unmask bench ...`: the commands. What one needs is imported when it runs: --help answers at once."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class WorkerDevice(StrEnum):
+    """Where a network is served, see worker.device."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+    TORCH_CPU = "torch-cpu"
+
+
+bench = typer.Typer(help="Measure parts of Unmask on this machine.", no_args_is_help=True)
+Force = Annotated[bool, typer.Option("--force", help="Print figures of a busy machine, too.")]
+
+
+@bench.command("dashboard")
+def bench_dashboard(
+    subscribers: Annotated[int, typer.Option(min=1, help="How many connections.")] = 1000,
+    rate: Annotated[float, typer.Option(min=0.1, help="Alert events a second.")] = 10.0,
+    size: Annotated[int, typer.Option(min=400, max=60_000, help="Bytes of a message.")] = 1024,
+    seconds: Annotated[float, typer.Option(min=1, help="How long.")] = 60.0,
+    stalled: Annotated[int, typer.Option(min=0, help="Of the subscribers, so many take nothing.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+) -> None:
+    """Time alert events on their way to many subscribers, and what they cost the dashboard."""
+    from unmask.bench import dashboard as measuring
+
+    raise typer.Exit(measuring.run(subscribers, rate, size, seconds, stalled, as_json))
+
+
+@bench.command("worker")
+def bench_worker(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    seconds: Annotated[float, typer.Option(min=0.5, help="How long each way of feeding is measured.")] = 20.0,
+    device: Annotated[WorkerDevice, typer.Option(help="As worker.device.")] = WorkerDevice.AUTO,
+    checkpoint: Annotated[Path | None, typer.Option(metavar="FILE", help="Else the default one.")] = None,
+    faces: Annotated[int, typer.Option(min=1, max=4096, help="Tracks that send windows, four to a camera.")] = 16,
+    force: Force = False,
+) -> None:
+    """Time a worker on real crops against the raw forward limit, against no cache, and against plain fp32."""
+    from unmask.bench import worker as measuring
+
+    options = measuring.Options(seconds=seconds, device=device.value, checkpoint=checkpoint, faces=faces, force=force)
+    raise typer.Exit(measuring.run(options, as_json))
+
+
+@bench.command("cameras")
+def bench_cameras(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    seconds: Annotated[float, typer.Option(min=1, help="How long each number of cameras is measured.")] = 60.0,
+    start: Annotated[int, typer.Option(min=1, max=256, help="The first number of cameras.")] = 1,
+    largest: Annotated[int, typer.Option("--max", min=1, max=256, help="The last.")] = 16,
+    steps: Annotated[str, typer.Option(metavar="N,N,...", help="Just these; else doubled up to 8, then 4 more.")] = "",
+    limit_ms: Annotated[float, typer.Option(min=1, help="Longest p95 from capture to score.")] = 500.0,
+    force: Force = False,
+) -> None:
+    """Add real RTSP cameras until the machine does not keep up: latency, dropped windows, and what each part costs."""
+    from unmask.bench import cameras as measuring
+
+    options = measuring.Options(
+        seconds=seconds, steps=_numbers(steps), first=start, largest=max(start, largest), limit_ms=limit_ms, force=force
+    )
+    raise typer.Exit(measuring.run(options, as_json))
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    """Raises UsageError for what is no list of numbers above 0."""
+    from wire.errors import UsageError
+
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not all(part.isdecimal() and 0 < int(part) <= 256 for part in parts):
+        raise UsageError(f"--steps {text!r} is no list of numbers of cameras", "write it as 1,2,4,8")
+    return tuple(int(part) for part in parts)
