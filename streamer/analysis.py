@@ -6,23 +6,19 @@ from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from streamer import crops
-from streamer.faces import Detector, Face, shrink
+from streamer import crops, regions
+from streamer.faces import Detector, Face, resize
+from streamer.pixels import View
 from streamer.sampling import Sample, Sampler
-from streamer.tracking import Sighting, Tracker, longer
+from streamer.tracking import MIN_IOU, Sighting, Tracker, iou
 from streamer.windows import Crop, WindowBuilder
 from wire.messages import Frame, Window
 from wire.settings import StreamerSettings, WindowSettings
 
-Picture = NDArray[np.uint8]
 PREVIEW_WIDTH = 640
 PREVIEW_QUALITY = 80
 WHOLE_EVERY = 6  # samples: a new face waits for a second at most
-QUICK_FACE_PX = 96  # the smallest followed face is made this large
-QUICK_MIN_WIDTH = 160
-QUICK_GAIN = 1.25  # in width, below which the smaller picture is not worth it
 GREEN, GREY = (80, 220, 80), (160, 160, 160)
 
 
@@ -41,7 +37,6 @@ class Analysis:
     ) -> None:
         self.sampler = Sampler(analysis_fps)
         self.sightings: Sequence[Sighting] = ()
-        self._detect_width = streamer.detect_width
         self._detector, self._settings, self._clock = detector, window, clock
         self._tracker = Tracker(streamer.max_faces, streamer.min_face_px)
         self._windows = WindowBuilder(camera, window.frames, window.stride, self.sampler.max_gap, short)
@@ -51,8 +46,8 @@ class Analysis:
         self.sampler.interrupt()
         self.sightings = ()
 
-    def analyse(self, sample: Sample, bgr: Picture, hurry: bool = False) -> list[Window]:
-        """The windows that this sample completes. `bgr` is the sample's whole frame.
+    def analyse(self, sample: Sample, view: View, hurry: bool = False) -> list[Window]:
+        """The windows that this sample completes. `view` is the sample's whole frame.
 
         `hurry`: the camera is ahead of us; every other search is left out, and its faces are carried on unseen.
         """
@@ -60,33 +55,49 @@ class Analysis:
             self._tracker.restart(sample.epoch)
             self.sightings = ()
         sure = bool(self.sightings) and all(sighting.detected for sighting in self.sightings)
-        faces = [] if hurry and sure else self._search(sample, bgr)
+        faces = [] if hurry and sure else self._search(sample, view)
         self.sightings = self._tracker.update(faces, sample.captured)
-        found = [self._crop(sample, bgr, sighting) for sighting in self.sightings]
+        found = [self._crop(sample, view, sighting) for sighting in self.sightings]
         return self._windows.add(sample, found, self._clock())
 
     def finish(self) -> list[Window]:
         """The windows that the end of the video completes; live video has none."""
         return self._windows.finish(self._clock())
 
-    def _search(self, sample: Sample, bgr: Picture) -> list[Face]:
-        """All faces; between whole searches only those as large as the ones followed, in a smaller picture.
+    def _search(self, sample: Sample, view: View) -> list[Face]:
+        """All faces; between whole searches only those that are followed, each in its surroundings.
 
-        Time is area: for a face of 200 px this costs a quarter. A face that is missed so is looked for at once again.
+        Time is area: for a face of 200 px in a frame of 1280 that is a sixth. If one is missed so, all are looked for.
         """
         if not self.sightings and sample.index % 2:
             return []  # nobody is there: half the searches are enough to notice that somebody comes
         if self.sightings and sample.index % WHOLE_EVERY:
-            smallest = min(longer(sighting.box) for sighting in self.sightings)
-            small, scale = shrink(bgr, max(QUICK_MIN_WIDTH, round(bgr.shape[1] * QUICK_FACE_PX / smallest)))
-            if scale > QUICK_GAIN * bgr.shape[1] / min(bgr.shape[1], self._detect_width):
-                faces = [face.scaled(scale) for face in self._detector.detect(small)]
-                if len(faces) >= len(self.sightings):
-                    return faces
-        return self._detector.detect(bgr)
+            faces = self._follow(view)
+            if len(faces) == len(self.sightings):
+                return faces
+        return self._detector.detect(view.bgr())
 
-    def _crop(self, sample: Sample, bgr: Picture, sighting: Sighting) -> Crop:
-        picture = crops.cut(bgr, sighting.smooth, self._settings.crop_margin, self._settings.crop_size)
+    def _follow(self, view: View) -> list[Face]:
+        """The followed faces that are found near where they were; none where a whole search costs no more."""
+        whole = max(1.0, view.size[0] / self._detector.width(view.size[0]))
+        places = []
+        for sighting in self.sightings:
+            scale = regions.scale_for(sighting.box, whole)
+            places.append((regions.around(sighting.box, view.size, scale), scale))
+        if not regions.worth_it(places, view.size, whole):
+            return []
+        found: list[Face] = []
+        for sighting, (region, scale) in zip(self.sightings, places, strict=True):
+            x, y, width, height = regions.in_frame(region, view.size, scale)
+            small = resize(view.part((x, y, width, height)), region[2:])
+            faces = [face.scaled(width / region[2], x, y) for face in self._detector.look(small)]
+            best = max(faces, key=lambda face: iou(face.box, sighting.box), default=None)
+            if best and iou(best.box, sighting.box) >= MIN_IOU and all(iou(best.box, f.box) < MIN_IOU for f in found):
+                found.append(best)
+        return found
+
+    def _crop(self, sample: Sample, view: View, sighting: Sighting) -> Crop:
+        picture = crops.cut(view, sighting.smooth, self._settings.crop_margin, self._settings.crop_size)
         jpeg = crops.encode(picture, self._settings.jpeg_quality)
         return Crop(
             track=sighting.track,
@@ -96,8 +107,9 @@ class Analysis:
         )
 
 
-def preview(bgr: Picture, sightings: Sequence[Sighting]) -> bytes:
+def preview(view: View, sightings: Sequence[Sighting]) -> bytes:
     """A small JPEG of the frame with the followed faces boxed."""
+    bgr = view.bgr()
     scale = min(1.0, PREVIEW_WIDTH / bgr.shape[1])
     size = (round(bgr.shape[1] * scale), max(1, round(bgr.shape[0] * scale)))
     picture = cv2.resize(bgr, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)

@@ -178,10 +178,10 @@ class CameraRuntime:
         sample = analysis.sampler.take(frame.captured, frame.size)
         if sample is None:
             return
-        picture = frame.bgr()
+        view = frame.view()
         if self.ring is not None:
-            keep_picture(self.ring, picture, frame.captured)
-        windows = analysis.analyse(sample, picture, hurry=frame.lag > HURRY_S)
+            keep_picture(self.ring, view, frame.captured)
+        windows = analysis.analyse(sample, view, hurry=frame.lag > HURRY_S)
         if self._stop.is_set():
             return
         with self._lock:
@@ -192,7 +192,7 @@ class CameraRuntime:
             self._sink.offer_window(window)
         if self._streamer.preview_fps and frame.captured >= self._preview_due:
             self._preview_due = frame.captured + 1 / self._streamer.preview_fps
-            self._sink.offer_preview(self.name, preview(picture, analysis.sightings))
+            self._sink.offer_preview(self.name, preview(view, analysis.sightings))
 
     def _enter(self, status: CameraStatus | SourceErrorKind, error: str) -> None:
         with self._lock:

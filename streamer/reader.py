@@ -23,7 +23,7 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from streamer.clocks import CaptureClock, MediaClock
-from streamer.pixels import Picture, upright
+from streamer.pixels import FrameView, Picture, turned
 from streamer.recorder import Recorder
 from streamer.ring import PacketRing
 from streamer.sources import Source, classify
@@ -59,14 +59,17 @@ class Decoded:
     @property
     def size(self) -> tuple[int, int]:
         """Width and height as `bgr` will have them."""
-        if self._reader.source.crop:
-            return self._reader.source.crop[2:]
-        width, height = self._frame.width, self._frame.height
-        return (height, width) if self._frame.rotation % 180 else (width, height)
+        crop = self._reader.source.crop
+        return crop[2:] if crop else turned((self._frame.width, self._frame.height), self._frame.rotation)
+
+    def view(self) -> FrameView:
+        """The picture, to be converted as far as it is looked at; good until the next frame is asked for."""
+        reader = self._reader
+        return FrameView(self._frame, reader.whole, reader.part, self._frame.rotation, reader.source.crop)
 
     def bgr(self) -> Picture:
         """uint8, height x width x 3, upright."""
-        return upright(self._frame, self._reader.reformatter, self._frame.rotation, self._reader.source.crop)
+        return self.view().bgr()
 
 
 class Reader:
@@ -81,7 +84,7 @@ class Reader:
     ) -> None:
         self.source = source
         self.info: StreamInfo | None = None
-        self.reformatter = VideoReformatter()
+        self.whole, self.part = VideoReformatter(), VideoReformatter()  # one for each size that comes again
         self._stop, self._clock = stop, clock
         self._container: InputContainer | None = None
         self._capture = CaptureClock()
