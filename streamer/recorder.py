@@ -40,7 +40,7 @@ class Recorder:
                 codec=context.name,
                 time_base=stream.time_base or Fraction(1, 90_000),
                 extradata=context.extradata,
-                pix_fmt=context.pix_fmt,
+                pix_fmt=None if context.is_hwaccel else context.pix_fmt,  # else the device's
                 crop=self._crop,
                 template=_template(stream) if context.name == "h264" and context.extradata else None,
             )

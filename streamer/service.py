@@ -16,7 +16,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from streamer import models
+from streamer import hardware, models
 from streamer.camera import CameraRuntime
 from streamer.config import StreamerConfig, take
 from streamer.evidence import EvidenceMaker, reach_s
@@ -56,6 +56,7 @@ class Streamer:
         self._leases = Leases(bus, self._keys, config.name, config.streamer.lease_s)
         self._heartbeat = Heartbeat(bus, self._keys, "streamer", config.name, clock)
         self._evidence = EvidenceMaker(bus, self._keys, config.alerts, self._ring, log, clock)
+        self._hardware = hardware.find(config.streamer.hwaccel, log)
         self._detector: Detector | None = None
         self._detector_lock = threading.Lock()
         self._throttle = Throttle(clock)
@@ -117,6 +118,7 @@ class Streamer:
                     self._log,
                     self._clock,
                     PacketRing(reach_s(self._config.alerts)),
+                    self._hardware,
                 )
                 runtime.start()
         if trimmed := self._publisher.trim():
