@@ -7,18 +7,20 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 
-from streamer import crops, regions
+from streamer import crops, motion, regions
 from streamer.faces import Detector, Face, resize
-from streamer.pixels import View
+from streamer.motion import Motion
+from streamer.pixels import Region, View
 from streamer.sampling import Sample, Sampler
 from streamer.tracking import MIN_IOU, Sighting, Tracker, iou
 from streamer.windows import Crop, WindowBuilder
-from wire.messages import Frame, Window
+from wire.messages import Box, Frame, Window
 from wire.settings import StreamerSettings, WindowSettings
 
 PREVIEW_WIDTH = 640
 PREVIEW_QUALITY = 80
 WHOLE_EVERY = 6  # samples: a new face waits for a second at most
+STILL_S = 3.0  # and for so long if it comes without a visible change
 GREEN, GREY = (80, 220, 80), (160, 160, 160)
 
 
@@ -38,6 +40,7 @@ class Analysis:
         self.sampler = Sampler(analysis_fps)
         self.sightings: Sequence[Sighting] = ()
         self._detector, self._settings, self._clock = detector, window, clock
+        self._motion = Motion(STILL_S)
         self._tracker = Tracker(streamer.max_faces, streamer.min_face_px)
         self._windows = WindowBuilder(camera, window.frames, window.stride, self.sampler.max_gap, short)
 
@@ -53,6 +56,7 @@ class Analysis:
         """
         if sample.first:
             self._tracker.restart(sample.epoch)
+            self._motion.restart()
             self.sightings = ()
         sure = bool(self.sightings) and all(sighting.detected for sighting in self.sightings)
         faces = [] if hurry and sure else self._search(sample, view)
@@ -65,36 +69,47 @@ class Analysis:
         return self._windows.finish(self._clock())
 
     def _search(self, sample: Sample, view: View) -> list[Face]:
-        """All faces; between whole searches only those that are followed, each in its surroundings.
+        """All faces; between whole searches only those near the ones that are followed.
 
-        Time is area: for a face of 200 px in a frame of 1280 that is a sixth. If one is missed so, all are looked for.
+        Time is area: for a face of 180 px in a frame of 1280 that is a sixth. If one is missed so, all are looked for.
+        Where nothing has changed, no whole search is due: nobody has come.
         """
         if not self.sightings and sample.index % 2:
             return []  # nobody is there: half the searches are enough to notice that somebody comes
-        if self.sightings and sample.index % WHOLE_EVERY:
+        boxes = [sighting.box for sighting in self.sightings]
+        looks = not boxes or not sample.index % WHOLE_EVERY
+        blocks = view.blocks(motion.WIDTH) if looks else None
+        if blocks is None or not self._motion.due(blocks, sample.captured, boxes, view.size):
             faces = self._follow(view)
-            if len(faces) == len(self.sightings):
+            if faces is not None:
                 return faces
+        blocks = view.blocks(motion.WIDTH) if blocks is None else blocks
+        self._motion.searched(blocks, sample.captured, boxes)
         return self._detector.detect(view.bgr())
 
-    def _follow(self, view: View) -> list[Face]:
-        """The followed faces that are found near where they were; none where a whole search costs no more."""
+    def _follow(self, view: View) -> list[Face] | None:
+        """The faces near those that are followed; None where one of these is not among them, or a whole search pays."""
         whole = max(1.0, view.size[0] / self._detector.width(view.size[0]))
-        places = []
-        for sighting in self.sightings:
-            scale = regions.scale_for(sighting.box, whole)
-            places.append((regions.around(sighting.box, view.size, scale), scale))
+        places = [
+            (regions.around(sighting.box, view.size, scale), scale)
+            for sighting in self.sightings
+            for scale in (regions.scale_for(sighting.box, whole),)
+        ]
         if not regions.worth_it(places, view.size, whole):
-            return []
+            return None
         found: list[Face] = []
-        for sighting, (region, scale) in zip(self.sightings, places, strict=True):
-            x, y, width, height = regions.in_frame(region, view.size, scale)
-            small = resize(view.part((x, y, width, height)), region[2:])
-            faces = [face.scaled(width / region[2], x, y) for face in self._detector.look(small)]
-            best = max(faces, key=lambda face: iou(face.box, sighting.box), default=None)
-            if best and iou(best.box, sighting.box) >= MIN_IOU and all(iou(best.box, f.box) < MIN_IOU for f in found):
-                found.append(best)
-        return found
+        for region, scale in places:
+            found += [f for f in self._look(view, region, scale) if all(iou(f.box, g.box) < MIN_IOU for g in found)]
+        nearest = {index for s in self.sightings if (index := _nearest(s.box, found)) is not None}
+        return found if len(nearest) == len(self.sightings) else None
+
+    def _look(self, view: View, region: Region, scale: float) -> list[Face]:
+        """The faces in a region of the reduced frame, best first, in pixels of the frame."""
+        x, y, width, _ = place = regions.in_frame(region, view.size, scale)
+        small = resize(view.part(place), region[2:])
+        faces = [face.scaled(width / region[2], x, y) for face in self._detector.look(small)]
+        whole = [face for face in faces if regions.inside(face.box, place, view.size)]
+        return sorted(whole, key=lambda face: -face.score)
 
     def _crop(self, sample: Sample, view: View, sighting: Sighting) -> Crop:
         picture = crops.cut(view, sighting.smooth, self._settings.crop_margin, self._settings.crop_size)
@@ -105,6 +120,12 @@ class Analysis:
             measure=crops.measure(picture, sighting.box, sighting.face.landmarks),
             detected=sighting.detected,
         )
+
+
+def _nearest(box: Box, faces: Sequence[Face]) -> int | None:
+    """Which of the faces `box` moved to, if any."""
+    best = max(range(len(faces)), key=lambda index: iou(faces[index].box, box), default=None)
+    return best if best is not None and iou(faces[best].box, box) >= MIN_IOU else None
 
 
 def preview(view: View, sightings: Sequence[Sighting]) -> bytes:

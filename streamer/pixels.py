@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
@@ -41,6 +42,10 @@ class View:
         x, y, width, height = region
         return self.bgr()[y : y + height, x : x + width]
 
+    def blocks(self, across: int) -> Picture:
+        """The mean brightness of square blocks, so many `across`: uint8, rows x `across`."""
+        return cv2.cvtColor(_reduced(self.bgr(), across), cv2.COLOR_BGR2GRAY).astype(np.uint8, copy=False)
+
 
 class FrameView(View):
     """A decoded frame, converted when asked for. `part` and `whole`: reformatters that are kept from frame to frame."""
@@ -65,8 +70,7 @@ class FrameView(View):
 
     def part(self, region: Region) -> Picture:
         """That part of `bgr`, which must lie within the picture."""
-        cuttable = self._frame.format.name in CUTTABLE and not round(self._rotation / 90) % 4
-        if self._bgr is not None or not cuttable:
+        if self._bgr is not None or not self._cuttable:
             return super().part(region)
         x, y, width, height = region
         if self._crop:
@@ -76,6 +80,16 @@ class FrameView(View):
         small = _cut(self._frame, left, top, size)
         picture = to_bgr(small, self._part)
         return picture[y - top : y - top + height, x - left : x - left + width]
+
+    def blocks(self, across: int) -> Picture:
+        """The mean brightness of square blocks, so many `across`: uint8, rows x `across`."""
+        if not self._cuttable or self._crop:
+            return super().blocks(across)
+        return _reduced(_samples(self._frame, 0), across)
+
+    @property
+    def _cuttable(self) -> bool:
+        return self._frame.format.name in CUTTABLE and not round(self._rotation / 90) % 4
 
 
 def upright(frame: av.VideoFrame, reformatter: VideoReformatter, rotation: int, crop: Region | None) -> Picture:
@@ -97,6 +111,11 @@ def to_bgr(frame: av.VideoFrame, reformatter: VideoReformatter) -> Picture:
 def turned(size: tuple[int, int], rotation: int) -> tuple[int, int]:
     """Width and height after turning by so many degrees."""
     return (size[1], size[0]) if rotation % 180 else size
+
+
+def _reduced(picture: Picture, across: int) -> Picture:
+    size = across, max(1, round(across * picture.shape[0] / picture.shape[1]))
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
 
 
 def _up(length: int) -> int:

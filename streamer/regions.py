@@ -13,10 +13,11 @@ from streamer.tracking import longer
 from wire.messages import Box
 
 GRID = 32  # pixels of the searched picture between two of the detector's coarsest cells
-REACH = 2.4  # side of the surroundings in face sizes: a head moves, and the detector wants some context
+REACH = 2.1  # side of the surroundings in face sizes: a head moves, and the detector wants some context
 LEAST = 128  # pixels of the searched picture
 FACE_PX = 96  # a larger face is made this small before it is looked for
 GAIN = 1.25  # in scale, below which that is not worth it
+EDGE = 0.08  # of a face, by which a whole one stays clear of the surroundings' edge
 MOST = 0.6  # of the whole picture's area, above which the whole picture is searched instead
 
 
@@ -43,6 +44,15 @@ def in_frame(region: Region, size: tuple[int, int], scale: float) -> Region:
 def worth_it(regions: Sequence[tuple[Region, float]], size: tuple[int, int], whole: float) -> bool:
     """Whether the regions are enough smaller than the whole picture, which would be reduced by `whole`."""
     return sum(region[2] * region[3] for region, _ in regions) < MOST * size[0] * size[1] / whole**2
+
+
+def inside(box: Box, region: Region, size: tuple[int, int]) -> bool:
+    """Whether a box found in a region of the frame is a whole face, and not one that the region's edge cut off."""
+    room = EDGE * longer(box)
+    return all(
+        (start == 0 or found - room >= start) and (start + length >= whole or found + span + room <= start + length)
+        for found, span, start, length, whole in zip(box[:2], box[2:], region[:2], region[2:], size, strict=True)
+    )
 
 
 def _span(centre: float, side: int, length: int) -> tuple[int, int]:

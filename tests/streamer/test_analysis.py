@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from streamer import regions
-from streamer.analysis import WHOLE_EVERY, Analysis, preview
+from streamer.analysis import STILL_S, WHOLE_EVERY, Analysis, preview
 from streamer.faces import Face, Haar
 from streamer.pixels import Picture, View
 from streamer.sampling import Sample
@@ -60,6 +60,7 @@ def at(index: int, epoch: int = 3) -> Sample:
 PICTURE = np.full((SIZE[1], SIZE[0], 3), 90, np.uint8)  # and where one is in it: x / 4, y / 4
 PICTURE[..., 0], PICTURE[..., 1] = np.arange(SIZE[0]) // 4, np.arange(SIZE[1])[:, None] // 4
 VIEW = View(PICTURE)
+CHANGED = View(cv2.rectangle(PICTURE.copy(), (600, 440), (630, 470), (0, 0, 255), -1))  # in a corner
 SMALL = (200.0, 100.0, 60.0, 80.0)
 BOX = (200.0, 100.0, 160.0, 200.0)
 
@@ -82,7 +83,7 @@ def test_between_whole_searches_only_the_surroundings_are_searched(box: Box) -> 
     detector = Scripted(box)
     analysis = make(detector)
     for index in range(WHOLE_EVERY + 1):
-        analysis.analyse(at(index), VIEW)
+        analysis.analyse(at(index), CHANGED if index == WHOLE_EVERY else VIEW)
         assert analysis.sightings[0].box == pytest.approx(box, rel=0.03, abs=4)
     assert detector.sizes[0] == detector.sizes[WHOLE_EVERY] == SIZE
     assert max(4 * width * height for width, height in detector.sizes[1:-1]) < SIZE[0] * SIZE[1]
@@ -119,18 +120,31 @@ def test_one_face_does_not_stand_for_two() -> None:
 
 
 def test_a_crowd_is_searched_as_a_whole() -> None:
-    detector = Scripted(*((x, y, 60.0, 80.0) for x in (40.0, 240.0, 440.0) for y in (40.0, 250.0)))
+    detector = Scripted(*((x, y, 60.0, 80.0) for x in (40.0, 180.0, 320.0, 460.0) for y in (40.0, 250.0)))
     analysis = make(detector)
     for index in range(3):
         analysis.analyse(at(index), VIEW)
     assert set(detector.sizes) == {SIZE}
-    assert len(analysis.sightings) == 6
+    assert len(analysis.sightings) == 8
 
 
-def test_with_nobody_there_every_other_sample_is_searched() -> None:
+def test_where_nothing_changes_outside_of_the_followed_face_only_that_is_looked_for() -> None:
+    detector = Scripted(BOX)
+    analysis = make(detector)
+    seconds = 2 * STILL_S
+    for index in range(round(6 * seconds) + 1):
+        analysis.analyse(at(index), VIEW)
+    assert sum(size == SIZE for size in detector.sizes) == 3  # at 0, STILL_S, 2 STILL_S
+    assert len(detector.sizes) == len(range(round(6 * seconds) + 1))
+
+
+def test_with_nobody_there_every_other_sample_is_searched_as_long_as_something_moves() -> None:
     detector = Scripted()
     analysis = make(detector)
     for index in range(6):
+        analysis.analyse(at(index), CHANGED if index % 4 else VIEW)
+    assert len(detector.sizes) == 3
+    for index in range(6, 12):
         analysis.analyse(at(index), VIEW)
     assert len(detector.sizes) == 3
 

@@ -54,3 +54,13 @@ def test_many_or_large_regions_are_not_worth_it() -> None:
     assert regions.worth_it([small], SIZE, 2.0)
     assert regions.worth_it([small] * 3, SIZE, 2.0)
     assert not regions.worth_it([small] * 4, SIZE, 2.0)
+
+
+def test_a_face_at_the_edge_of_its_surroundings_may_be_cut_off_one_at_the_frames_edge_is_not() -> None:
+    region = (0, 100, 300, 300)
+    assert regions.inside((100, 200, 100, 100), region, SIZE)
+    assert regions.inside((0, 200, 100, 100), region, SIZE)
+    assert not regions.inside((195, 200, 100, 100), region, SIZE)
+    assert not regions.inside((100, 105, 100, 100), region, SIZE)
+    assert not regions.inside((100, 295, 100, 100), region, SIZE)
+    assert regions.inside((195, 200, 105, 100), region, (300, 720))
