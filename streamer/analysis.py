@@ -6,23 +6,21 @@ from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from streamer import crops
-from streamer.faces import Detector, Face, shrink
+from streamer import crops, motion, regions
+from streamer.faces import Detector, Face, resize
+from streamer.motion import Motion
+from streamer.pixels import Region, View
 from streamer.sampling import Sample, Sampler
-from streamer.tracking import Sighting, Tracker, longer
+from streamer.tracking import MIN_IOU, Sighting, Tracker, iou
 from streamer.windows import Crop, WindowBuilder
-from wire.messages import Frame, Window
+from wire.messages import Box, Frame, Window
 from wire.settings import StreamerSettings, WindowSettings
 
-Picture = NDArray[np.uint8]
 PREVIEW_WIDTH = 640
 PREVIEW_QUALITY = 80
 WHOLE_EVERY = 6  # samples: a new face waits for a second at most
-QUICK_FACE_PX = 96  # the smallest followed face is made this large
-QUICK_MIN_WIDTH = 160
-QUICK_GAIN = 1.25  # in width, below which the smaller picture is not worth it
+STILL_S = 3.0  # and for so long if it comes without a visible change
 GREEN, GREY = (80, 220, 80), (160, 160, 160)
 
 
@@ -41,8 +39,8 @@ class Analysis:
     ) -> None:
         self.sampler = Sampler(analysis_fps)
         self.sightings: Sequence[Sighting] = ()
-        self._detect_width = streamer.detect_width
         self._detector, self._settings, self._clock = detector, window, clock
+        self._motion = Motion(STILL_S)
         self._tracker = Tracker(streamer.max_faces, streamer.min_face_px)
         self._windows = WindowBuilder(camera, window.frames, window.stride, self.sampler.max_gap, short)
 
@@ -51,42 +49,70 @@ class Analysis:
         self.sampler.interrupt()
         self.sightings = ()
 
-    def analyse(self, sample: Sample, bgr: Picture, hurry: bool = False) -> list[Window]:
-        """The windows that this sample completes. `bgr` is the sample's whole frame.
+    def analyse(self, sample: Sample, view: View, hurry: bool = False) -> list[Window]:
+        """The windows that this sample completes. `view` is the sample's whole frame.
 
         `hurry`: the camera is ahead of us; every other search is left out, and its faces are carried on unseen.
         """
         if sample.first:
             self._tracker.restart(sample.epoch)
+            self._motion.restart()
             self.sightings = ()
         sure = bool(self.sightings) and all(sighting.detected for sighting in self.sightings)
-        faces = [] if hurry and sure else self._search(sample, bgr)
+        faces = [] if hurry and sure else self._search(sample, view)
         self.sightings = self._tracker.update(faces, sample.captured)
-        found = [self._crop(sample, bgr, sighting) for sighting in self.sightings]
+        found = [self._crop(sample, view, sighting) for sighting in self.sightings]
         return self._windows.add(sample, found, self._clock())
 
     def finish(self) -> list[Window]:
         """The windows that the end of the video completes; live video has none."""
         return self._windows.finish(self._clock())
 
-    def _search(self, sample: Sample, bgr: Picture) -> list[Face]:
-        """All faces; between whole searches only those as large as the ones followed, in a smaller picture.
+    def _search(self, sample: Sample, view: View) -> list[Face]:
+        """All faces; between whole searches only those near the ones that are followed.
 
-        Time is area: for a face of 200 px this costs a quarter. A face that is missed so is looked for at once again.
+        Time is area: for a face of 180 px in a frame of 1280 that is a sixth. If one is missed so, all are looked for.
+        Where nothing has changed, no whole search is due: nobody has come.
         """
         if not self.sightings and sample.index % 2:
             return []  # nobody is there: half the searches are enough to notice that somebody comes
-        if self.sightings and sample.index % WHOLE_EVERY:
-            smallest = min(longer(sighting.box) for sighting in self.sightings)
-            small, scale = shrink(bgr, max(QUICK_MIN_WIDTH, round(bgr.shape[1] * QUICK_FACE_PX / smallest)))
-            if scale > QUICK_GAIN * bgr.shape[1] / min(bgr.shape[1], self._detect_width):
-                faces = [face.scaled(scale) for face in self._detector.detect(small)]
-                if len(faces) >= len(self.sightings):
-                    return faces
-        return self._detector.detect(bgr)
+        boxes = [sighting.box for sighting in self.sightings]
+        looks = not boxes or not sample.index % WHOLE_EVERY
+        blocks = view.blocks(motion.WIDTH) if looks else None
+        if blocks is None or not self._motion.due(blocks, sample.captured, boxes, view.size):
+            faces = self._follow(view)
+            if faces is not None:
+                return faces
+        blocks = view.blocks(motion.WIDTH) if blocks is None else blocks
+        self._motion.searched(blocks, sample.captured, boxes)
+        return self._detector.detect(view.bgr())
 
-    def _crop(self, sample: Sample, bgr: Picture, sighting: Sighting) -> Crop:
-        picture = crops.cut(bgr, sighting.smooth, self._settings.crop_margin, self._settings.crop_size)
+    def _follow(self, view: View) -> list[Face] | None:
+        """The faces near those that are followed; None where one of these is not among them, or a whole search pays."""
+        whole = max(1.0, view.size[0] / self._detector.width(view.size[0]))
+        places = [
+            (regions.around(sighting.box, view.size, scale), scale)
+            for sighting in self.sightings
+            for scale in (regions.scale_for(sighting.box, whole),)
+        ]
+        if not regions.worth_it(places, view.size, whole):
+            return None
+        found: list[Face] = []
+        for region, scale in places:
+            found += [f for f in self._look(view, region, scale) if all(iou(f.box, g.box) < MIN_IOU for g in found)]
+        nearest = {index for s in self.sightings if (index := _nearest(s.box, found)) is not None}
+        return found if len(nearest) == len(self.sightings) else None
+
+    def _look(self, view: View, region: Region, scale: float) -> list[Face]:
+        """The faces in a region of the reduced frame, best first, in pixels of the frame."""
+        x, y, width, _ = place = regions.in_frame(region, view.size, scale)
+        small = resize(view.part(place), region[2:])
+        faces = [face.scaled(width / region[2], x, y) for face in self._detector.look(small)]
+        whole = [face for face in faces if regions.inside(face.box, place, view.size)]
+        return sorted(whole, key=lambda face: -face.score)
+
+    def _crop(self, sample: Sample, view: View, sighting: Sighting) -> Crop:
+        picture = crops.cut(view, sighting.smooth, self._settings.crop_margin, self._settings.crop_size)
         jpeg = crops.encode(picture, self._settings.jpeg_quality)
         return Crop(
             track=sighting.track,
@@ -96,8 +122,15 @@ class Analysis:
         )
 
 
-def preview(bgr: Picture, sightings: Sequence[Sighting]) -> bytes:
+def _nearest(box: Box, faces: Sequence[Face]) -> int | None:
+    """Which of the faces `box` moved to, if any."""
+    best = max(range(len(faces)), key=lambda index: iou(faces[index].box, box), default=None)
+    return best if best is not None and iou(faces[best].box, box) >= MIN_IOU else None
+
+
+def preview(view: View, sightings: Sequence[Sighting]) -> bytes:
     """A small JPEG of the frame with the followed faces boxed."""
+    bgr = view.bgr()
     scale = min(1.0, PREVIEW_WIDTH / bgr.shape[1])
     size = (round(bgr.shape[1] * scale), max(1, round(bgr.shape[0] * scale)))
     picture = cv2.resize(bgr, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)

@@ -7,10 +7,13 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+import av.error
+
 from streamer.analysis import Analysis, preview
 from streamer.backoff import Backoff
 from streamer.config import CameraConfig
 from streamer.faces import Detector
+from streamer.hardware import Hardware
 from streamer.health import FpsMeter, FreezeDetector
 from streamer.reader import Decoded, Reader
 from streamer.recorder import keep_picture
@@ -53,8 +56,9 @@ class CameraRuntime:
         log: Log,
         clock: Callable[[], float] = time.time,
         ring: PacketRing | None = None,
+        hardware: Hardware | None = None,
     ) -> None:
-        self.name, self.ring = config.name, ring
+        self.name, self.ring, self._hardware = config.name, ring, hardware
         self._config, self._streamer, self._window, self._sink = config, streamer, window, sink
         self._make_detector, self._detector_name = detector, ""
         self._owner, self._clock, self._log = owner, clock, log.bind(camera=config.name)
@@ -143,13 +147,17 @@ class CameraRuntime:
         """One connection, from opening to its end; None when a plain file was played to its end or we were stopped."""
         analysis.interrupt()
         try:
-            with Reader(self._config.source, self._stop, self._clock, self.ring) as reader:
+            with Reader(self._config.source, self._stop, self._clock, self.ring, self._hardware) as reader:
                 reader.open()
-                for frame in reader.frames():
-                    self._seen(frame)
-                    self._analyse(analysis, frame)
-                    if self._stop.is_set():
-                        return None
+                try:
+                    for frame in reader.frames():
+                        self._seen(frame)
+                        self._analyse(analysis, frame)
+                        if self._stop.is_set():
+                            return None
+                except av.error.FFmpegError as error:  # not from reading: a frame could not be had from the device
+                    reader.blame_device(error)
+                    raise
         except SourceError as error:
             return error
         except Exception as error:  # a bug or a decoder's surprise must cost one connection, not the camera
@@ -178,10 +186,10 @@ class CameraRuntime:
         sample = analysis.sampler.take(frame.captured, frame.size)
         if sample is None:
             return
-        picture = frame.bgr()
+        view = frame.view()
         if self.ring is not None:
-            keep_picture(self.ring, picture, frame.captured)
-        windows = analysis.analyse(sample, picture, hurry=frame.lag > HURRY_S)
+            keep_picture(self.ring, view, frame.captured)
+        windows = analysis.analyse(sample, view, hurry=frame.lag > HURRY_S)
         if self._stop.is_set():
             return
         with self._lock:
@@ -192,7 +200,7 @@ class CameraRuntime:
             self._sink.offer_window(window)
         if self._streamer.preview_fps and frame.captured >= self._preview_due:
             self._preview_due = frame.captured + 1 / self._streamer.preview_fps
-            self._sink.offer_preview(self.name, preview(picture, analysis.sightings))
+            self._sink.offer_preview(self.name, preview(view, analysis.sightings))
 
     def _enter(self, status: CameraStatus | SourceErrorKind, error: str) -> None:
         with self._lock:

@@ -9,12 +9,11 @@ from statistics import median
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from streamer.faces import Landmarks
+from streamer.pixels import Picture, View
 from wire.messages import Box, Quality
 
-Picture = NDArray[np.uint8]
 SHARPNESS_PX = 112  # sharpness is measured at this size, so that it does not depend on the crop's
 
 
@@ -35,17 +34,17 @@ def square(box: Box, margin: float) -> tuple[int, int, int]:
     return round(x + width / 2 - side / 2), round(y + height / 2 - side / 2), side
 
 
-def cut(bgr: Picture, box: Box, margin: float, size: int) -> Picture:
+def cut(view: View, box: Box, margin: float, size: int) -> Picture:
     """The square of side `margin` * longer side of `box` around its centre, resized to `size` x `size` pixels.
 
     What lies outside of the frame repeats the frame's edge.
     """
     left, top, side = square(box, margin)
-    rows, columns = bgr.shape[:2]
+    columns, rows = view.size
     # A box wholly outside of the frame can only come from rounding at its edge; one row or column is then repeated.
     x0, x1 = min(max(left, 0), columns - 1), max(min(left + side, columns), 1)
     y0, y1 = min(max(top, 0), rows - 1), max(min(top + side, rows), 1)
-    inside = bgr[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)]
+    inside = view.part((x0, y0, max(x1 - x0, 1), max(y1 - y0, 1)))
     before_y, before_x = min(max(0, -top), side), min(max(0, -left), side)
     after_y, after_x = side - before_y - inside.shape[0], side - before_x - inside.shape[1]
     if before_y or before_x or after_y > 0 or after_x > 0:

@@ -8,11 +8,11 @@ from typing import Any, Protocol
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from streamer.nets import Nets
+from streamer.pixels import Picture
 from wire.messages import Box
 
-Picture = NDArray[np.uint8]
 Point = tuple[float, float]
 Landmarks = tuple[Point, Point, Point, Point, Point]
 
@@ -38,20 +38,28 @@ class Face:
     score: float
     landmarks: Landmarks | None = None  # right eye, left eye, nose tip, right and left corner of the mouth
 
-    def scaled(self, scale: float) -> Face:
-        """This face where every pixel is `scale` pixels."""
+    def scaled(self, scale: float, left: float = 0.0, top: float = 0.0) -> Face:
+        """This face where every pixel is `scale` pixels and the picture begins at (left, top) of a larger one."""
         x, y, width, height = (value * scale for value in self.box)
-        points = tuple((a * scale, b * scale) for a, b in self.landmarks) if self.landmarks else None
-        return Face((x, y, width, height), self.score, points)  # type: ignore[arg-type]
+        points = tuple((a * scale + left, b * scale + top) for a, b in self.landmarks) if self.landmarks else None
+        return Face((x + left, y + top, width, height), self.score, points)  # type: ignore[arg-type]
 
 
 class Detector(Protocol):
-    """The seam: anything that finds faces. Not shared between threads."""
+    """The seam: anything that finds faces. Shared between the cameras' threads."""
 
     name: str
 
     def detect(self, bgr: Picture) -> list[Face]:
-        """Faces in `bgr` (uint8, height x width x 3), in its own pixels, in no particular order."""
+        """Faces in a whole frame `bgr` (uint8, height x width x 3), in its own pixels, in no particular order."""
+        ...
+
+    def width(self, frame: int) -> int:
+        """How wide `detect` makes a frame that is `frame` pixels wide, before it searches it."""
+        ...
+
+    def look(self, bgr: Picture) -> list[Face]:
+        """Faces in a part of a frame that has been reduced to that scale already, in its own pixels."""
         ...
 
 
@@ -62,7 +70,7 @@ class YuNet:
 
     def __init__(self, model: Path, detect_width: int) -> None:
         self._width = detect_width
-        self._net = cv2.FaceDetectorYN.create(str(model), "", (320, 320), YUNET_SCORE, 0.3, 500)
+        self._nets = Nets(lambda: cv2.FaceDetectorYN.create(str(model), "", (320, 320), YUNET_SCORE, 0.3, 500))
 
     def detect(self, bgr: Picture) -> list[Face]:
         """Faces of about 10 to 300 px of the reduced picture, and close-ups."""
@@ -72,11 +80,21 @@ class YuNet:
             found = self._search(bgr, round(self._width * 0.4))
         return found
 
+    def width(self, frame: int) -> int:
+        """As wide as it was told to."""
+        return min(self._width, frame)
+
+    def look(self, bgr: Picture) -> list[Face]:
+        """Faces of about 10 to 300 px."""
+        size = bgr.shape[1], bgr.shape[0]
+        with self._nets.take(size) as net:
+            net.setInputSize(size)
+            _, rows = net.detect(bgr)
+        return [] if rows is None else [self._face(row, float(row[14])) for row in rows]
+
     def _search(self, bgr: Picture, width: int) -> list[Face]:
         small, scale = shrink(bgr, width)
-        self._net.setInputSize((small.shape[1], small.shape[0]))
-        _, rows = self._net.detect(small)
-        return [] if rows is None else [self._face(row * scale, float(row[14])) for row in rows]
+        return [face.scaled(scale) for face in self.look(small)]
 
     @staticmethod
     def _face(row: Any, score: float) -> Face:
@@ -92,15 +110,24 @@ class Haar:
 
     def __init__(self, detect_width: int, min_face_px: float) -> None:
         self._width, self._min_face = detect_width, min_face_px
-        self._cascade = cv2.CascadeClassifier(str(CASCADE))
+        self._nets = Nets(lambda: cv2.CascadeClassifier(str(CASCADE)))
 
     def detect(self, bgr: Picture) -> list[Face]:
         """Upright frontal faces. The picture is made no larger than the smallest wanted face needs: time is area."""
-        needed = round(bgr.shape[1] * HAAR_MIN_PX / (self._min_face * HAAR_TO_YUNET[2]))
-        small, scale = shrink(bgr, max(160, min(self._width, needed)))
-        grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
-        squares = self._cascade.detectMultiScale(grey, HAAR_SCALE, HAAR_NEIGHBOURS, minSize=(HAAR_MIN_PX, HAAR_MIN_PX))
-        return [Face(like_yunet(*(float(value) * scale for value in square)), 1.0) for square in squares]
+        small, scale = shrink(bgr, self.width(bgr.shape[1]))
+        return [face.scaled(scale) for face in self.look(small)]
+
+    def width(self, frame: int) -> int:
+        """So wide that the smallest wanted face is as large as the cascade's smallest."""
+        needed = round(frame * HAAR_MIN_PX / (self._min_face * HAAR_TO_YUNET[2]))
+        return min(frame, max(160, min(self._width, needed)))
+
+    def look(self, bgr: Picture) -> list[Face]:
+        """Upright frontal faces of 24 px and more."""
+        grey = cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY)
+        with self._nets.take((0, 0)) as net:
+            squares = net.detectMultiScale(grey, HAAR_SCALE, HAAR_NEIGHBOURS, minSize=(HAAR_MIN_PX, HAAR_MIN_PX))
+        return [Face(like_yunet(*(float(value) for value in square)), 1.0) for square in squares]
 
 
 def like_yunet(x: float, y: float, width: float, height: float) -> Box:
@@ -115,5 +142,11 @@ def shrink(bgr: Picture, width: int) -> tuple[Picture, float]:
     if bgr.shape[1] <= width:
         return bgr, 1.0
     scale = bgr.shape[1] / width
-    small = cv2.resize(bgr, (width, max(1, round(bgr.shape[0] / scale))), interpolation=cv2.INTER_LINEAR)
-    return small.astype(np.uint8, copy=False), scale
+    return resize(bgr, (width, max(1, round(bgr.shape[0] / scale)))), scale
+
+
+def resize(bgr: Picture, size: tuple[int, int]) -> Picture:
+    """`bgr` with that width and height."""
+    if (bgr.shape[1], bgr.shape[0]) == size:
+        return np.ascontiguousarray(bgr)
+    return cv2.resize(bgr, size, interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)

@@ -37,7 +37,7 @@ class Choice:
     why: str = ""
 
     def make(self, settings: StreamerSettings) -> Detector:
-        """A detector for one camera's thread."""
+        """A detector for all cameras of this process."""
         if self.model is not None:
             return YuNet(self.model, settings.detect_width)
         return Haar(settings.detect_width, settings.min_face_px)

@@ -23,11 +23,13 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from streamer.clocks import CaptureClock, MediaClock
-from streamer.pixels import Picture, upright
+from streamer.hardware import Hardware
+from streamer.pixels import FrameView, Picture, turned
 from streamer.recorder import Recorder
 from streamer.ring import PacketRing
 from streamer.sources import Source, classify
 from wire.errors import SourceError
+from wire.redact import redact
 
 IDLE_S = 0.005  # a frame that is there already takes less
 BAD_PACKETS = 250  # in a row, after which a stream counts as undecodable; one damaged group of pictures is fewer
@@ -59,14 +61,17 @@ class Decoded:
     @property
     def size(self) -> tuple[int, int]:
         """Width and height as `bgr` will have them."""
-        if self._reader.source.crop:
-            return self._reader.source.crop[2:]
-        width, height = self._frame.width, self._frame.height
-        return (height, width) if self._frame.rotation % 180 else (width, height)
+        crop = self._reader.source.crop
+        return crop[2:] if crop else turned((self._frame.width, self._frame.height), self._frame.rotation)
+
+    def view(self) -> FrameView:
+        """The picture, to be converted as far as it is looked at; good until the next frame is asked for."""
+        reader = self._reader
+        return FrameView(self._frame, reader.whole, reader.part, self._frame.rotation, reader.source.crop)
 
     def bgr(self) -> Picture:
         """uint8, height x width x 3, upright."""
-        return upright(self._frame, self._reader.reformatter, self._frame.rotation, self._reader.source.crop)
+        return self.view().bgr()
 
 
 class Reader:
@@ -78,10 +83,11 @@ class Reader:
         stop: threading.Event,
         clock: Callable[[], float] = time.time,
         ring: PacketRing | None = None,
+        hardware: Hardware | None = None,
     ) -> None:
         self.source = source
         self.info: StreamInfo | None = None
-        self.reformatter = VideoReformatter()
+        self.whole, self.part = VideoReformatter(), VideoReformatter()  # one for each size that comes again
         self._stop, self._clock = stop, clock
         self._container: InputContainer | None = None
         self._capture = CaptureClock()
@@ -89,6 +95,7 @@ class Reader:
         self._waited_s = 0.0
         self._start: float | None = None  # wall time of media time 0, where reading is paced
         self._recorder = Recorder(ring, source.crop) if ring is not None else None
+        self._hardware, self._shown = hardware, 0
 
     def __enter__(self) -> Self:
         return self
@@ -112,7 +119,7 @@ class Reader:
             # No time-out for reading: the callback that would check it takes the GIL a thousand times a second.
             options["timeout"] = (self.source.open_timeout_s, None)
         try:
-            self._container = av.open(self.source.target, "r", **options)
+            self._container = self._connect(options)
             stream = self._video(self._container)
         except (av.error.FFmpegError, OSError, ValueError, LookupError) as error:
             self.close()
@@ -134,6 +141,27 @@ class Reader:
         # A recording behind a url would come as fast as the network carries it.
         self._paced = self.source.paced or (self.source.target.startswith("http") and bool(duration))
         return self.info
+
+    def _connect(self, options: dict[str, Any]) -> InputContainer:
+        """Open on the device, if there is one, else, or if that fails, on the CPU."""
+        accel = self._hardware.accel() if self._hardware else None
+        failed: BaseException | None = None
+        if accel is not None:
+            try:
+                on_device: InputContainer = av.open(self.source.target, "r", hwaccel=accel, **options)
+                return on_device
+            except (av.error.FFmpegError, OSError, ValueError, RuntimeError) as error:
+                failed = error
+        on_cpu: InputContainer = av.open(self.source.target, "r", **options)
+        if self._hardware and failed:  # that it opens now shows that it was not the source's fault
+            self._hardware.give_up(getattr(failed, "strerror", None) or type(failed).__name__)
+        return on_cpu
+
+    def blame_device(self, error: BaseException) -> None:
+        """Something failed that may be the device's fault: it is not used any more."""
+        stream = self._container.streams.video[0] if self._container and self._container.streams.video else None
+        if self._hardware and stream and stream.codec_context and stream.codec_context.is_hwaccel:
+            self._hardware.give_up(redact(f"{type(error).__name__}: {error}"))
 
     def _video(self, container: InputContainer) -> VideoStream:
         name = container.format.name
@@ -162,6 +190,7 @@ class Reader:
                 if self._stop.is_set():
                     return
                 shown += 1
+                self._shown += 1
                 if self._recorder is not None:
                     self._recorder.frame(frame, captured)
                 yield Decoded(self, frame, pts, captured, lag)
@@ -206,6 +235,7 @@ class Reader:
                 except av.error.InvalidDataError:  # damaged on the way, or cut off at the end
                     bad += 1
                     if bad > BAD_PACKETS:
+                        self.blame_device(av.error.InvalidDataError(0, "no packet could be decoded"))
                         raise SourceError("failed", self.source.name, "the picture can't be decoded") from None
                     continue
                 bad = 0 if frames else bad
@@ -213,6 +243,8 @@ class Reader:
                 if self._stop.is_set():
                     return
         except (av.error.FFmpegError, OSError) as error:
+            if not self._shown:
+                self.blame_device(error)
             raise classify(error, self.source, opened=True) from None
 
     def _timed(self, packets: Iterator[Packet[VideoStream]]) -> Iterator[Packet[VideoStream]]:

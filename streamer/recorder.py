@@ -13,7 +13,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from streamer import crops
-from streamer.pixels import Picture
+from streamer.pixels import View
 from streamer.ring import Kept, PacketRing, Stretch
 
 RAW = ("rawvideo", "wrapped_avframe")  # 90 MB a second at 1080p: what is analysed is kept as JPEG instead
@@ -40,7 +40,7 @@ class Recorder:
                 codec=context.name,
                 time_base=stream.time_base or Fraction(1, 90_000),
                 extradata=context.extradata,
-                pix_fmt=context.pix_fmt,
+                pix_fmt=None if context.is_hwaccel else context.pix_fmt,  # else the device's
                 crop=self._crop,
                 template=_template(stream) if context.name == "h264" and context.extradata else None,
             )
@@ -67,10 +67,10 @@ class Recorder:
         self._ring.stamp(kept, captured)
 
 
-def keep_picture(ring: PacketRing, picture: Picture, captured: float) -> None:
+def keep_picture(ring: PacketRing, view: View, captured: float) -> None:
     """Keep an analysed picture, where the ring wants pictures; BGR, upright."""
     if ring.wants_pictures:
-        kept = ring.add(crops.encode(picture, JPEG_QUALITY), None, None, True)
+        kept = ring.add(crops.encode(view.bgr(), JPEG_QUALITY), None, None, True)
         if kept is not None:
             ring.stamp(kept, captured)
 

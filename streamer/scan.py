@@ -12,8 +12,9 @@ import cv2
 import numpy as np
 
 from streamer import models, sources
-from streamer.analysis import Analysis, Picture
+from streamer.analysis import Analysis
 from streamer.models import Choice
+from streamer.pixels import Picture, Region, View
 from streamer.reader import Reader
 from streamer.sampling import Size
 from wire.errors import SourceError
@@ -21,7 +22,6 @@ from wire.messages import Window
 from wire.settings import CameraSettings, Settings
 
 ANALYSIS_FPS: float = CameraSettings.model_fields["analysis_fps"].default
-Region = tuple[int, int, int, int]  # x, y, width, height in pixels
 Cut = Callable[[Size], Region]  # from the frame's width and height to the part of it that is analysed
 SEAM_PX = 4  # left out on either side of the middle of a side-by-side video: its encoder smears one half into the other
 STILLS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
@@ -73,7 +73,9 @@ def windows_of_file(
             sample = analysis.sampler.take(frame.captured, region[2:])
             if sample is None:
                 continue
-            yield from analysis.analyse(sample, part(frame.bgr(), region))
+            everything = region == whole(frame.size)
+            view = frame.view() if everything else View(part(frame.bgr(), region))
+            yield from analysis.analyse(sample, view)
             if info.duration_s:
                 progress(min(1.0, frame.captured / info.duration_s))
         yield from analysis.finish()
@@ -89,7 +91,7 @@ def windows_of_still(
     analysis = _analysis(path, settings, choice, fps=1.0, clock=lambda: 0.0)
     sample = analysis.sampler.take(0.0, region[2:])
     assert sample is not None  # the first frame always is one
-    yield from analysis.analyse(sample, part(picture, region))
+    yield from analysis.analyse(sample, View(part(picture, region)))
     yield from analysis.finish()
 
 

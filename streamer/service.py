@@ -16,10 +16,11 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from streamer import models
+from streamer import hardware, models
 from streamer.camera import CameraRuntime
 from streamer.config import StreamerConfig, take
 from streamer.evidence import EvidenceMaker, reach_s
+from streamer.faces import Detector
 from streamer.lease import Leases
 from streamer.publish import Publisher
 from streamer.ring import PacketRing
@@ -55,6 +56,9 @@ class Streamer:
         self._leases = Leases(bus, self._keys, config.name, config.streamer.lease_s)
         self._heartbeat = Heartbeat(bus, self._keys, "streamer", config.name, clock)
         self._evidence = EvidenceMaker(bus, self._keys, config.alerts, self._ring, log, clock)
+        self._hardware = hardware.find(config.streamer.hwaccel, log)
+        self._detector: Detector | None = None
+        self._detector_lock = threading.Lock()
         self._throttle = Throttle(clock)
         self._stop = threading.Event()
         self._cameras: dict[str, CameraRuntime] = {}
@@ -108,17 +112,24 @@ class Streamer:
                     one,
                     self._config.streamer,
                     self._config.window,
-                    lambda: self._choice.make(self._config.streamer),
+                    self._make_detector,
                     self._publisher,
                     self._config.name,
                     self._log,
                     self._clock,
                     PacketRing(reach_s(self._config.alerts)),
+                    self._hardware,
                 )
                 runtime.start()
         if trimmed := self._publisher.trim():
             self._log.warning("stale windows dropped from the queue: the workers do not keep up", dropped=trimmed)
         self._heartbeat.beat("ready", self._detail())
+
+    def _make_detector(self) -> Detector:
+        """The detector of all cameras, made by the first that wants it."""
+        with self._detector_lock:
+            self._detector = self._detector or self._choice.make(self._config.streamer)
+            return self._detector
 
     def _ring(self, camera: str) -> PacketRing | None:
         runtime = self._cameras.get(camera)

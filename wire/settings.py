@@ -30,6 +30,9 @@ SecretUrl = Annotated[SecretStr, AfterValidator(lambda secret: SecretStr(_from_e
 Seconds = Annotated[float, Field(gt=0, le=86_400 * 365)]
 
 
+Hwaccel = Literal["auto", "none", "cuda", "vaapi", "qsv", "vdpau", "videotoolbox", "d3d11va"]
+
+
 class Section(BaseModel):
     """A part of the configuration; an unknown key is an error."""
 
@@ -83,6 +86,7 @@ class StreamerSettings(Section):
     detector: Literal["auto", "yunet", "haar"] = Field("auto", description="auto: YuNet, else the Haar cascade")
     detect_width: int = Field(640, ge=160, le=1920, description="Width of the picture that is searched for faces")
     min_face_px: float = Field(32.0, ge=8, description="Smaller faces are not tracked")
+    hwaccel: Hwaccel = Field("auto", description="Device that decodes; auto: one that works, else the CPU")
     max_faces: int = Field(8, ge=1, le=64, description="Faces followed at once per camera, the largest first")
     connect_timeout_s: Seconds = Field(5.0, description="Until a camera that does not answer counts as timed out")
     read_timeout_s: Seconds = Field(2.5, description="Socket silence; a stream is reopened after twice this")

@@ -41,11 +41,11 @@ def record(
     source = dataclasses.replace(sources.parse(CameraSettings(url=str(path), loop=loop)), crop=crop)
     with Reader(source, fast.stop, fast.clock, made.ring) as reader:
         for frame in itertools.islice(reader.frames(), most):
-            picture = frame.bgr()
-            keep_picture(made.ring, picture, frame.captured)
+            view = frame.view()
+            keep_picture(made.ring, view, frame.captured)
             made.times.append(frame.captured)
             if crop is None:
-                made.numbers.append(numbered.read(picture))
+                made.numbers.append(numbered.read(view.bgr()))
     return made
 
 

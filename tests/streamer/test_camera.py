@@ -4,15 +4,17 @@ import itertools
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
-from streamer import config
+from streamer import config, pixels
 from streamer.camera import CameraRuntime
 from streamer.faces import Detector, Haar
+from streamer.reader import Decoded
 from tests.streamer.conftest import FixedDetector, KeepingSink
 from tests.support.servers import MS, RtspServer, free_port, wait_until
 from wire.messages import Window
@@ -210,3 +212,30 @@ def test_a_bug_costs_one_connection_not_the_camera(make: Make, sink: KeepingSink
         wait_until(lambda: len(sink.windows) >= 1, 20, "a window after the failure")
     assert "failed" in [state.state for state in sink.states]
     assert "s3cret" not in repr(lines) + repr(sink.states)
+
+
+def test_frames_that_are_not_analysed_are_decoded_and_nothing_more(
+    make: Make, sink: KeepingSink, face_clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts: Counter[str] = Counter()
+
+    def count(owner: object, name: str) -> None:
+        real = getattr(owner, name)
+
+        def call(*arguments: object) -> object:
+            counts[name] += 1
+            return real(*arguments)
+
+        monkeypatch.setattr(owner, name, call)
+
+    count(Decoded, "view")  # the one way to a frame's pixels
+    count(pixels, "to_bgr")
+    count(Decoded, "__init__")
+    camera = make(str(face_clip))
+    reaches(camera, "ended", within=20)
+    samples = counts["__init__"] * 6 // 25 + 1
+    assert counts["__init__"] >= 50
+    assert samples - 2 <= counts["view"] <= samples
+    assert (
+        counts["to_bgr"] <= 2 * samples
+    )  # all of it once, for the whole search and the preview; the surroundings once

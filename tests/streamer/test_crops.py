@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from streamer import crops
 from streamer.crops import Measure
+from streamer.pixels import View
 from tests.support import clips
 from wire.messages import Box
 
@@ -23,14 +24,14 @@ def ramp(width: int = 640, height: int = 480) -> np.ndarray:
 def test_the_crop_is_centred_on_the_box_and_as_wide_as_the_margin_says() -> None:
     picture = np.zeros((480, 640, 3), np.uint8)
     cv2.rectangle(picture, (250, 150), (349, 269), (255, 255, 255), -1)  # 100 x 120
-    crop = crops.cut(picture, (250, 150, 100, 120), 1.5, 180)
+    crop = crops.cut(View(picture), (250, 150, 100, 120), 1.5, 180)
     bright = np.argwhere(crop[..., 0] > 127)
     assert bright.min(0) == pytest.approx([30, 40], abs=1)
     assert bright.max(0) == pytest.approx([149, 139], abs=1)
 
 
 def test_outside_of_the_frame_the_edge_is_repeated() -> None:
-    crop = crops.cut((255 - ramp()).astype(np.uint8), (-60, -60, 120, 120), 1.0, 120)
+    crop = crops.cut(View((255 - ramp()).astype(np.uint8)), (-60, -60, 120, 120), 1.0, 120)
     assert crop[0, 0].tolist() == pytest.approx([255, 255, 255], abs=1)
     assert np.ptp(crop[:40, :, 1]) <= 1
     assert np.ptp(crop[:, :40, 0]) <= 1
@@ -41,12 +42,12 @@ def test_outside_of_the_frame_the_edge_is_repeated() -> None:
     st.sampled_from([(64, 48), (640, 480)]),
 )
 def test_any_box_gives_a_crop(box: Box, size: tuple[int, int]) -> None:
-    crop = crops.cut(ramp(*size), box, 1.4, 32)
+    crop = crops.cut(View(ramp(*size)), box, 1.4, 32)
     assert (crop.shape, crop.dtype) == ((32, 32, 3), np.uint8)
 
 
 def test_the_jpeg_is_bgr_and_close() -> None:
-    crop = crops.cut(clips.face_at((320, 220), 130), (255, 140, 130, 163), 1.4, 224)
+    crop = crops.cut(View(clips.face_at((320, 220), 130)), (255, 140, 130, 163), 1.4, 224)
     data = crops.encode(crop, 95)
     back = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     assert back is not None
@@ -56,7 +57,7 @@ def test_the_jpeg_is_bgr_and_close() -> None:
 
 
 def test_measures() -> None:
-    crop = crops.cut(clips.portrait(), clips.FACE, 1.4, 224)
+    crop = crops.cut(View(clips.portrait()), clips.FACE, 1.4, 224)
     sharp = crops.measure(crop, (0, 0, 90, 113), None)
     blurred = crops.measure(cv2.GaussianBlur(crop, (0, 0), 6).astype(np.uint8), (0, 0, 90, 113), None)
     dark = crops.measure((crop // 8).astype(np.uint8), (0, 0, 90, 113), None)

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from streamer import crops, scan
-from streamer.analysis import Analysis, Picture
+from streamer.analysis import Analysis
 from streamer.faces import Detector, Landmarks
+from streamer.pixels import Picture, View
 from streamer.sampling import Sample
 from streamer.scan import ANALYSIS_FPS, opened
 from streamer.tracking import MIN_IOU, Sighting, iou, longer
@@ -58,7 +59,7 @@ class Follower:
 
     def take(self, sample: Sample, bgr: Picture) -> Sequence[Sighting]:
         """Search one sample; the faces followed in it."""
-        windows = self.analysis.analyse(sample, bgr)
+        windows = self.analysis.analyse(sample, View(bgr))
         for sighting in self.analysis.sightings:
             if sighting.detected and sighting.face.landmarks:
                 place = sighting.track, sample.index
@@ -135,7 +136,7 @@ def _twin(right: Picture, sample: Sample, sighting: Sighting, others: Sequence[S
     box, smooth = (
         (x - scan.SEAM_PX, y, w, h) for x, y, w, h in (sighting.box, sighting.smooth)
     )  # `right` begins there
-    jpeg = crops.encode(crops.cut(right, smooth, margin, size), settings.window.jpeg_quality)
+    jpeg = crops.encode(crops.cut(View(right), smooth, margin, size), settings.window.jpeg_quality)
     same = max(others, key=lambda other: iou(other.box, box), default=None)
     face = same.face if same is not None and iou(same.box, box) >= TWIN_IOU else None
     points = within(face.landmarks, smooth, margin, size) if face and face.landmarks else None

@@ -23,8 +23,8 @@ from rich.console import Console
 from rich.progress import track
 
 from streamer import models
-from streamer.analysis import Picture
 from streamer.faces import Detector, Face
+from streamer.pixels import Picture
 from streamer.scan import opened
 from streamer.tracking import iou, longer
 from unmask.data.clips import halves

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from streamer import crops
-from streamer.analysis import Picture
 from streamer.faces import Detector, Face
+from streamer.pixels import Picture, View
 from streamer.tracking import iou, longer
 from unmask.data.clips import within
 from wire.messages import Box
@@ -55,7 +55,7 @@ def still(path: Path, detector: Detector, settings: Settings, margin: float, hin
     if short < settings.window.crop_margin * longer(face.box) and long <= SQUARE * short:
         return whole(raw, picture, face, short / longer(face.box), settings)
     margin, size = settings.window.crop_margin, settings.window.crop_size
-    crop = crops.encode(crops.cut(picture, face.box, margin, size), settings.window.jpeg_quality)
+    crop = crops.encode(crops.cut(View(picture), face.box, margin, size), settings.window.jpeg_quality)
     return Still(crop, margin, size, within(face.landmarks, face.box, margin, size) if face.landmarks else None)
 
 

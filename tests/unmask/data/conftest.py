@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from streamer.analysis import Picture
 from streamer.faces import Detector, Haar, YuNet
 from streamer.models import FILE
+from streamer.pixels import Picture
 from tests.support import clips
 from wire.settings import Settings
 
