@@ -10,7 +10,8 @@ from tests.support.servers import wait_until
 from tests.worker.making import window
 from wire.keys import FIELD, GROUP, Keys
 from wire.settings import WorkerSettings
-from worker.intake import AHEAD, Batch, Intake
+from worker.choice import AHEAD
+from worker.intake import Batch, Intake
 from worker.queue import Entry, WindowQueue
 
 
