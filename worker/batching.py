@@ -8,7 +8,7 @@ camera with many faces fills what the others leave and no more.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -29,11 +29,6 @@ class Batcher(Generic[Item]):
 
     def __len__(self) -> int:
         return self._waiting
-
-    @property
-    def cameras(self) -> int:
-        """How many cameras have something waiting."""
-        return len(self._lanes)
 
     def items(self) -> list[Item]:
         """Everything that waits, camera by camera."""
@@ -62,14 +57,22 @@ class Batcher(Generic[Item]):
         left = min(self._deadline, max(0.0, oldest + self._deadline - now))
         return left if self._gap is not None and self._gap <= left else 0.0
 
-    def take(self, size: int | None = None) -> list[Item]:
-        """The next batch, at most `size` and never more than its own: one window of each camera in turn."""
+    def take(self, size: int | None = None, surplus: Collection[str] = (), room: int = 0) -> list[Item]:
+        """The next batch, at most `size` and never more than its own: one window of each camera in turn, but of the
+        `surplus` cameras no more than `room` together."""
         batch: list[Item] = []
+        passed: list[str] = []
         while self._ring and len(batch) < min(self._size, size or self._size):
             camera = self._ring.popleft()
+            if camera in surplus:
+                if room <= 0:
+                    passed.append(camera)
+                    continue
+                room -= 1
             batch.append(self._pop(camera))
             if camera in self._lanes:
                 self._ring.append(camera)
+        self._ring.extendleft(reversed(passed))
         return batch
 
     def shed(self, old: Callable[[str, Item], bool], keep: int, most: int) -> list[Item]:

@@ -13,9 +13,9 @@ from worker.batching import Batcher
 from worker.shedding import Division, Pace, Shares, Switch
 
 T = TypeVar("T")
-AHEAD = 4  # batches held, and read at once, at most, so that the choice among cameras is a choice
+AHEAD = 4  # batches held at most, so that the choice among cameras is a choice
 HELD, HELD_BYTES = 256, 64_000_000  # windows held at most while there is too much of them: a second's worth and more
-SHED = 128  # windows given up in one batch at most
+SHED = 256  # windows given up in one batch at most
 BATCH_SHARE = 0.125  # of the target age that a batch may take; two are on their way at once
 
 
@@ -69,10 +69,10 @@ class Choice(Generic[T]):
     def room(self) -> int:
         """How many may be read: to choose from, or, where much is shed or some cameras ask for too much, to see all."""
         held, batches = len(self._batcher), AHEAD * self._settings.batch
-        if not (self._switch.on or self._division.mixed):
+        if not self._deep:
             return max(0, batches - held)
         size = sum(self._bytes(item) for item in self._batcher.items())
-        return max(0, min(batches, HELD - held)) if size < HELD_BYTES else 0
+        return max(0, HELD - held) if size < HELD_BYTES else 0
 
     def read(self, all: bool) -> None:
         """The stream was read; whether it gave all that it was asked for, so that there may be more."""
@@ -82,25 +82,37 @@ class Choice(Generic[T]):
         """The next batch, empty where none is due, and what is shed."""
         size = self._size()
         shed = self._shed(size, now)
-        return (self._batcher.take(size) if self._batcher.wait_s(now, size) == 0 else []), shed
+        if self._batcher.wait_s(now, size) != 0:
+            return [], shed
+        if not self._division.mixed:
+            return self._batcher.take(size), shed
+        return self._batcher.take(size, self._division.surplus, self._pace.fitting(self._deadline, size)), shed
+
+    @property
+    def _deep(self) -> bool:
+        return self._switch.on or self._division.mixed
 
     def _size(self) -> int:
-        """Windows of the next batch: few where they take long, so that the target can be kept; and no more of a camera
-        that asks for too much than takes a deadline, where others would wait behind it."""
-        most = self._pace.fitting(BATCH_SHARE * self._settings.target_age_s, self._settings.batch)
-        if not self._division.mixed:
-            return most
-        return min(most, max(self._batcher.cameras, self._pace.fitting(self._deadline, most)))
+        """Windows of the next batch: few where they take long, so that the target can be kept. Of cameras that ask for
+        too much it has no more than takes a deadline, where others would wait behind them."""
+        return self._pace.fitting(BATCH_SHARE * self._settings.target_age_s, self._settings.batch)
 
     def _shed(self, size: int, now: float) -> list[T]:
         """What is not to be scored: whatever is too old, and while a queue stands the surplus beyond the target."""
         limit, target = self._settings.max_age_s, self._settings.target_age_s
         shed = self._batcher.shed(lambda _, item: now - self._captured(item) > limit, 0, SHED)
-        fits = len(self._batcher) <= size and not self._more
-        ages = (now - self._captured(item) for item in self._batcher.heads())
-        if self._switch.look(None if fits else max(ages, default=None), now):
-            over = self._division.over
-            shed += self._batcher.shed(
-                lambda camera, item: now - self._captured(item) > target and over(camera), size, SHED - len(shed)
-            )
+        full = (
+            self._deep and len(self._batcher) > size and self.room() == 0
+        )  # the others' windows would wait in the stream
+        if self._switch.look(math.inf if full else self._standing(size, now), now):
+            over, left = self._division.surplus, SHED - len(shed)
+            old = self._batcher.shed(lambda c, item: now - self._captured(item) > target and c in over, size, left)
+            half = max(size, len(self._batcher) // 2) if full else len(self._batcher)
+            shed += old + self._batcher.shed(lambda c, _: c in over, half, left - len(old))
         return shed
+
+    def _standing(self, size: int, now: float) -> float | None:
+        """The age of the oldest window that waits; None where the next batch takes all there are."""
+        if len(self._batcher) <= size and not self._more:
+            return None
+        return max((now - self._captured(item) for item in self._batcher.heads()), default=None)

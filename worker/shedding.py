@@ -99,21 +99,17 @@ class Shares:
 
 
 class Division:
-    """The capacity divided among the cameras at one moment."""
+    """The capacity divided among the cameras at one moment.
+
+    `asked`: windows a second of all; `surplus`: the cameras that ask for more than their share; `mixed`: there are such
+    and others, who must not wait behind what is too much.
+    """
 
     def __init__(self, rates: dict[str, float], capacity: float, standing: bool) -> None:
-        self._rates = rates
         self.asked = sum(rates.values())
-        self.level = level(rates.values(), min(capacity, MARGIN * self.asked) if standing else capacity)
-
-    def over(self, camera: str) -> bool:
-        """Whether the camera asks for more than its share."""
-        return self._rates.get(camera, 0.0) > self.level
-
-    @property
-    def mixed(self) -> bool:
-        """Whether some ask for too much and others do not: then theirs must not wait behind what is too much."""
-        return len({rate > self.level for rate in self._rates.values()}) == 2
+        share = level(rates.values(), min(capacity, MARGIN * self.asked) if standing else capacity)
+        self.surplus = frozenset(camera for camera, rate in rates.items() if rate > share)
+        self.mixed = 0 < len(self.surplus) < len(rates)
 
 
 def level(demands: Iterable[float], capacity: float) -> float:

@@ -98,13 +98,13 @@ def test_under_overload_what_is_served_is_fresh(factor: float, capacity: float, 
 @settings(deadline=None, max_examples=20)
 @given(st.integers(1, 4), st.floats(2, 10), st.floats(20, 100))
 def test_a_camera_below_its_share_loses_nothing_and_waits_little(small: int, crowd: float, capacity: float) -> None:
-    """However much one camera asks for; the others ask for four fifths of an equal share together."""
-    rate = 0.8 * capacity / (small + 1)
+    """However much one camera asks for; each of the others asks for three fifths of an equal share."""
+    rate = 0.6 * capacity / (small + 1)
     arrivals = [a for number in range(small) for a in steady(f"door{number}", rate, 15, number * 0.01)]
     run = simulate(arrivals + steady("crowd", crowd * capacity, 15), capacity, until=15)
     assert {camera for _, camera in run.shed} == {"crowd"}
-    late = sorted(run.ages(after=6, cameras="door"))
-    assert late[int(0.95 * len(late))] <= 0.2
+    late = sorted(run.ages(after=8, cameras="door"))
+    assert late[int(0.95 * len(late))] <= 0.1 + 3 / capacity * (small + 1)
 
 
 @settings(deadline=None, max_examples=20)
@@ -143,12 +143,12 @@ def test_shares_fill_the_capacity(demands: list[float], capacity: float) -> None
 
 
 def test_who_asks_for_too_much() -> None:
-    division = Division({"crowd": 30, "door": 2}, 20, standing=False)
-    assert division.over("crowd")
-    assert not division.over("door")
+    rates = {"crowd": 30.0, "door": 2.0}
+    division = Division(rates, 20, standing=False)
+    assert division.surplus == {"crowd"}
     assert division.mixed
-    assert not Division({"crowd": 30, "door": 2}, 40, standing=False).over("crowd")
-    assert Division({"crowd": 30, "door": 2}, 40, standing=True).over("crowd"), "the queue stands, so it is too much"
+    assert not Division(rates, 40, standing=False).surplus
+    assert Division(rates, 40, standing=True).surplus == {"crowd"}, "the queue stands, so it is too much"
     assert not Division({"a": 30, "b": 30}, 20, standing=False).mixed
 
 
