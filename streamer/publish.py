@@ -8,11 +8,13 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 import redis
 
-from wire.keys import FIELD, Keys
+from wire.keys import FIELD, GROUP, Keys
 from wire.messages import CameraState, Window
+from wire.settings import StreamerSettings
 from wire.telemetry import Log, Throttle
 
 QUEUE = 16  # windows of one camera that wait to be sent; about 3 s of two faces
@@ -21,11 +23,32 @@ CAMERAS_MAXLEN = 1000
 PREVIEW_TTL_S = 10
 PAUSE_S = 0.2  # after a failure, so that a dead Redis costs no processor time
 
-# By Redis' clock, which also made the ids. Entries a worker holds longer than this are stale to the worker, too.
+# Oldest first, what is over either limit; how many. By age: by Redis' clock, which also made the ids; entries a worker
+# holds longer than this are stale to the worker, too. By size: only entries no worker was given yet, so that a younger
+# one that a worker holds is never gone (worker/commit.py builds on it); what workers hold they bound themselves. An
+# entry counts as the mean of the stream. Entries are deleted once settled, so those given out are the pending ones.
 _TRIM = """
 local now = redis.call('TIME')
 local oldest = string.format('%.0f-0', now[1] * 1000 + math.floor(now[2] / 1000) - ARGV[1])
 local removed = redis.call('XTRIM', KEYS[1], 'MINID', oldest)
+local length = redis.call('XLEN', KEYS[1])
+local bytes = length > 0 and redis.pcall('MEMORY', 'USAGE', KEYS[1], 'SAMPLES', 16) or 0
+if type(bytes) == 'number' and bytes > tonumber(ARGV[2]) then
+  local last, pending = '-', 0
+  for _, group in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
+    local facts = {}
+    for at = 1, #group, 2 do facts[group[at]] = group[at + 1] end
+    if facts['name'] == ARGV[3] then last, pending = '(' .. facts['last-delivered-id'], facts['pending'] end
+  end
+  local surplus = length - pending - math.floor(ARGV[2] * length / bytes)
+  if surplus > 0 and pending == 0 then
+    removed = removed + redis.call('XTRIM', KEYS[1], 'MAXLEN', length - surplus)
+  elseif surplus > 0 then
+    for _, entry in ipairs(redis.call('XRANGE', KEYS[1], last, '+', 'COUNT', math.min(surplus, 128))) do
+      removed = removed + redis.call('XDEL', KEYS[1], entry[1])
+    end
+  end
+end
 if removed > 0 then redis.call('HINCRBY', KEYS[2], 'trimmed', removed) end
 return removed
 """
@@ -35,13 +58,12 @@ class Publisher:
     """Sends windows, camera states and previews. `offer_*` may be called from any thread and never block."""
 
     def __init__(
-        self, bus: redis.Redis, keys: Keys, queue_max_age_s: float, log: Log, clock: Callable[[], float]
+        self, bus: redis.Redis, keys: Keys, limits: StreamerSettings, log: Log, clock: Callable[[], float]
     ) -> None:
         self.sent = 0
         self.dropped = 0
         self._bus, self._keys, self._log = bus, keys, log
-        self._max_age_ms = round(queue_max_age_s * 1000)
-        self._trim = bus.register_script(_TRIM)
+        self._limits = (round(limits.queue_max_age_s * 1000), limits.queue_max_mb * 1_000_000, GROUP)
         self._throttle = Throttle(clock)
         self._wake = threading.Condition()
         self._windows: dict[str, deque[Window]] = {}
@@ -87,9 +109,11 @@ class Publisher:
             self._wake.notify()
 
     def trim(self) -> int:
-        """Drop windows that are too old from the queue and count them; how many. Raises redis.RedisError."""
-        removed = self._trim(keys=[self._keys.windows, self._keys.outcomes], args=[self._max_age_ms])
-        return int(removed)
+        """Drop windows that are too old, or too many, from the queue and count them; how many. Raises redis.RedisError.
+
+        What was published was trimmed with it; this is for when nothing is.
+        """
+        return int(self._trim(self._bus))
 
     def _run(self) -> None:
         while True:
@@ -125,6 +149,7 @@ class Publisher:
                 pipe.xadd(self._keys.windows, {FIELD: window.encode()})
             if windows:
                 pipe.hincrby(self._keys.outcomes, "made", len(windows))
+                self._trim(pipe)
             for state in states:
                 message = state.encode()
                 pipe.set(self._keys.camera(state.name), message)
@@ -132,6 +157,10 @@ class Publisher:
             for camera, jpeg in previews:
                 pipe.set(self._keys.preview(camera), jpeg, ex=PREVIEW_TTL_S)
             pipe.execute()
+
+    def _trim(self, bus: redis.Redis) -> Any:
+        """One call of the script; of a pipeline, the command is added to it."""
+        return bus.eval(_TRIM, 2, self._keys.windows, self._keys.outcomes, *self._limits)
 
     def _lost(self, windows: int, reason: str) -> None:
         self.dropped += windows

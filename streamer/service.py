@@ -52,7 +52,7 @@ class Streamer:
         bus.set_retry(Retry(NoBackoff(), 0))  # a repeated XADD would be a second window
         self._config, self._bus, self._log, self._choice, self._clock = config, bus, log, choice, clock
         self._keys = config.keys
-        self._publisher = Publisher(bus, self._keys, config.streamer.queue_max_age_s, log, clock)
+        self._publisher = Publisher(bus, self._keys, config.streamer, log, clock)
         self._leases = Leases(bus, self._keys, config.name, config.streamer.lease_s)
         self._heartbeat = Heartbeat(bus, self._keys, "streamer", config.name, clock)
         self._evidence = EvidenceMaker(bus, self._keys, config.alerts, self._ring, log, clock)

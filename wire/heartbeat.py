@@ -24,6 +24,8 @@ class Facts(TypedDict, total=False):
     caveat: str
     batch_fill: float | None
     busy: float | None
+    queue_age: float | None
+    shed: int | None
 
 
 NO_FACTS: Facts = {}

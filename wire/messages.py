@@ -291,6 +291,8 @@ class ServiceState(Message, frozen=True, kw_only=True):
     caveat: str = ""  # what one must know of the model before trusting a score
     batch_fill: float | None = None  # windows per batch over the largest batch, mean of the last seconds, 0..1
     busy: float | None = None  # share of the last seconds spent on scoring and committing, 0..1
+    queue_age: float | None = None  # capture to dequeue of what was read in the last seconds, mean, seconds
+    shed: int | None = None  # windows given up unscored in the last seconds, since more came in than was served
 
 
 class DeadLetter(Message, frozen=True, kw_only=True):

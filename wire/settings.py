@@ -93,6 +93,7 @@ class StreamerSettings(Section):
     frozen_after_s: Seconds = Field(3.0, description="Age of the newest frame at which the camera counts as frozen")
     backoff_s: tuple[Seconds, ...] = Field((0.5, 1, 2, 5, 10), min_length=1, description="Waits between reconnects")
     queue_max_age_s: Seconds = Field(30.0, description="Older windows are dropped from the queue, and counted")
+    queue_max_mb: int = Field(256, ge=1, description="So are the oldest beyond this, of those no worker has taken yet")
     preview_fps: float = Field(1.0, ge=0, le=10, description="Preview pictures a second; 0: none")
     lease_s: Seconds = Field(10.0, description="A streamer that is silent for this long loses its cameras")
 
@@ -119,6 +120,7 @@ class WorkerSettings(Section):
     batch: int = Field(16, ge=1, le=256, description="Windows scored together at most")
     deadline_ms: float = Field(40.0, ge=0, le=5000, description="Longest wait for a batch to fill")
     max_age_s: Seconds = Field(10.0, description="Older windows are acknowledged as stale, unscored")
+    target_age_s: Seconds = Field(1.0, description="Under overload, older windows of a camera beyond its share are too")
     reclaim_idle_s: Seconds = Field(5.0, description="Windows of a silent worker are taken over after this")
     max_deliveries: int = Field(3, ge=1, description="Then a window that can't be scored goes to `dead`")
     feature_ttl_s: Seconds = Field(30.0, description="How long a frame's features are kept for overlapping windows")

@@ -1,15 +1,19 @@
 """Which windows are scored together: pure policy, with the time handed in.
 
-A batch closes when it is full or when its oldest window has waited for the deadline. The places of a batch go round
-the cameras that have windows waiting, so a camera with many faces fills what the others leave and no more.
+A batch closes when it is full, when its oldest window has waited for the deadline, or at once when by the pace of
+arrivals nothing would join it before. The places of a batch go round the cameras that have windows waiting, so a
+camera with many faces fills what the others leave and no more.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Collection
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
+WEIGHT = 0.2  # of the newest gap between two arrivals in the mean
+LONGEST = 4.0  # deadlines; a longer gap counts as this, so that one pause is forgotten after a few arrivals
 
 
 class Batcher(Generic[Item]):
@@ -20,6 +24,8 @@ class Batcher(Generic[Item]):
         self._lanes: dict[str, deque[tuple[float, Item]]] = {}
         self._ring: deque[str] = deque()  # cameras with something waiting, the next to be served first
         self._waiting = 0
+        self._arrived: float | None = None
+        self._gap: float | None = None  # mean seconds between arrivals; what arrives at once is one
 
     def __len__(self) -> int:
         return self._waiting
@@ -28,6 +34,10 @@ class Batcher(Generic[Item]):
         """Everything that waits, camera by camera."""
         return [item for lane in self._lanes.values() for _, item in lane]
 
+    def heads(self) -> list[Item]:
+        """The first in the order of each camera."""
+        return [lane[0][1] for lane in self._lanes.values()]
+
     def add(self, camera: str, item: Item, now: float) -> None:
         """Let `item` wait for its turn."""
         if camera not in self._lanes:
@@ -35,26 +45,62 @@ class Batcher(Generic[Item]):
             self._ring.append(camera)
         self._lanes[camera].append((now, item))
         self._waiting += 1
+        self._arrive(now)
 
-    def wait_s(self, now: float) -> float | None:
-        """Seconds until a batch is due, 0 when one is; None while nothing waits."""
+    def wait_s(self, now: float, size: int | None = None) -> float | None:
+        """Seconds until a batch (of `size`, if that is less) is due, 0 when one is; None while nothing waits."""
         if not self._waiting:
             return None
-        if self._waiting >= self._size:
+        if self._waiting >= min(self._size, size or self._size):
             return 0.0
         oldest = min(lane[0][0] for lane in self._lanes.values())
-        return min(self._deadline, max(0.0, oldest + self._deadline - now))
+        left = min(self._deadline, max(0.0, oldest + self._deadline - now))
+        return left if self._gap is not None and self._gap <= left else 0.0
 
-    def take(self) -> list[Item]:
-        """The next batch, at most `size`: one window of each camera in turn."""
+    def take(self, size: int | None = None, surplus: Collection[str] = (), room: int = 0) -> list[Item]:
+        """The next batch, at most `size` and never more than its own: one window of each camera in turn, but of the
+        `surplus` cameras no more than `room` together."""
         batch: list[Item] = []
-        while self._ring and len(batch) < self._size:
+        passed: list[str] = []
+        while self._ring and len(batch) < min(self._size, size or self._size):
             camera = self._ring.popleft()
-            lane = self._lanes[camera]
-            batch.append(lane.popleft()[1])
-            if lane:
+            if camera in surplus:
+                if room <= 0:
+                    passed.append(camera)
+                    continue
+                room -= 1
+            batch.append(self._pop(camera))
+            if camera in self._lanes:
                 self._ring.append(camera)
-            else:
-                del self._lanes[camera]
-        self._waiting -= len(batch)
+        self._ring.extendleft(reversed(passed))
         return batch
+
+    def shed(self, old: Callable[[str, Item], bool], keep: int, most: int) -> list[Item]:
+        """Take out up to `most` that are `old`, from the longest queue first, while more than `keep` wait."""
+        found: list[Item] = []
+        lanes = {camera: len(lane) for camera, lane in self._lanes.items()}
+        while lanes and self._waiting > keep and len(found) < most:
+            camera = max(lanes, key=lanes.__getitem__)
+            if not old(camera, self._lanes[camera][0][1]):
+                del lanes[camera]
+                continue
+            found.append(self._pop(camera))
+            lanes[camera] -= 1
+            if camera not in self._lanes:
+                del lanes[camera]
+                self._ring.remove(camera)
+        return found
+
+    def _pop(self, camera: str) -> Item:
+        lane = self._lanes[camera]
+        _, item = lane.popleft()
+        self._waiting -= 1
+        if not lane:
+            del self._lanes[camera]
+        return item
+
+    def _arrive(self, now: float) -> None:
+        if self._arrived is not None and now != self._arrived:
+            gap = min(max(0.0, now - self._arrived), LONGEST * self._deadline)
+            self._gap = gap if self._gap is None else (1 - WEIGHT) * self._gap + WEIGHT * gap
+        self._arrived = now

@@ -10,10 +10,9 @@ import msgspec
 
 from wire.errors import DecodeError
 from wire.settings import WorkerSettings
-from worker.batching import Batcher
+from worker.choice import Choice, Pressure
 from worker.queue import Entry, Item, WindowQueue, read_window
 
-AHEAD = 4  # batches held at most, so that the choice among cameras is a choice
 IDLE_BLOCK_S = 0.5  # longest wait for a window: a signal is noticed within it
 
 
@@ -35,13 +34,20 @@ class Intake:
     """Reads, claims and hands out. Every method that talks to Redis raises redis.RedisError and forgets nothing."""
 
     def __init__(self, queue: WindowQueue, grave: Grave, settings: WorkerSettings, clock: Callable[[], float]) -> None:
-        self._queue, self._grave, self._clock = queue, grave, clock
-        self._batcher: Batcher[Item] = Batcher(settings.batch, settings.deadline_ms / 1000)
-        self._ahead, self._idle = AHEAD * settings.batch, settings.reclaim_idle_s
+        self._queue, self._grave, self._idle, self._clock = queue, grave, settings.reclaim_idle_s, clock
+        self._choice: Choice[Item] = Choice(
+            settings, lambda item: item.window.captured, lambda item: len(item.entry.data)
+        )
         self._alone: deque[bytes] = deque()
         self._unread: deque[Entry] = deque()
         self._out: dict[bytes, Item] = {}  # handed out, not yet done with, by entry
-        self._swept = clock()
+        self._began: dict[bytes, tuple[float, int]] = {}  # batches out: when, how many, by their first entry
+        self._swept = self._finished = clock()
+
+    @property
+    def pressure(self) -> Pressure | None:
+        """What comes in and what is served, while windows are shed."""
+        return self._choice.pressure
 
     def open(self) -> int:
         """Make the group if need be; how many entries of an earlier life, or of lost replies, are to be tried."""
@@ -57,26 +63,34 @@ class Intake:
         """
         self._keep_up()
         self._sort_in()
-        items = self._claim() or self._due(block)
-        self._out.update((item.entry.id, item) for item in items)
-        return Batch(items) if items else None
+        items = self._claim()
+        batch = Batch(items) if items else self._due(block)
+        self._out.update((item.entry.id, item) for item in (*batch.items, *batch.shed))
+        if batch.items:
+            self._began[batch.items[0].entry.id] = (self._clock(), len(batch.items))
+        return batch if batch.items or batch.shed else None
 
     def done(self, items: Iterable[Item], again: Sequence[bytes] = ()) -> None:
         """These are settled, but for those of `again`, which are to be tried alone."""
         for item in items:
             self._out.pop(item.entry.id, None)
+            if (began := self._began.pop(item.entry.id, None)) is not None:
+                now = self._clock()
+                self._choice.took(now - max(began[0], self._finished), began[1])
+                self._finished = now
         self._alone.extend(again)
 
-    def _due(self, block: bool) -> list[Item]:
+    def _due(self, block: bool) -> Batch:
         """Read on until a batch is due; one blocking read at most."""
-        now = self._clock()
-        wait = self._batcher.wait_s(now)
-        room = self._ahead - len(self._batcher)
-        if room > 0:
+        self._choice.divide()
+        wait = self._choice.wait_s(self._clock())
+        if (room := self._choice.room()) > 0:
             block_s = min(IDLE_BLOCK_S, IDLE_BLOCK_S if wait is None else wait) if block and not self._alone else 0.0
-            self._unread.extend(self._queue.read(room, block_s, self._clock))
+            read = self._queue.read(room, block_s, self._clock)
+            self._choice.read(len(read) == room)
+            self._unread.extend(read)
             self._sort_in()
-        return self._batcher.take() if self._batcher.wait_s(self._clock()) == 0 else []
+        return Batch(*self._choice.take(self._clock()))
 
     def _claim(self) -> list[Item]:
         """One entry to be tried alone, with its delivery count raised."""
@@ -92,7 +106,7 @@ class Intake:
             item = self._decode(self._unread[0])
             self._unread.popleft()
             if item is not None:
-                self._batcher.add(item.window.camera, item, self._clock())
+                self._choice.add(item.window.camera, item, item.entry.dequeued, item.entry.entered)
 
     def _decode(self, entry: Entry) -> Item | None:
         try:
@@ -111,5 +125,5 @@ class Intake:
             self._swept = now
 
     def _held(self) -> set[bytes]:
-        waiting = {item.entry.id for item in self._batcher.items()}
+        waiting = {item.entry.id for item in self._choice.items()}
         return waiting | self._out.keys() | set(self._alone) | {entry.id for entry in self._unread}

@@ -13,6 +13,7 @@ import redis
 from wire.messages import AlertEvent
 from wire.settings import Settings
 from wire.telemetry import Log
+from worker.choice import Pressure
 from worker.commit import Ledger, Plan, Work
 from worker.config import Place
 from worker.encoding import Encoding
@@ -91,6 +92,11 @@ class Line:
         self._explainer.take(events)
         return events
 
+    @property
+    def pressure(self) -> Pressure | None:
+        """See Intake."""
+        return self._intake.pressure
+
     def explain(self, idle: bool) -> None:
         """Do a piece of an explanation if there is time, or if one has waited long enough."""
         began = time.monotonic()
@@ -133,6 +139,7 @@ class Line:
         known = self._scorer.recall(names)
         known.update(self._cache.fetch([name for name in names if name not in known]))
         self._read = None
+        self._load.read(time.monotonic(), [one.entry.dequeued - one.window.captured for one in worth], len(batch.shed))
         return Flight(batch, worth, works, known, self._scorer.start(windows, known), began)
 
     def _decide(self, flight: Flight) -> Decided:

@@ -1,4 +1,7 @@
-"""How busy a worker is and how full its batches are, over the last seconds. Times are passed in; any thread may ask."""
+"""How busy a worker is, how full its batches are and how old what it reads, over the last seconds.
+
+Times are passed in; any thread may ask.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ class Load:
     def __init__(self, largest: int, began: float, span_s: float = SPAN_S) -> None:
         self._largest, self._began, self._span = largest, began, span_s
         self._work: deque[tuple[float, float, int]] = deque()  # from, to, windows
+        self._reads: deque[tuple[float, list[float], int]] = deque()  # when, ages of what is scored, windows shed
         self._lock = threading.Lock()
 
     def add(self, start: float, end: float, windows: int) -> None:
@@ -22,6 +26,26 @@ class Load:
             self._work.append((start, end, windows))
             while self._work and self._work[0][1] < end - self._span:
                 self._work.popleft()
+
+    def read(self, now: float, ages: list[float], shed: int) -> None:
+        """A batch was read: the ages (seconds) of the windows to be scored, and how many others were given up."""
+        with self._lock:
+            self._reads.append((now, ages, shed))
+            while self._reads[0][0] < now - self._span:
+                self._reads.popleft()
+
+    def queue_age(self, now: float) -> float | None:
+        """Mean age, capture to dequeue, of the windows read in the span; None where there was none."""
+        ages = [age for _, read, _ in self._recent(now) for age in read]
+        return sum(ages) / len(ages) if ages else None
+
+    def shed(self, now: float) -> int:
+        """Windows given up in the span."""
+        return sum(shed for _, _, shed in self._recent(now))
+
+    def _recent(self, now: float) -> list[tuple[float, list[float], int]]:
+        with self._lock:
+            return [one for one in self._reads if one[0] >= now - self._span]
 
     def busy(self, now: float) -> float:
         """The share of the span that was work, 0..1; a worker younger than the span divides by its age."""

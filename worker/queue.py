@@ -29,6 +29,11 @@ class Entry(msgspec.Struct, frozen=True):
     deliveries: int
     dequeued: float
 
+    @property
+    def entered(self) -> float:
+        """When it entered the stream, by Redis' clock."""
+        return int(self.id.partition(b"-")[0]) / 1000
+
 
 class Item(msgspec.Struct, frozen=True):
     """A window with the stream entry it came in."""

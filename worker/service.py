@@ -16,6 +16,7 @@ from wire.heartbeat import Facts, Heartbeat
 from wire.messages import AlertEvent
 from wire.settings import Settings
 from wire.telemetry import Log, Throttle
+from worker.choice import Pressure
 from worker.commit import Plan
 from worker.config import Place
 from worker.encoding import Abandoned
@@ -88,7 +89,7 @@ class Worker:
         scorer, now = self._scorer, time.monotonic()
         return Facts(
             model=scorer.model, device=scorer.device, caveat=scorer.caveat, busy=self._load.busy(now),
-            batch_fill=self._load.batch_fill(now),
+            batch_fill=self._load.batch_fill(now), queue_age=self._load.queue_age(now), shed=self._load.shed(now),
         )  # fmt: skip
 
     def _connect(self) -> redis.Redis | None:
@@ -119,7 +120,7 @@ class Worker:
                 self._tell(line.tick())
                 made = line.turn()
                 if made is not None:
-                    self._report(made)
+                    self._report(made, line.pressure)
                 line.explain(idle=made is None)
             except Abandoned:
                 return
@@ -141,12 +142,17 @@ class Worker:
             if event.event != "update":
                 self._log.info(f"alert {event.event}", alert=event.alert.id, kind=event.alert.kind)
 
-    def _report(self, made: Plan) -> None:
+    def _report(self, made: Plan, pressure: Pressure | None = None) -> None:
         self._tell(made.events)
         for work in made.dead:
             self._log.warning("dead window", window=work.window.id, error=work.error)
         stale = made.outcomes["stale"]
-        if stale and (held := self._throttle.admit("stale")) is not None:
+        if pressure is not None:
+            if self._throttle.admit("capacity") is not None:
+                self._log.warning(
+                    f"out of capacity: {pressure.arriving:.0f} windows/s in, {pressure.served:.0f} served"
+                )
+        elif stale and (held := self._throttle.admit("stale")) is not None:
             self._log.warning("windows too old to score", windows=stale, batches_not_logged=held)
 
     def _say(self, what: str, error: Exception) -> None:

@@ -14,9 +14,12 @@ from structlog.testing import capture_logs
 
 from streamer.publish import CAMERAS_MAXLEN, PREVIEW_TTL_S, QUEUE, Publisher
 from tests.support.servers import valkey, wait_until
-from wire.keys import FIELD, Keys
+from wire.keys import FIELD, GROUP, Keys
 from wire.messages import CameraState, Frame, Quality, Window
+from wire.settings import StreamerSettings
 from wire.telemetry import Log
+
+LIMITS = StreamerSettings(queue_max_mb=2)
 
 
 def window(seq: int = 0, camera: str = "cam") -> Window:
@@ -32,7 +35,7 @@ def state(updated: float = 1.0, name: str = "cam") -> CameraState:
 
 @pytest.fixture
 def publisher(bus: redis.Redis, keys: Keys, log: Log) -> Iterator[Publisher]:
-    made = Publisher(bus, keys, 30.0, log, time.monotonic)
+    made = Publisher(bus, keys, LIMITS, log, time.monotonic)
     yield made
     made.stop(2)
 
@@ -101,11 +104,51 @@ def test_old_windows_are_trimmed_exactly_and_counted(publisher: Publisher, bus: 
     assert bus.hget(keys.outcomes, "trimmed") == b"2"
 
 
+def big(bus: redis.Redis, keys: Keys, count: int) -> None:
+    for _ in range(count):
+        bus.xadd(keys.windows, {FIELD: b"w" * 100_000})
+
+
+def test_a_queue_that_nobody_reads_is_bounded_by_its_size(publisher: Publisher, bus: redis.Redis, keys: Keys) -> None:
+    big(bus, keys, 50)
+    newest = bus.xrevrange(keys.windows, count=1)
+    dropped = publisher.trim()
+    left = bus.xlen(keys.windows)
+    assert dropped + left == 50
+    assert 16 <= left <= 20
+    assert bus.hget(keys.outcomes, "trimmed") == str(dropped).encode()
+    assert bus.xrevrange(keys.windows, count=1) == newest, "the oldest went"
+    assert publisher.trim() == 0
+
+
+def test_what_a_worker_holds_is_left_to_it(publisher: Publisher, bus: redis.Redis, keys: Keys) -> None:
+    big(bus, keys, 50)
+    bus.xgroup_create(keys.windows, GROUP, "0")
+    held = [id for id, _ in bus.xreadgroup(GROUP, "a", {keys.windows: ">"}, count=10)[0][1]]  # type: ignore[index]
+    dropped = publisher.trim()
+    assert [id for id, _ in bus.xrange(keys.windows, count=10)] == held
+    assert 26 <= bus.xlen(keys.windows) <= 30, "ten are held, and 2 MB may wait"
+    assert dropped == 50 - bus.xlen(keys.windows)
+    bus.xack(keys.windows, GROUP, *held)
+    bus.xdel(keys.windows, *held)
+    assert publisher.trim() == 0
+
+
+def test_publishing_trims(publisher: Publisher, bus: redis.Redis, keys: Keys) -> None:
+    big(bus, keys, 50)
+    publisher.offer_window(window())
+    publisher.start()
+    publisher.stop(5)
+    assert publisher.dropped == 0
+    assert bus.xlen(keys.windows) <= 21
+    assert bus.hget(keys.outcomes, "trimmed") == str(51 - bus.xlen(keys.windows)).encode()
+
+
 def test_an_outage_drops_counts_and_passes(tmp_path: Path, keys: Keys) -> None:
     """Redis goes away and comes back: the caller never waits, one line a second is logged, and windows flow again."""
     with capture_logs() as lines, valkey(tmp_path) as (url, process):
         bus = redis.Redis.from_url(url, retry=Retry(NoBackoff(), 0))
-        publisher = Publisher(bus, keys, 30.0, structlog.get_logger(), time.monotonic)
+        publisher = Publisher(bus, keys, LIMITS, structlog.get_logger(), time.monotonic)
         publisher.start()
         port = int(url.rsplit(":", 1)[1].split("/")[0])
         process.kill()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.support.messages import EXAMPLES
 from wire.errors import DecodeError
-from wire.messages import Message, Score, Window
+from wire.messages import Message, Score, ServiceState, Window
 
 GOLDEN = Path(__file__).with_name("golden")
 
@@ -62,6 +62,12 @@ def test_a_score_without_a_shift_is_what_it_was_before_there_were_shifts() -> No
     assert plain.encode() == before
     assert Score.decode(before) == plain
     assert "shift" not in plain.to_json()
+
+
+def test_the_sign_of_life_of_an_older_worker_is_read() -> None:
+    today = next(message for message in EXAMPLES if isinstance(message, ServiceState))
+    before = (GOLDEN / "ServiceState.v1-before-queue-age.bin").read_bytes()
+    assert ServiceState.decode(before) == msgspec.structs.replace(today, queue_age=None, shed=None)
 
 
 def test_a_window_knows_its_id_and_capture_time() -> None:

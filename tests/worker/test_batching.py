@@ -51,18 +51,79 @@ def test_more_cameras_than_places_take_turns() -> None:
     assert [batcher.take(), batcher.take(), batcher.take()] == [[0, 1], [2, 3], [4, 5]]
 
 
+def test_what_is_too_much_takes_no_more_than_its_room() -> None:
+    batcher = filled(["crowd"] * 5 + ["door"] * 3, size=8)
+    assert batcher.take(6, {"crowd"}, room=2) == [0, 5, 1, 6, 7]
+    assert batcher.take(6, {"crowd"}, room=2) == [2, 3], "and keeps its turn"
+    assert len(batcher) == 1
+
+
 def test_closed_by_size_or_by_the_deadline_of_the_oldest() -> None:
-    batcher = filled([], size=3, deadline_s=0.04)
+    batcher = filled([], size=4, deadline_s=0.04)
     assert batcher.wait_s(0.0) is None
     batcher.add("a", 1, now=1.0)
-    batcher.add("b", 2, now=1.03)
+    batcher.add("b", 2, now=1.005)
+    assert batcher.wait_s(1.005) == pytest.approx(0.035)
     assert batcher.wait_s(1.03) == pytest.approx(0.01)
     assert batcher.wait_s(1.05) == 0
     batcher.add("a", 3, now=1.03)
-    assert batcher.wait_s(1.03) == 0, "full"
+    assert batcher.wait_s(1.01, size=3) == 0, "as full as it may get"
+    batcher.add("a", 4, now=1.03)
+    assert batcher.wait_s(1.01) == 0, "full"
+
+
+def test_nobody_waits_where_nothing_will_come_in_time() -> None:
+    batcher = filled([], size=3, deadline_s=0.04)
+    batcher.add("a", 1, now=1.0)
+    assert batcher.wait_s(1.0) == 0, "nothing is known yet"
+    batcher.add("a", 2, now=1.2)
+    assert batcher.wait_s(1.2) == 0, "one in 200 ms"
+    batcher.take()
+    for number in range(20):
+        batcher.add("a", number, now=1.2 + 0.01 * number)
+        batcher.take()
+    batcher.add("a", 3, now=1.4)
+    assert batcher.wait_s(1.4) == 0.04, "one in 10 ms"
+    assert batcher.wait_s(1.435) == 0, "and none in what is left"
+
+
+@given(st.lists(st.tuples(st.floats(0, 0.2), st.integers(0, 5)), max_size=40), st.integers(1, 8), st.floats(0, 0.1))
+def test_no_window_waits_above_the_ceiling_and_no_full_batch_waits(
+    events: list[tuple[float, int]], size: int, deadline_s: float
+) -> None:
+    """Asked whenever something came or its own answer says so, as the intake asks."""
+    batcher: Batcher[float] = Batcher(size, deadline_s)
+    now, waited = 0.0, [0.0]
+    for pause, count in [*events, (1.0, 0)]:
+        end = now + pause
+        while (wait := batcher.wait_s(now)) is not None and now + wait <= end:
+            assert wait <= deadline_s
+            now += wait
+            if batcher.wait_s(now) == 0:
+                waited += [now - came for came in batcher.take()]
+        now = end
+        for _ in range(count):
+            batcher.add("a", now, now)
+        assert len(batcher) < size or batcher.wait_s(now) == 0
+    assert max(waited) <= deadline_s + 1e-9
+    assert len(batcher) == 0
+
+
+@given(QUEUE, st.integers(0, 30), st.integers(0, 30))
+def test_the_longest_queue_gives_way_first(cameras: list[str], keep: int, most: int) -> None:
+    batcher, before = filled(cameras), Counter(cameras)
+    shed = batcher.shed(lambda _camera, _item: True, keep, most)
+    assert len(shed) == max(0, min(most, len(cameras) - keep))
+    after = before - Counter(cameras[number] for number in shed)
+    gave = [camera for camera in before if after[camera] < before[camera]]
+    assert all(after[camera] >= max(after.values(), default=0) - 1 for camera in gave)
+    assert sorted(shed + batcher.items()) == list(range(len(cameras)))
+    left = sum(len(batch) for batch in iter(batcher.take, []))
+    assert left == len(cameras) - len(shed), "the ring is whole"
 
 
 def test_a_clock_stepping_back_does_not_hold_a_batch_for_longer_than_the_deadline() -> None:
     batcher = filled([], size=3, deadline_s=0.04)
     batcher.add("a", 1, now=5000.0)
+    batcher.add("a", 2, now=5000.01)
     assert batcher.wait_s(1000.0) == 0.04

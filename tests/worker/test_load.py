@@ -34,3 +34,14 @@ def test_work_that_is_no_batch_does_not_count_for_the_fill() -> None:
     load.add(0.0, 1.0, 0)
     assert load.batch_fill(2.0) is None
     assert load.busy(2.0) == 0.5
+
+
+def test_the_age_of_what_was_read_and_what_was_given_up() -> None:
+    load = Load(4, began=0.0)
+    assert load.queue_age(0.0) is None
+    load.read(1.0, [0.1, 0.3], 0)
+    load.read(2.0, [], 7)
+    assert load.queue_age(3.0) == pytest.approx(0.2)
+    assert load.shed(3.0) == 7
+    load.read(13.0, [], 0)
+    assert (load.queue_age(13.0), load.shed(13.0)) == (None, 0)

@@ -1,0 +1,123 @@
+"""What is not scored when more comes in than can be served: pure policy, with the time handed in.
+
+Three questions. *Whether*: a queue that stands for longer than an interval is one that serving does not drain, and a
+shorter one is a burst (CoDel, RFC 8289). *Whose*: a camera that asks for more than its max-min fair share of the
+capacity; the others lose nothing (as the flows of RFC 8290). *Which*: its windows older than the target.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+INTERVAL_S = 2.0  # a queue that stands for this long is no burst
+SPAN_S = 3.0  # over which rates are taken: a face makes a window every 0.67 s
+FADE = 0.9  # of the pace, per batch
+OUTLIER = 4.0  # a batch so much slower than the pace waited for something else, Redis say, and counts as this much
+MARGIN = 0.9  # while a queue stands, less is served than comes in, whatever the pace says
+
+
+class Switch:
+    """Whether windows are to be shed. Ages and times are seconds; one clock steps back without harm."""
+
+    def __init__(self, target_s: float, interval_s: float = INTERVAL_S) -> None:
+        self.on = False
+        self._target, self._interval = target_s, interval_s
+        self._since: float | None = None  # the queue has stood since then
+        self._last = 0.0  # and stood last then
+
+    def look(self, age: float | None, now: float) -> bool:
+        """Note the age of the oldest window that waits, None where the next batch takes all; whether to shed."""
+        if age is None or age <= self._target:
+            self._since = None
+            self.on = self.on and 0 <= now - self._last < self._interval
+            return self.on
+        if self._since is None or now < self._since:
+            self._since = now
+        self._last = now
+        self.on = self.on or now - self._since >= self._interval
+        return self.on
+
+
+class Pace:
+    """How long a window takes, by the batches of the last while."""
+
+    def __init__(self) -> None:
+        self._seconds = self._windows = 0.0
+
+    def note(self, seconds: float, windows: int) -> None:
+        """A batch of `windows` took `seconds`."""
+        if windows < 1 or seconds < 0:
+            return
+        if self.window_s is not None:
+            seconds = min(seconds, OUTLIER * self.window_s * windows)
+        self._seconds = FADE * self._seconds + seconds
+        self._windows = FADE * self._windows + windows
+
+    @property
+    def window_s(self) -> float | None:
+        """Seconds per window; None before the first batch."""
+        return max(1e-6, self._seconds / self._windows) if self._windows else None
+
+    @property
+    def capacity(self) -> float:
+        """Windows a second; infinite before the first batch."""
+        return 1 / self.window_s if self.window_s else math.inf
+
+    def fitting(self, seconds: float, most: int) -> int:
+        """How many windows take `seconds`, at least 1, `most` at most."""
+        return most if self.window_s is None else max(1, min(most, int(seconds / self.window_s)))
+
+
+class Shares:
+    """What each camera asks for, in windows a second by the stream's own time, and who asks for too much of it."""
+
+    def __init__(self, span_s: float = SPAN_S) -> None:
+        self._span = span_s
+        self._counts: dict[str, tuple[float, float]] = {}  # windows, fading with their age; as of when
+        self._began: float | None = None
+        self._now = 0.0
+
+    def note(self, camera: str, at: float) -> None:
+        """A window of `camera` entered the stream at `at`."""
+        if self._began is None or at < self._now - self._span:  # the stream began anew
+            self._counts, self._began, self._now = {}, at, at
+        self._now = max(self._now, at)
+        self._counts[camera] = (self._faded(camera) + 1, self._now)
+
+    def rates(self) -> dict[str, float]:
+        """Windows a second of each camera that sends."""
+        over = self._span * -math.expm1(-max(0.5, self._now - (self._began or 0.0)) / self._span)
+        found = {camera: self._faded(camera) for camera in self._counts}
+        for camera in [camera for camera, count in found.items() if count < 0.01]:
+            del self._counts[camera], found[camera]
+        return {camera: count / over for camera, count in found.items()}
+
+    def _faded(self, camera: str) -> float:
+        count, at = self._counts.get(camera, (0.0, self._now))
+        return count * math.exp((at - self._now) / self._span)
+
+
+class Division:
+    """The capacity divided among the cameras at one moment.
+
+    `asked`: windows a second of all; `surplus`: the cameras that ask for more than their share; `mixed`: there are such
+    and others, who must not wait behind what is too much.
+    """
+
+    def __init__(self, rates: dict[str, float], capacity: float, standing: bool) -> None:
+        self.asked = sum(rates.values())
+        share = level(rates.values(), min(capacity, MARGIN * self.asked) if standing else capacity)
+        self.surplus = frozenset(camera for camera, rate in rates.items() if rate > share)
+        self.mixed = 0 < len(self.surplus) < len(rates)
+
+
+def level(demands: Iterable[float], capacity: float) -> float:
+    """The max-min fair share: the most that anybody gets when those who ask for less get all; inf if all can."""
+    rising = sorted(demands)
+    for at, demand in enumerate(rising):
+        share = capacity / (len(rising) - at)
+        if demand > share:
+            return share
+        capacity -= demand
+    return math.inf
