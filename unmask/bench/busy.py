@@ -1,7 +1,8 @@
 """How much of the machine something else used while we measured: figures of a busy machine are not printed.
 
 All that the system counts as not idle (stolen time of a virtual machine included) less what this process and its
-descendants used. A dead child's time is in its parent's `children_*` once it was waited for, so that no sum shrinks.
+descendants used, and less what the kernel does for whoever it be: interrupts, and its own threads. A dead child's time
+is in its parent's `children_*` once it was waited for, so that no sum shrinks.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from wire.errors import UnmaskError
 
 LIMIT = 0.05  # of the machine
 TOP = 3
-IDLE = ("idle", "iowait")
+IDLE = ("idle", "iowait", "irq", "softirq")
+KTHREADD = 2  # parent of the kernel's threads on Linux: writing our own files to disk is nobody else's work
 TWICE = ("guest", "guest_nice")  # are in user and nice already
 
 
@@ -65,7 +67,14 @@ class Counts:
         for one in (me, *me.children(recursive=True)):
             mine.add(one.pid)
             ours += sum(_times(one))
-        others = {one.pid: (_name(one), sum(_times(one)[:2])) for one in psutil.process_iter() if one.pid not in mine}
+        others: dict[int, tuple[str, float]] = {}
+        for one in psutil.process_iter():
+            if one.pid in mine:
+                continue
+            if psutil.LINUX and _parent(one) == KTHREADD:
+                busy -= sum(_times(one)[:2])
+            else:
+                others[one.pid] = (_name(one), sum(_times(one)[:2]))
         return cls(time.monotonic(), busy, ours, others)
 
 
@@ -106,6 +115,13 @@ def _name(one: psutil.Process) -> str:
         return one.name().partition("/")[0]
     except psutil.Error:
         return "?"
+
+
+def _parent(one: psutil.Process) -> int:
+    try:
+        return int(one.ppid())
+    except psutil.Error:
+        return 0
 
 
 def _times(one: psutil.Process) -> tuple[float, float, float, float]:

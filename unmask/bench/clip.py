@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.crops import Picture
+from streamer.pixels import Picture
 from unmask.bench.crops import read_portrait
 from unmask.demo.scene import FACE
 

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.crops import Picture, cut, encode
+from streamer.crops import cut, encode
+from streamer.pixels import Picture, View
 from unmask.demo.scene import FACE, PICTURE
 from wire.settings import WindowSettings
 
@@ -21,7 +22,7 @@ def jpegs(count: int, window: WindowSettings, seed: int = 0) -> list[bytes]:
     for _ in range(count):
         scale, (right, down) = chance.uniform(0.85, 1.25), chance.normal(0, 6, 2)
         box = (x + right, y + down, width * scale, height * scale)
-        crop = cut(portrait, box, window.crop_margin, window.crop_size)
+        crop = cut(View(portrait), box, window.crop_margin, window.crop_size)
         made.append(encode(_seen(crop, chance), window.jpeg_quality))
     return made
 
