@@ -14,6 +14,7 @@ INTERVAL_S = 2.0  # a queue that stands for this long is no burst
 SPAN_S = 3.0  # over which rates are taken: a face makes a window every 0.67 s
 FADE = 0.9  # of the pace, per batch
 OUTLIER = 4.0  # a batch so much slower than the pace waited for something else, Redis say, and counts as this much
+CROWD = 1.5  # times its share: a camera that asks for little more needs no batches of a special kind
 MARGIN = 0.9  # while a queue stands, less is served than comes in, whatever the pace says
 
 
@@ -101,15 +102,16 @@ class Shares:
 class Division:
     """The capacity divided among the cameras at one moment.
 
-    `asked`: windows a second of all; `surplus`: the cameras that ask for more than their share; `mixed`: there are such
-    and others, who must not wait behind what is too much.
+    `asked`: windows a second of all; `surplus`: the cameras that ask for more than their share; `mixed`: some ask for
+    far more and others do not, who must not wait behind what is too much.
     """
 
     def __init__(self, rates: dict[str, float], capacity: float, standing: bool) -> None:
         self.asked = sum(rates.values())
         share = level(rates.values(), min(capacity, MARGIN * self.asked) if standing else capacity)
         self.surplus = frozenset(camera for camera, rate in rates.items() if rate > share)
-        self.mixed = 0 < len(self.surplus) < len(rates)
+        crowded = any(rate > CROWD * share for rate in rates.values())
+        self.mixed = crowded and len(self.surplus) < len(rates)
 
 
 def level(demands: Iterable[float], capacity: float) -> float:

@@ -56,7 +56,7 @@ def window(seq: int, pictures: list[Picture]) -> tuple[Window, list[Picture]]:
 
 
 def scorer(path: Path, frames: int) -> Scorer:
-    return Scorer(Settings(worker={"checkpoint": path, "device": "cpu"}, window={"frames": frames}))
+    return Scorer(Settings(worker={"checkpoint": path, "device": "torch-cpu"}, window={"frames": frames}))
 
 
 @pytest.fixture(scope="module", params=READOUTS)
