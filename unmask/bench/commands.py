@@ -72,6 +72,19 @@ def bench_cameras(
     raise typer.Exit(measuring.run(options, as_json))
 
 
+@bench.command("overload")
+def bench_overload(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    factor: Annotated[float, typer.Option(min=0.1, help="How many times as much as can be scored.")] = 4.0,
+    seconds: Annotated[float, typer.Option(min=1, help="How long.")] = 120.0,
+    force: Force = False,
+) -> None:
+    """Send a worker more than it can score, then a crowd to one camera: how fresh scores stay, and what Redis holds."""
+    from unmask.bench import overload as measuring
+
+    raise typer.Exit(measuring.run(measuring.Options(factor, seconds, force), as_json))
+
+
 def _numbers(text: str) -> tuple[int, ...]:
     """Raises UsageError for what is no list of numbers above 0."""
     from wire.errors import UsageError

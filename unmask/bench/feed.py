@@ -44,11 +44,13 @@ class Track:
         )  # fmt: skip
 
 
-def tracks(faces: int, per_camera: int, epoch: int, frames: int, stride: int, crops: Sequence[bytes]) -> list[Track]:
-    """`faces` tracks over cameras of `per_camera` faces, each beginning at another crop."""
+def tracks(
+    faces: int, per_camera: int, epoch: int, frames: int, stride: int, crops: Sequence[bytes], name: str = "bench"
+) -> list[Track]:
+    """`faces` tracks over cameras NAME-0, NAME-1 of `per_camera` faces, each beginning at another crop."""
     return [
         Track(
-            f"bench-{face // per_camera}", face % per_camera, epoch, frames, stride,
+            f"{name}-{face // per_camera}", face % per_camera, epoch, frames, stride,
             cycle([*crops[face * 7 % len(crops) :], *crops[: face * 7 % len(crops)]]),
         )
         for face in range(faces)
