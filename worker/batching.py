@@ -7,6 +7,7 @@ camera with many faces fills what the others leave and no more.
 
 from __future__ import annotations
 
+import heapq
 from collections import deque
 from collections.abc import Callable, Collection
 from typing import Generic, TypeVar
@@ -89,6 +90,26 @@ class Batcher(Generic[Item]):
             if camera not in self._lanes:
                 del lanes[camera]
                 self._ring.remove(camera)
+        return found
+
+    def draw(self, count: int, key: Callable[[str, Item], tuple[float, ...] | None]) -> list[Item]:
+        """Take out the `count` of the least `key`, in its order; whatever has None stays."""
+        if count <= 0:
+            return []
+        keyed = [
+            (place, camera, at)
+            for camera, lane in self._lanes.items()
+            for at, (_, item) in enumerate(lane)
+            if (place := key(camera, item)) is not None
+        ]
+        chosen = heapq.nsmallest(count, keyed)
+        found = [self._lanes[camera][at][1] for _, camera, at in chosen]
+        for _, camera, at in sorted(chosen, key=lambda one: -one[2]):
+            del self._lanes[camera][at]
+        self._waiting -= len(found)
+        for camera in {camera for _, camera, _ in chosen if not self._lanes[camera]}:
+            del self._lanes[camera]
+            self._ring.remove(camera)
         return found
 
     def _pop(self, camera: str) -> Item:

@@ -17,6 +17,7 @@ AHEAD = 4  # batches held at most, so that the choice among cameras is a choice
 HELD, HELD_BYTES = 256, 64_000_000  # windows held at most while there is too much of them: a second's worth and more
 SHED = 256  # windows given up in one batch at most
 BATCH_SHARE = 0.125  # of the target age that a batch may take; two are on their way at once
+KEPT_SHARE = 0.5  # of the target age that serving what is left takes, while windows are shed
 
 
 class Pressure(msgspec.Struct, frozen=True):
@@ -29,8 +30,14 @@ class Pressure(msgspec.Struct, frozen=True):
 class Choice(Generic[T]):
     """The windows at hand, and which of them are scored next, wait or are shed: pure policy over passed-in times."""
 
-    def __init__(self, settings: WorkerSettings, captured: Callable[[T], float], size: Callable[[T], int]) -> None:
-        self._settings, self._captured, self._bytes = settings, captured, size
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        captured: Callable[[T], float],
+        size: Callable[[T], int],
+        track: Callable[[T], str],
+    ) -> None:
+        self._settings, self._captured, self._bytes, self._track = settings, captured, size, track
         self._deadline = settings.deadline_ms / 1000
         self._batcher: Batcher[T] = Batcher(settings.batch, self._deadline)
         self._switch, self._pace, self._shares = Switch(settings.target_age_s), Pace(), Shares()
@@ -84,9 +91,16 @@ class Choice(Generic[T]):
         shed = self._shed(size, now)
         if self._batcher.wait_s(now, size) != 0:
             return [], shed
-        if not self._division.mixed:
-            return self._batcher.take(size), shed
-        return self._batcher.take(size, self._division.surplus, self._pace.fitting(self._deadline, size)), shed
+        return self._batch(size), shed
+
+    def _batch(self, size: int) -> list[T]:
+        """While windows are shed: those of cameras within their share, then of the others those whose turn it is."""
+        over, mixed = self._division.surplus, self._division.mixed
+        room = self._pace.fitting(self._deadline, size) if mixed else size
+        if not self._switch.on:
+            return self._batcher.take(size, over if mixed else (), room)
+        batch = self._batcher.take(size, over)
+        return batch + self._batcher.draw(min(room, size - len(batch)), self._turn)
 
     @property
     def _deep(self) -> bool:
@@ -98,18 +112,37 @@ class Choice(Generic[T]):
         return self._pace.fitting(BATCH_SHARE * self._settings.target_age_s, self._settings.batch)
 
     def _shed(self, size: int, now: float) -> list[T]:
-        """What is not to be scored: whatever is too old, and while a queue stands the surplus beyond the target."""
+        """What is not to be scored: whatever is too old, and while a queue stands the surplus."""
         limit, target = self._settings.max_age_s, self._settings.target_age_s
         shed = self._batcher.shed(lambda _, item: now - self._captured(item) > limit, 0, SHED)
-        full = (
-            self._deep and len(self._batcher) > size and self.room() == 0
-        )  # the others' windows would wait in the stream
-        if self._switch.look(math.inf if full else self._standing(size, now), now):
+        keep = self._keep(size)
+        if self._switch.look(math.inf if len(self) > keep else self._standing(size, now), now):
             over, left = self._division.surplus, SHED - len(shed)
-            old = self._batcher.shed(lambda c, item: now - self._captured(item) > target and c in over, size, left)
-            half = max(size, len(self._batcher) // 2) if full else len(self._batcher)
-            shed += old + self._batcher.shed(lambda c, _: c in over, half, left - len(old))
+            shed += self._batcher.shed(lambda c, item: now - self._captured(item) > target and c in over, size, left)
+            shed += self._batcher.draw(min(len(self) - keep, SHED - len(shed)), self._last)
         return shed
+
+    def _keep(self, size: int) -> int:
+        """How many windows may wait before it is too much."""
+        if self._deep and len(self) > size and self.room() == 0:  # the others' windows would wait in the stream
+            return max(size, len(self) // 2)
+        kept = self._pace.fitting(KEPT_SHARE * self._settings.target_age_s, HELD)
+        return max(size, kept) if self._switch.on else len(self)
+
+    def _rank(self, camera: str, item: T) -> float | None:
+        if camera not in self._division.surplus:
+            return None
+        return self._division.rank(camera, self._track(item), self._captured(item))
+
+    def _turn(self, camera: str, item: T) -> tuple[float, ...] | None:
+        """The order of scoring: the tracks whose turn it is as they came, then those that come next."""
+        rank = self._rank(camera, item)
+        return None if rank is None else (max(1.0, rank), self._captured(item))
+
+    def _last(self, camera: str, item: T) -> tuple[float, ...] | None:
+        """The order of shedding."""
+        rank = self._rank(camera, item)
+        return None if rank is None else (-rank, -self._captured(item))
 
     def _standing(self, size: int, now: float) -> float | None:
         """The age of the oldest window that waits; None where the next batch takes all there are."""

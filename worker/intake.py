@@ -36,7 +36,10 @@ class Intake:
     def __init__(self, queue: WindowQueue, grave: Grave, settings: WorkerSettings, clock: Callable[[], float]) -> None:
         self._queue, self._grave, self._idle, self._clock = queue, grave, settings.reclaim_idle_s, clock
         self._choice: Choice[Item] = Choice(
-            settings, lambda item: item.window.captured, lambda item: len(item.entry.data)
+            settings,
+            lambda item: item.window.captured,
+            lambda item: len(item.entry.data),
+            lambda item: item.window.track,
         )
         self._alone: deque[bytes] = deque()
         self._unread: deque[Entry] = deque()

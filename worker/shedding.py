@@ -2,19 +2,23 @@
 
 Three questions. *Whether*: a queue that stands for longer than an interval is one that serving does not drain, and a
 shorter one is a burst (CoDel, RFC 8289). *Whose*: a camera that asks for more than its max-min fair share of the
-capacity; the others lose nothing (as the flows of RFC 8290). *Which*: its windows older than the target.
+capacity; the others lose nothing (as the flows of RFC 8290). *Which*: its windows older than the target, and those of
+the tracks whose turn it is not: docs/decisions/0009 has why.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from hashlib import blake2b
 
 INTERVAL_S = 2.0  # a queue that stands for this long is no burst
 SPAN_S = 3.0  # over which rates are taken: a face makes a window every 0.67 s
 FADE = 0.9  # of the pace, per batch
 OUTLIER = 4.0  # a batch so much slower than the pace waited for something else, Redis say, and counts as this much
 CROWD = 1.5  # times its share: a camera that asks for little more needs no batches of a special kind
+TURN_S = 8.0  # of a track: 12 windows at 6 samples a second, of which the first costs as much as four
+GOLDEN = (math.sqrt(5) - 1) / 2  # its multiples fall evenly into 0..1 however many there are
 MARGIN = 0.9  # while a queue stands, less is served than comes in, whatever the pace says
 
 
@@ -102,16 +106,21 @@ class Shares:
 class Division:
     """The capacity divided among the cameras at one moment.
 
-    `asked`: windows a second of all; `surplus`: the cameras that ask for more than their share; `mixed`: some ask for
-    far more and others do not, who must not wait behind what is too much.
+    `asked`: windows a second of all; `share`: of each camera, inf where all can have all; `surplus`: the cameras that
+    ask for more than it; `mixed`: some ask for far more and others do not, who must not wait behind what is too much.
     """
 
     def __init__(self, rates: dict[str, float], capacity: float, standing: bool) -> None:
         self.asked = sum(rates.values())
-        share = level(rates.values(), min(capacity, MARGIN * self.asked) if standing else capacity)
-        self.surplus = frozenset(camera for camera, rate in rates.items() if rate > share)
-        crowded = any(rate > CROWD * share for rate in rates.values())
+        self.share = level(rates.values(), min(capacity, MARGIN * self.asked) if standing else capacity)
+        self._parts = {camera: self.share / rate for camera, rate in rates.items() if rate > self.share}
+        self.surplus = frozenset(self._parts)
+        crowded = any(rate > CROWD * self.share for rate in rates.values())
         self.mixed = crowded and len(self.surplus) < len(rates)
+
+    def rank(self, camera: str, track: str, captured: float) -> float:
+        """Where a window of a surplus camera stands: up to 1 if it is its track's turn; the highest are shed first."""
+        return lot(camera, track, captured) / self._parts[camera]
 
 
 def level(demands: Iterable[float], capacity: float) -> float:
@@ -123,3 +132,10 @@ def level(demands: Iterable[float], capacity: float) -> float:
             return share
         capacity -= demand
     return math.inf
+
+
+def lot(camera: str, track: str, captured: float) -> float:
+    """A number in 0..1 of the track's turn at `captured`, the same for every worker; over the turns evenly spread."""
+    digest = blake2b(f"{camera}/{track}".encode(), digest_size=8).digest()
+    start, phase = (int.from_bytes(part, "little") / 2**32 for part in (digest[:4], digest[4:]))
+    return (start + math.floor(captured / TURN_S + phase) * GOLDEN) % 1.0  # phase: all turns at once would be dear

@@ -127,3 +127,18 @@ def test_a_clock_stepping_back_does_not_hold_a_batch_for_longer_than_the_deadlin
     batcher.add("a", 1, now=5000.0)
     batcher.add("a", 2, now=5000.01)
     assert batcher.wait_s(1000.0) == 0.04
+
+
+@given(QUEUE, st.integers(0, 20), st.integers(1, 5))
+def test_the_least_are_drawn_and_the_rest_keep_their_order(cameras: list[str], count: int, modulus: int) -> None:
+    batcher = filled(cameras)
+    asked = [number for number, camera in enumerate(cameras) if camera != "d"]
+    drawn = batcher.draw(count, lambda camera, item: None if camera == "d" else (item % modulus, -item))
+    assert drawn == sorted(asked, key=lambda item: (item % modulus, -item))[:count]
+    left = []
+    while batch := batcher.take():
+        left += batch
+    assert sorted(left + drawn) == list(range(len(cameras)))
+    for camera in "abcd":
+        own = [number for number in left if cameras[number] == camera]
+        assert own == sorted(own)

@@ -4,78 +4,21 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wire.settings import WorkerSettings
-from worker.choice import Choice
+from tests.worker.overload import TARGET_S, Arrival, choosing, simulate, steady
 from worker.shedding import INTERVAL_S, Division, Pace, Shares, Switch, level
-
-TARGET_S = 1.0
-Arrival = tuple[float, str]  # captured, camera
-
-
-@dataclass
-class Run:
-    """What became of the windows: when each was scored, and which were shed."""
-
-    scored: list[tuple[Arrival, float]] = field(default_factory=list)
-    shed: list[Arrival] = field(default_factory=list)
-    left: int = 0
-
-    def ages(self, after: float = 0.0, cameras: str = "") -> list[float]:
-        return [
-            end - captured for (captured, camera), end in self.scored if end >= after and camera.startswith(cameras)
-        ]
-
-
-def steady(camera: str, rate: float, seconds: float, start: float = 0.0) -> list[Arrival]:
-    return [(start + number / rate, camera) for number in range(int(rate * seconds))]
-
-
-def simulate(arrivals: Iterable[Arrival], capacity: float, batch: int = 16, until: float = 1e9) -> Run:
-    """One worker with one batch on its way, and a stream that is read in its order as the intake reads it."""
-    stream, run, now = sorted(arrivals), Run(), 0.0
-    choice: Choice[Arrival] = Choice(
-        WorkerSettings(batch=batch, deadline_ms=40, target_age_s=TARGET_S), captured, size_of
-    )
-    at = 0
-    while (at < len(stream) or len(choice)) and now < until:
-        choice.divide()
-        room = choice.room()
-        read = [arrival for arrival in stream[at : at + room] if arrival[0] <= now]
-        at += len(read)
-        choice.read(len(read) == room > 0)
-        for arrival in read:
-            choice.add(arrival[1], arrival, now, arrival[0])
-        items, shed = choice.take(now)
-        run.shed += shed
-        if not items:
-            upcoming = stream[at][0] if at < len(stream) else now
-            now = max(now + 0.001, min(upcoming, now + 0.04))
-            continue
-        took = len(items) / capacity
-        now += took
-        choice.took(took, len(items))
-        run.scored += [(item, now) for item in items]
-    run.left = len(choice) + len(stream) - at
-    return run
-
-
-def captured(arrival: Arrival) -> float:
-    return arrival[0]
-
-
-def size_of(arrival: Arrival) -> int:
-    return 250_000
 
 
 @settings(deadline=None, max_examples=30)
-@given(st.lists(st.tuples(st.floats(0, 6), st.sampled_from("abc")), max_size=400), st.floats(1, 60), st.integers(1, 16))
+@given(
+    st.lists(st.tuples(st.floats(0, 6), st.sampled_from("abc"), st.sampled_from("12")), max_size=400),
+    st.floats(1, 60),
+    st.integers(1, 16),
+)
 def test_every_window_is_scored_or_shed_once(arrivals: list[Arrival], capacity: float, batch: int) -> None:
     run = simulate(arrivals, capacity, batch)
     assert Counter(arrival for arrival, _ in run.scored) + Counter(run.shed) == Counter(arrivals)
@@ -102,7 +45,7 @@ def test_a_camera_below_its_share_loses_nothing_and_waits_little(small: int, cro
     rate = 0.6 * capacity / (small + 1)
     arrivals = [a for number in range(small) for a in steady(f"door{number}", rate, 15, number * 0.01)]
     run = simulate(arrivals + steady("crowd", crowd * capacity, 15), capacity, until=15)
-    assert {camera for _, camera in run.shed} == {"crowd"}
+    assert {camera for _, camera, _ in run.shed} == {"crowd"}
     late = sorted(run.ages(after=8, cameras="door"))
     assert late[int(0.95 * len(late))] <= 0.1 + 3 / capacity * (small + 1)
 
@@ -112,14 +55,14 @@ def test_a_camera_below_its_share_loses_nothing_and_waits_little(small: int, cro
 def test_a_burst_that_drains_in_time_is_not_shed(burst: int, load: float, old: float) -> None:
     """Windows that waited in the stream while nobody read, `old` when they are read at last."""
     capacity = burst / (INTERVAL_S * (1 - load)) * 1.2 + 1
-    waited = [(-old, f"c{number % 5}") for number in range(burst)]
+    waited = [(-old, f"c{number % 5}", "0") for number in range(burst)]
     run = simulate(waited + steady("c0", load * capacity, 10), capacity)
     assert run.shed == []
 
 
 def test_a_camera_whose_clock_is_behind_is_not_shed_while_there_is_room() -> None:
     arrivals = steady("late", 10, 10)
-    choice: Choice[Arrival] = Choice(WorkerSettings(deadline_ms=0, target_age_s=TARGET_S), captured, size_of)
+    choice = choosing(deadline_ms=0)
     for arrival in arrivals:
         now = arrival[0] + 5
         choice.divide()
