@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from streamer.faces import Detector, Face, Haar, YuNet, like_yunet, shrink
+from streamer import regions
+from streamer.faces import Detector, Face, Haar, YuNet, like_yunet, resize, shrink
 from streamer.models import FILE
+from streamer.pixels import View
 from streamer.tracking import iou
 from tests.support import clips
 
@@ -54,6 +57,27 @@ def test_yunet_gives_landmarks_in_pixels_of_the_whole_frame(shared: Path) -> Non
     assert 0.7 < face.score <= 1
 
 
+def test_a_face_looked_for_in_its_surroundings_gets_the_box_of_a_whole_search(shared: Path) -> None:
+    yunet, size, scale = YuNet(shared / "models" / FILE, 640), (1280, 720), 2.0
+    for step in range(8):
+        view = View(clips.face_at((300 + 83 * step, 250 + 29 * step), 100 + 9 * step, size))
+        whole = yunet.detect(view.bgr())[0]
+        region = regions.around(whole.box, size, scale)
+        place = regions.in_frame(region, size, scale)
+        faces = [f.scaled(scale, *place[:2]) for f in yunet.look(resize(view.part(place), region[2:]))]
+        assert len(faces) == 1
+        assert iou(faces[0].box, whole.box) > 0.96
+        assert faces[0].score == pytest.approx(whole.score, abs=0.01)
+
+
+def test_threads_share_a_detector(detector: Detector) -> None:
+    pictures = [clips.face_at((200 + 40 * i, 240), 90 + 10 * i, (640, 480)) for i in range(4)]
+    alone = [detector.detect(picture) for picture in pictures]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(3):
+            assert list(pool.map(detector.detect, pictures)) == alone
+
+
 def test_the_mapping_keeps_the_centre_about_where_it_is() -> None:
     x, y, width, height = like_yunet(100, 100, 100, 100)
     assert (x + width / 2, y + height / 2) == pytest.approx((150, 152))
@@ -71,3 +95,9 @@ def test_a_face_scales_whole() -> None:
     face = Face((1, 2, 3, 4), 0.9, ((1, 1), (2, 2), (3, 3), (4, 4), (5, 5))).scaled(2)
     assert (face.box, face.score) == ((2, 4, 6, 8), 0.9)
     assert face.landmarks == ((2, 2), (4, 4), (6, 6), (8, 8), (10, 10))
+
+
+def test_a_face_scales_to_its_place_in_a_larger_picture() -> None:
+    face = Face((1, 2, 3, 4), 0.9, ((1, 1), (2, 2), (3, 3), (4, 4), (5, 5))).scaled(2, 10, 20)
+    assert face.box == (12, 24, 6, 8)
+    assert face.landmarks == ((12, 22), (14, 24), (16, 26), (18, 28), (20, 30))
