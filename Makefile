@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo test check setup servers bench-dashboard bench-worker bench-cameras clean
+.PHONY: demo test check setup servers bench-dashboard bench-worker bench-cameras bench-overload clean
 .DEFAULT_GOAL := help
 
 help:
@@ -13,6 +13,7 @@ help:
 	@echo "make bench-dashboard   1,000 subscribers for five minutes"
 	@echo "make bench-worker      a worker against the raw limit of its backend"
 	@echo "make bench-cameras     as many cameras as this machine carries"
+	@echo "make bench-overload    four times what a worker can score, for two minutes"
 	@echo "make clean   remove .venv and caches"
 
 setup: $(STAMP)
@@ -48,6 +49,9 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_rules.py
+
+bench-overload: setup
+	$(BIN)/unmask bench overload
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache *.egg-info
