@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo test check setup servers bench-dashboard bench-worker bench-cameras bench-overload clean
+.PHONY: demo test check setup servers bench-dashboard bench-worker bench-cameras bench-overload faults clean
 .DEFAULT_GOAL := help
 
 help:
@@ -14,6 +14,7 @@ help:
 	@echo "make bench-worker      a worker against the raw limit of its backend"
 	@echo "make bench-cameras     as many cameras as this machine carries"
 	@echo "make bench-overload    four times what a worker can score, for two minutes"
+	@echo "make faults  break every part while it runs, for long; the figures are in tests-report/faults.json"
 	@echo "make clean   remove .venv and caches"
 
 setup: $(STAMP)
@@ -52,6 +53,9 @@ check: setup
 
 bench-overload: setup
 	$(BIN)/unmask bench overload
+
+faults: setup servers
+	UNMASK_FAULTS=long $(BIN)/python -m pytest tests/faults
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache *.egg-info
