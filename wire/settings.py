@@ -118,7 +118,7 @@ class WorkerSettings(Section):
     )
     threads: int = Field(0, ge=0, description="CPU threads; 0: one per core")
     batch: int = Field(16, ge=1, le=256, description="Windows scored together at most")
-    deadline_ms: float = Field(40.0, ge=0, le=5000, description="Longest wait for a batch to fill")
+    deadline_ms: float = Field(40.0, ge=0, le=5000, description="Longest wait for a batch to fill behind another")
     max_age_s: Seconds = Field(10.0, description="Older windows are acknowledged as stale, unscored")
     target_age_s: Seconds = Field(1.0, description="Under overload, older windows of a camera beyond its share are too")
     reclaim_idle_s: Seconds = Field(5.0, description="Windows of a silent worker are taken over after this")

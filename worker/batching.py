@@ -1,8 +1,9 @@
 """Which windows are scored together: pure policy, with the time handed in.
 
-A batch closes when it is full, when its oldest window has waited for the deadline, or at once when by the pace of
-arrivals nothing would join it before. The places of a batch go round the cameras that have windows waiting, so a
-camera with many faces fills what the others leave and no more.
+Behind another, a batch closes when it is full, when its oldest window has waited for the deadline, or at once when by
+the pace of arrivals nothing would join it before; where the device is idle, the caller takes what there is. The places
+of a batch go round the cameras that have windows waiting, so a camera with many faces fills what the others leave and
+no more.
 """
 
 from __future__ import annotations

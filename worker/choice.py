@@ -69,9 +69,10 @@ class Choice(Generic[T]):
         """Weigh anew what the cameras ask for: once before each batch."""
         self._division = Division(self._shares.rates(), self._pace.capacity, self._switch.on)
 
-    def wait_s(self, now: float) -> float | None:
-        """See Batcher."""
-        return self._batcher.wait_s(now, self._size())
+    def wait_s(self, now: float, idle: bool = False) -> float | None:
+        """See Batcher; an `idle` device waits for nothing: what comes meanwhile is the next batch."""
+        wait = self._batcher.wait_s(now, self._size())
+        return 0.0 if idle and wait is not None else wait
 
     def room(self) -> int:
         """How many may be read: to choose from, or, where much is shed or some cameras ask for too much, to see all."""
@@ -85,11 +86,11 @@ class Choice(Generic[T]):
         """The stream was read; whether it gave all that it was asked for, so that there may be more."""
         self._more = all
 
-    def take(self, now: float) -> tuple[list[T], list[T]]:
-        """The next batch, empty where none is due, and what is shed."""
+    def take(self, now: float, idle: bool = False) -> tuple[list[T], list[T]]:
+        """The next batch, empty where none is due, and what is shed; `idle` as for `wait_s`."""
         size = self._size()
         shed = self._shed(size, now)
-        if self._batcher.wait_s(now, size) != 0:
+        if self.wait_s(now, idle) != 0:
             return [], shed
         return self._batch(size), shed
 

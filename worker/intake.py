@@ -86,14 +86,14 @@ class Intake:
     def _due(self, block: bool) -> Batch:
         """Read on until a batch is due; one blocking read at most."""
         self._choice.divide()
-        wait = self._choice.wait_s(self._clock())
+        wait = self._choice.wait_s(self._clock(), idle=block)
         if (room := self._choice.room()) > 0:
             block_s = min(IDLE_BLOCK_S, IDLE_BLOCK_S if wait is None else wait) if block and not self._alone else 0.0
             read = self._queue.read(room, block_s, self._clock)
             self._choice.read(len(read) == room)
             self._unread.extend(read)
             self._sort_in()
-        return Batch(*self._choice.take(self._clock()))
+        return Batch(*self._choice.take(self._clock(), idle=block))
 
     def _claim(self) -> list[Item]:
         """One entry to be tried alone, with its delivery count raised."""

@@ -77,16 +77,28 @@ def test_no_more_is_held_than_a_few_batches(bus: redis.Redis, keys: Keys, make: 
     assert waiting["pending"] == AHEAD * 4  # type: ignore[index]
 
 
-def test_a_batch_that_is_not_full_waits_for_its_deadline(
+def test_a_batch_that_is_not_full_waits_for_its_deadline_behind_another(
     bus: redis.Redis, keys: Keys, make: Callable[..., Intake]
 ) -> None:
     intake = make(deadline_ms=300)
     put(bus, keys, 0)
-    assert seqs(due(intake)) == [0], "at once: nothing is known of what will come"
+    assert seqs(due(intake)) == [0]
     put(bus, keys, 1)
-    began = time.monotonic()
-    assert seqs(due(intake)) == [1], "and now something may"
-    assert time.monotonic() - began >= 0.25
+    came = time.monotonic()
+    assert intake.next(block=False) is None, "something is on its way, and more may come"
+    while (batch := intake.next(block=False)) is None:
+        assert time.monotonic() - came < 5
+    assert seqs(batch) == [1]
+    assert time.monotonic() - came >= 0.25
+
+
+def test_an_idle_device_waits_for_nothing_more(bus: redis.Redis, keys: Keys, make: Callable[..., Intake]) -> None:
+    intake = make(deadline_ms=5000)
+    for number in range(3):
+        put(bus, keys, number)
+        began = time.monotonic()
+        assert seqs(intake.next()) == [number]
+        assert time.monotonic() - began < 2
 
 
 def test_junk_is_buried_and_the_others_go_on(

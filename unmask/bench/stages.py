@@ -12,6 +12,7 @@ from pathlib import Path
 
 RATE = 40  # samples a second
 PATIENCE_S = 20.0
+WAITING = ("(threading.py:", "(queue.py:", "(selectors.py:")
 # The innermost of our functions in a stack says what is done: (file, function or "" for any, stage).
 STAGES = (
     ("streamer/reader.py", "bgr", "convert"),
@@ -20,6 +21,7 @@ STAGES = (
     ("streamer/faces.py", "", "detect"),
     ("streamer/nets.py", "", "detect"),
     ("streamer/regions.py", "", "detect"),
+    ("streamer/motion.py", "", "detect"),
     ("streamer/crops.py", "", "crop+encode"),
     ("streamer/analysis.py", "preview", "preview"),
     ("streamer/analysis.py", "_crop", "crop+encode"),
@@ -27,6 +29,9 @@ STAGES = (
     ("streamer/tracking.py", "", "track"),
     ("streamer/ring.py", "", "keep"),
     ("streamer/recorder.py", "", "keep"),
+    ("streamer/evidence.py", "", "keep"),
+    ("streamer/clips.py", "", "keep"),
+    ("streamer/picture.py", "", "keep"),
     ("streamer/publish.py", "", "publish"),
     ("wire/messages.py", "", "publish"),
 )
@@ -56,12 +61,14 @@ def sample(pid: int, seconds: float, folder: Path) -> Counter[str]:
 
 
 def count(stacks: Iterable[str]) -> Counter[str]:
-    """Samples by stage of py-spy's raw lines: `outer (file:line);...;inner (file:line) samples`."""
+    """Samples by stage of py-spy's raw lines: `outer (file:line);...;inner (file:line) samples`; without those of
+    threads that wait for a lock or a condition, which py-spy takes for working ones."""
     found: Counter[str] = Counter()
     for line in stacks:
         stack, _, number = line.rpartition(" ")
-        if number.isdigit():
-            found[stage(stack.split(";"))] += int(number)
+        frames = stack.split(";")
+        if number.isdigit() and not any(waits in frames[-1] for waits in WAITING):
+            found[stage(frames)] += int(number)
     return found
 
 
@@ -69,6 +76,7 @@ def stage(stack: list[str]) -> str:
     """What the innermost function that has a stage does."""
     for frame in reversed(stack):
         name, _, where = frame.partition(" (")
+        name = name.rpartition(".")[2]  # of Class.method
         for file, function, what in STAGES:
             if file in where and function in ("", name):
                 return what
