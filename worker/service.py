@@ -140,7 +140,8 @@ class Worker:
     def _tell(self, events: Sequence[AlertEvent]) -> None:
         for event in events:
             if event.event != "update":
-                self._log.info(f"alert {event.event}", alert=event.alert.id, kind=event.alert.kind)
+                alert = event.alert
+                self._log.info(f"alert {event.event}", camera=alert.camera, alert=alert.id, kind=alert.kind)
 
     def _report(self, made: Plan, pressure: Pressure | None = None) -> None:
         self._tell(made.events)

@@ -85,6 +85,21 @@ def bench_overload(
     raise typer.Exit(measuring.run(measuring.Options(factor, seconds, force), as_json))
 
 
+@bench.command("soak")
+def bench_soak(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    minutes: Annotated[float, typer.Option(min=0.1, help="How long.")] = 30.0,
+    seed: Annotated[int, typer.Option(help="Of the plan by which cameras fail.")] = 0,
+    every: Annotated[float, typer.Option(min=1, metavar="S", help="Seconds between two faults, about.")] = 45.0,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="For the report, samples, log and plot.")] = None,
+) -> None:
+    """Run everything on four cameras that fail at random: does memory, do descriptors, threads or the log grow."""
+    from unmask.bench.soak import course
+
+    options = course.Options(minutes=minutes, seed=seed, every_s=every, out=out)
+    raise typer.Exit(course.run(options, as_json))
+
+
 def _numbers(text: str) -> tuple[int, ...]:
     """Raises UsageError for what is no list of numbers above 0."""
     from wire.errors import UsageError

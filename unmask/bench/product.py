@@ -110,13 +110,19 @@ def role(command: Sequence[str], inherited: str) -> str:
 
 
 @contextmanager
-def running(folder: Path, cameras: Mapping[str, str]) -> Iterator[Product]:
-    """`unmask run` on these cameras (name -> url), its state and log in `folder`. Raises ServiceError."""
+def running(
+    folder: Path, cameras: Mapping[str, str], settings: Mapping[str, object] | None = None
+) -> Iterator[Product]:
+    """`unmask run` on these cameras (name -> url) and sections of settings, state and log in `folder`.
+
+    Raises ServiceError.
+    """
     folder.mkdir()
     content = {
         "cameras": {name: {"url": url} for name, url in cameras.items()},
         "dashboard": {"port": 0},
         "state": str(folder / "state"),
+        **(settings or {}),
     }
     config = processes.write_config(folder / "unmask.yaml", content)
     log = folder / "log"
