@@ -20,7 +20,7 @@ EXAMPLE, PAGE = ROOT / "unmask.example.yaml", ROOT / "docs" / "configuration.md"
 EXAMPLE_HEAD = """\
 # Every setting of Unmask with its default; copy this file to unmask.yaml and keep what you change.
 # An UNMASK_ variable wins over the file: UNMASK_DASHBOARD__PORT=9000, UNMASK_WORKER__DEVICE=cuda.
-# REDIS_URL sets redis.url.
+# REDIS_URL sets redis.url. NAME_FILE=/run/secrets/x gives any of these, and any ${NAME}, by a file.
 
 # Name and source of each camera. Sources: rtsp:// rtsps:// rtmp:// srt:// http(s):// (HLS, MJPEG),
 # webcam:0, screen: (or screen:1280x720+0+0), a video file. ${NAME} is taken from the environment.
@@ -38,6 +38,9 @@ default. An environment variable wins over the file: `UNMASK_` and the path of t
 stops the start with one line and exit code 2. `unmask check` validates the file and probes every camera.
 
 In a camera's `url`, `${NAME}` is taken from the environment, so that no password needs to stand in the file.
+Any of these variables may stand in a file of its own instead: where `NAME` is not set, `NAME_FILE` names the file that
+holds it, as `UNMASK_DASHBOARD__TOKEN_FILE=/run/secrets/token`, `REDIS_URL_FILE`, `CAMERA_PASSWORD_FILE`; a line's end
+is taken off. Then it is not in the environment of a process at all.
 Credentials never appear in logs, in Redis or on the page.
 """
 

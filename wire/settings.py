@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -19,8 +18,9 @@ from pydantic import (
     ValidationError,
     field_validator,
 )
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from wire import environment
 from wire.errors import ConfigError
 from wire.messages import AlertEventName, AlertKind, Severity
 
@@ -41,14 +41,7 @@ class Section(BaseModel):
 
 def _from_environment(text: str) -> str:
     """`text` with each ${NAME} replaced. Raises ValueError for a name that is not set."""
-
-    def value(match: re.Match[str]) -> str:
-        found = os.environ.get(match[1])
-        if found is None:
-            raise ValueError(f"the environment has no variable {match[1]}")
-        return found
-
-    return re.sub(r"\$\{(\w+)\}", value, text)
+    return environment.filled_in(text, os.environ)
 
 
 class CameraSettings(Section):
@@ -251,7 +244,11 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment wins over what `load` read from the file."""
+        """The environment wins over what `load` read from the file; a variable may stand in a file of its own."""
+        assert isinstance(env_settings, EnvSettingsSource)
+        prefix = str(cls.model_config["env_prefix"])
+        found = environment.variables(prefix, os.environ)
+        env_settings.env_vars = {name.lower(): text for name, text in found.items()}
         return env_settings, init_settings
 
 
@@ -260,16 +257,18 @@ def load(path: Path | None = None) -> Settings:
     if path is None and DEFAULT_FILE.exists():
         path = DEFAULT_FILE
     data = _read(path) if path else {}
-    if url := os.environ.get("REDIS_URL"):
-        section = data.setdefault("redis", {})
-        if isinstance(section, dict):
-            section["url"] = url
     try:
+        if url := environment.value("REDIS_URL", os.environ):
+            section = data.setdefault("redis", {})
+            if isinstance(section, dict):
+                section["url"] = url
         return Settings(**data)
     except ValidationError as error:
         raise _explain(str(path) if path else "environment", error) from None
-    except (ValueError, TypeError) as error:  # pydantic-settings: a variable that is not JSON where JSON is needed
-        raise ConfigError("environment", "", str(error).splitlines()[0], "correct the UNMASK_ variable") from None
+    except (ValueError, TypeError) as error:  # a file that can't be read; not JSON where pydantic-settings needs it
+        raise ConfigError(
+            "environment", "", str(error).splitlines()[0], "correct the UNMASK_ variable, or its file"
+        ) from None
 
 
 def _read(path: Path) -> dict[str, Any]:
