@@ -2,8 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+MINUTES ?= 30
 
-.PHONY: demo test check setup servers bench-dashboard bench-worker bench-cameras bench-overload faults clean
+.PHONY: demo test check setup servers bench-dashboard bench-worker bench-cameras bench-overload faults soak clean
 .DEFAULT_GOAL := help
 
 help:
@@ -15,6 +16,7 @@ help:
 	@echo "make bench-cameras     as many cameras as this machine carries"
 	@echo "make bench-overload    four times what a worker can score, for two minutes"
 	@echo "make faults  break every part while it runs, for long; the figures are in tests-report/faults.json"
+	@echo "make soak    four failing cameras for MINUTES (30): memory, descriptors, threads, log, accounting; soak/ has the plot"
 	@echo "make clean   remove .venv and caches"
 
 setup: $(STAMP)
@@ -56,6 +58,9 @@ bench-overload: setup
 
 faults: setup servers
 	UNMASK_FAULTS=long $(BIN)/python -m pytest tests/faults
+
+soak: setup servers
+	$(BIN)/unmask bench soak --minutes $(MINUTES) --out soak
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache *.egg-info

@@ -30,7 +30,7 @@ from unmask.demo import scene
 from wire.errors import ServiceError
 
 CAMERAS = {"untouched-1": False, "manipulated-1": True, "untouched-2": False, "manipulated-2": True}
-FPS, ANALYSED_FPS, CLIP_S = 8, 4.0, 6.0
+FPS, ANALYSED_FPS, CLIP_S = 8, 4.0, 4.0
 LOOK_S, SAMPLE_S = 1.0, 5.0
 WARM_UP_SHARE, WARM_UP_S = 1 / 3, 900.0
 DRAIN_S = 30.0

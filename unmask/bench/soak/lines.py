@@ -93,4 +93,4 @@ def _name(entry: dict[str, Any]) -> str:
 
 def _shape(text: str) -> str:
     """Numbers and addresses taken out, and short."""
-    return re.sub(r"0x[0-9a-f]+|(?<![A-Za-z-])\d+", "#", text.strip())[:120]
+    return re.sub(r"0x[0-9a-f]+|(?<![\w-])\d[\d.:]*", "#", text.strip())[:120]
