@@ -1,14 +1,12 @@
-# One image for every service; the command chooses which. Non-root, nothing is written but /tmp and /models.
+# One image for every service; the command chooses which. Non-root; only /tmp and /models are written to; no pip, no
+# compiler in it. `make image BASE=python:3.11-slim-bookworm@sha256:...` builds it on a base that can't change.
 ARG BASE=python:3.11-slim-bookworm
-FROM ${BASE}
 
+FROM ${BASE} AS build
 # PIP_OPTIONS: e.g. --index-url for a mirror, or an index of smaller CPU builds of torch and torchvision.
 ARG PIP_OPTIONS=""
-ENV PYTHONUNBUFFERED=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PATH=/opt/unmask/bin:$PATH
-
-RUN useradd --uid 10001 --create-home unmask \
-    && install -d -o unmask -g unmask /models \
-    && python3 -m venv /opt/unmask
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PATH=/opt/unmask/bin:$PATH
+RUN python3 -m venv /opt/unmask
 WORKDIR /app
 
 # Dependencies first: a change of our code or of a text does not install torch again.
@@ -22,10 +20,17 @@ COPY streamer streamer
 COPY worker worker
 COPY dashboard dashboard
 COPY unmask unmask
-RUN pip install --no-cache-dir ${PIP_OPTIONS} --no-deps . && rm -rf /app/*
+RUN pip install --no-cache-dir ${PIP_OPTIONS} --no-deps . && pip uninstall -y pip
 
-USER unmask
-ENV UNMASK_MODELS=/models XDG_CACHE_HOME=/models
+FROM ${BASE}
+# The base's own pip (python:* has one under /usr/local) is of no use to a service, and of use to an intruder.
+RUN useradd --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin unmask \
+    && install -d -o unmask -g unmask /models \
+    && { python3 -m pip uninstall -y --break-system-packages pip setuptools wheel 2>/dev/null || true; }
+COPY --from=build /opt/unmask /opt/unmask
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PATH=/opt/unmask/bin:$PATH UNMASK_MODELS=/models \
+    XDG_CACHE_HOME=/models MPLCONFIGDIR=/tmp
+USER 10001
 WORKDIR /etc/unmask
 ENTRYPOINT ["unmask"]
 CMD ["--help"]
