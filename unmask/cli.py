@@ -238,6 +238,7 @@ def evaluate(
     ] = None,
     minutes: Annotated[float | None, typer.Option(min=1, max=1440, help="With --live: stream per condition.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="With --live: two conditions, a few minutes each.")] = False,
+    robust: Annotated[bool, typer.Option("--robust", help="What attacks and rough handling change.")] = False,
     source: Annotated[list[str] | None, typer.Option(help="Clips of this source, or pattern; repeatable.")] = None,
     reals_from: Annotated[list[str] | None, typer.Option(help="And this source's real clips; repeatable.")] = None,
     store: Annotated[
@@ -263,7 +264,7 @@ def evaluate(
 
     request = command.Request(
         data=data, model=model, split=split, sources=source or (), reals_from=reals_from or (), as_json=as_json,
-        report=report, cache=cache, keep=not no_cache, store=store,
+        report=report, cache=cache, keep=not no_cache, robust=robust, store=store,
     )  # fmt: skip
     raise typer.Exit(command.run(request, settings))
 

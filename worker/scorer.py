@@ -123,7 +123,7 @@ class Scorer:
         fresh = {name: features[name] for name in encoding.new}
         self._cache.keep(fresh)
         stacked = [[features[name] for name in frame_ids(window)] for window in windows]
-        logits = self._logits(stacked) if windows else []
+        logits = self.logits(stacked) if windows else []
         for window, logit in zip(windows, logits, strict=True):
             if not math.isfinite(logit):
                 raise Unscorable(f"window {window.id} has a logit of {logit}")
@@ -131,7 +131,7 @@ class Scorer:
 
     def frame_logits(self, features: Sequence[Feature]) -> list[float]:
         """Logits of single frames, each as a window of that frame alone."""
-        return self._logits([[feature] for feature in features]) if features else []
+        return self.logits([[feature] for feature in features]) if features else []
 
     def judge(self, window: Window, logit: float, dequeued: float, shift: float = 0.0) -> Score:
         """The calibrated score and verdict of one window, its logit moved by `shift`."""
@@ -159,7 +159,7 @@ class Scorer:
             shift=shift or msgspec.UNSET,
         )
 
-    def _logits(self, windows: Sequence[Sequence[Feature]]) -> list[float]:
+    def logits(self, windows: Sequence[Sequence[Feature]]) -> list[float]:
         """One logit per window; a window shorter than T is padded with zeros that the mask leaves out."""
         shape = (len(windows), self.config.frames)
         stacked: Half = np.zeros((*shape, self.config.feature_dim), np.float16)

@@ -46,6 +46,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     report: Path | None = None
     cache: Path | None = None  # the folder of windows; None: the user's cache
     keep: bool = True  # whether there is one at all
+    robust: bool = False  # whether attacks and rough handling are measured instead
     store: str | None = None  # name under which the video AUC goes into the checkpoint's metadata
 
 
@@ -61,11 +62,15 @@ def run(request: Request, settings: Settings) -> int:
         settings = settings.model_copy(update={"worker": worker})
     if request.report:
         _make(request.report, "--report")
-    scorer = Scorer(settings)
     choice = models.choose(settings.streamer, settings.models)
     if choice.why:
         console.print(f"faces by {choice.kind}: {choice.why}", style="yellow", highlight=False, markup=False)
     cache = _cache(request, settings, choice)
+    if request.robust:
+        from unmask.evaluate import robust
+
+        return robust.run(items, settings, cache, choice, request.as_json)
+    scorer = Scorer(settings)
     began = time.monotonic()
     videos, bad = measure(items, settings, choice, cache, scorer, console, keep_strips=request.report is not None)
     cache.prune()

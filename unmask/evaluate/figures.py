@@ -121,11 +121,11 @@ def _ranking(faces: Sequence[Video]) -> dict[str, Found]:
     scores, _, labels, groups = arrays(faces)
     if len(set(labels)) < 2:
         return dict.fromkeys(RANKING)
-    return {name: _plain(figure) for name, figure in metrics.ranking(scores, labels, groups).items()}
+    return {name: plain(figure) for name, figure in metrics.ranking(scores, labels, groups).items()}
 
 
 def _auc(scores: Array, labels: Labels, groups: Sequence[str]) -> Found:
-    return _plain(metrics.auc_figure(scores, labels, groups, metrics.DRAWS)) if len(set(labels)) == 2 else None
+    return plain(metrics.auc_figure(scores, labels, groups, metrics.DRAWS)) if len(set(labels)) == 2 else None
 
 
 def _frame_auc(faces: Sequence[Video]) -> Found:
@@ -136,7 +136,7 @@ def _frame_auc(faces: Sequence[Video]) -> Found:
 
 def _ece(faces: Sequence[Video]) -> Found:
     _, p, labels, groups = arrays(faces)
-    return _plain(metrics.ece_figure(p, labels, groups)) if len(p) else None
+    return plain(metrics.ece_figure(p, labels, groups)) if len(p) else None
 
 
 def _probe(faces: Sequence[Video]) -> Found:
@@ -164,10 +164,11 @@ def _verdicts(own: Sequence[Video]) -> dict[str, dict[str, Found]]:
 
 
 def _share(hits: Sequence[bool], groups: Sequence[str]) -> Found:
-    return _plain(metrics.share_figure(np.array(hits, np.bool_), groups, metrics.DRAWS)) if hits else None
+    return plain(metrics.share_figure(np.array(hits, np.bool_), groups, metrics.DRAWS)) if hits else None
 
 
-def _plain(figure: metrics.Figure) -> Found:
+def plain(figure: metrics.Figure) -> Found:
+    """As JSON has it; None where it is not finite."""
     if not all(map(math.isfinite, (figure.value, figure.lo, figure.hi))):
         return None
     return {"value": round(figure.value, DIGITS), "lo": round(figure.lo, DIGITS), "hi": round(figure.hi, DIGITS)}
