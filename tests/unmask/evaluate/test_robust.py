@@ -10,22 +10,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.worker.making import settings as made
 from tests.worker.making import window
 from unmask.demo import scene
 from unmask.evaluate.command import Request, run
 from unmask.evaluate.robust import handlings, middle
-from wire.settings import Settings
 
 TABLE = "file\tlabel\tsplit\tsource\nreal.mp4\treal\tdev\tdemo\nfake.mp4\tfake\tdev\tdemo\ngone.mp4\tfake\tdev\tdemo\n"
 
 
-def test_a_row_for_each_condition(tmp_path: Path) -> None:
+def test_a_row_for_each_condition(tmp_path: Path, tiny: Path) -> None:
     for name, manipulated in (("real", False), ("fake", True)):
-        scene.render(tmp_path / f"{name}.mp4", manipulated=manipulated, seconds=3.2)
+        scene.render(tmp_path / f"{name}.mp4", manipulated=manipulated, seconds=1)
     (tmp_path / "notes.mp4").write_text("no video")
     (tmp_path / "manifest.tsv").write_text(TABLE + "notes.mp4\tfake\tdev\tdemo\n")
     request = Request(data=tmp_path / "manifest.tsv", as_json=True, robust=True, cache=tmp_path / "cache")
-    settings = Settings(streamer={"detector": "haar"})  # type: ignore[arg-type]
+    settings = made(tiny, streamer={"detector": "haar"})
     with contextlib.redirect_stdout(io.StringIO()) as out:
         assert run(request, settings) == 0
     found = json.loads(out.getvalue())
