@@ -61,6 +61,7 @@ class Streamer:
         self._detector_lock = threading.Lock()
         self._throttle = Throttle(clock)
         self._stop = threading.Event()
+        self._registered = False
         self._cameras: dict[str, CameraRuntime] = {}
         self._shown: dict[str, CameraStatus] = {}
         self._leaving: list[CameraRuntime] = []
@@ -74,7 +75,7 @@ class Streamer:
         self._publisher.start()
         self._evidence.start()
         self._log.info("streamer started", id=self._config.name, detector=self._choice.kind)
-        due = registered = False
+        due = False
         last = float("-inf")
         while not self._stop.is_set():
             now = self._clock()
@@ -82,7 +83,6 @@ class Streamer:
             if due:
                 last = now
                 try:
-                    registered = registered or self._register()
                     self._second(now)
                 except redis.RedisError as error:
                     self._unreachable(error)
@@ -98,6 +98,9 @@ class Streamer:
 
     def _second(self, now: float) -> None:
         """What happens every second, as long as Redis answers. Without it the cameras go on as they are."""
+        if trimmed := self._publisher.trim():  # first: a Redis whose memory is full takes nothing else
+            self._log.warning("stale windows dropped from the queue: the workers do not keep up", dropped=trimmed)
+        self._register()
         mine = self._leases.step([camera.name for camera in self._config.cameras], now)
         for name in self._cameras.keys() - mine:
             self._log.info("camera given to another streamer", camera=name)
@@ -121,8 +124,6 @@ class Streamer:
                     self._hardware,
                 )
                 runtime.start()
-        if trimmed := self._publisher.trim():
-            self._log.warning("stale windows dropped from the queue: the workers do not keep up", dropped=trimmed)
         self._heartbeat.beat("ready", self._detail())
 
     def _make_detector(self) -> Detector:
@@ -148,11 +149,17 @@ class Streamer:
                 self._shown[name] = state.state
                 self._publisher.offer_state(state)
 
-    def _register(self) -> bool:
-        """Make the cameras known, and forget those that this streamer had under another configuration."""
+    def _register(self) -> None:
+        """Make the cameras known, again where Redis lost its data; at the start forget those that this streamer had
+        under another configuration."""
         names = {camera.name for camera in self._config.cameras}
         if names:
             self._bus.sadd(self._keys.camera_names, *names)
+        if not self._registered:
+            self._forget(names)
+            self._registered = True
+
+    def _forget(self, names: set[str]) -> None:
         known: set[bytes] = self._bus.smembers(self._keys.camera_names)  # type: ignore[assignment]
         for name in {member.decode() for member in known} - names:
             data: bytes | None = self._bus.get(self._keys.camera(name))  # type: ignore[assignment]
@@ -163,7 +170,6 @@ class Streamer:
             if ours:
                 self._bus.srem(self._keys.camera_names, name)
                 self._bus.delete(self._keys.camera(name), self._keys.preview(name))
-        return True
 
     def _unreachable(self, error: redis.RedisError) -> None:
         held = self._throttle.admit("redis")

@@ -185,3 +185,29 @@ def test_stale_windows_are_trimmed_though_no_camera_runs(
     start("me", {})
     wait_until(lambda: bus.xlen(keys.windows) == 0, 5, "the old window is dropped")
     assert bus.hget(keys.outcomes, "trimmed") == b"1"
+
+
+def test_a_full_redis_is_relieved_of_stale_windows(
+    start: Callable[..., Running], bus: redis.Redis, keys: Keys, plain_clip: Path
+) -> None:
+    """Whose memory is full takes no lease and no score: only the trimming makes room, and counts what it drops."""
+    bus.xadd(keys.windows, {FIELD: b"old"}, id="1000-0")
+    bus.config_set("maxmemory", 1_000_000)
+    try:
+        with pytest.raises(redis.exceptions.OutOfMemoryError):
+            bus.set("probe", "x")
+        start("me", {"cam": {"url": str(plain_clip), "loop": True}})
+        wait_until(lambda: bus.xlen(keys.windows) == 0, 5, "the old window is dropped")
+        assert bus.hget(keys.outcomes, "trimmed") == b"1"
+    finally:
+        bus.config_set("maxmemory", 0)
+    reaches(bus, keys, "cam", "live")
+
+
+def test_cameras_are_known_again_after_redis_lost_its_data(
+    start: Callable[..., Running], bus: redis.Redis, keys: Keys, plain_clip: Path
+) -> None:
+    start("me", {"cam": {"url": str(plain_clip), "loop": True}})
+    reaches(bus, keys, "cam", "live")
+    bus.flushall()
+    wait_until(lambda: bus.smembers(keys.camera_names) == {b"cam"}, 5, "it is known again")
