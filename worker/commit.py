@@ -113,6 +113,11 @@ class Ledger:
         self._bus, self._keys, self._rules, self._cache, self._clock = bus, keys, rules, cache, clock
         self._publish, self._openings = Publisher(keys, settings), OpeningsStore(keys, settings.alerts)
         self._trimmable_s = TRIM_MARGIN * settings.streamer.queue_max_age_s
+        self._returned = float("-inf")
+
+    def returned(self) -> None:
+        """Redis was away: what was read before may be unknown to the one that is there now, which lost its data."""
+        self._returned = self._clock()
 
     def settle(self, works: Sequence[Work], fresh: Mapping[FrameId, Feature] | None = None) -> Plan:
         """Commit `works` and the features computed on the way; what was written, the duplicates told apart."""
@@ -187,9 +192,9 @@ class Ledger:
             pipe.hincrby(self._keys.outcomes, outcome, count)
 
     def _trimmed(self, pipe: Pipeline, entry: Entry, now: float) -> bool:
-        """Whether an old entry was trimmed, and counted, by its streamer while we held it; watches the stream if so
-        it might be. The young are not asked for: nothing trims them."""
-        if now - int(entry.id.partition(b"-")[0]) / 1000 < self._trimmable_s:
+        """Whether an old entry was trimmed, and counted, by its streamer while we held it, or went with all that Redis
+        lost; watches the stream if so it might be. The young are not asked for: nothing trims them."""
+        if now - entry.entered < self._trimmable_s and entry.dequeued > self._returned:
             return False
         watch(pipe, self._keys.windows)
         return not self._exists(pipe, entry.id)

@@ -79,6 +79,7 @@ class Line:
         self._expiry.restart()
         self._patrol.restart()
         if returned:
+            self._ledger.returned()
             self._log.info("Redis is back")
         if left:
             self._log.info("taking up windows left behind", windows=left)

@@ -299,6 +299,21 @@ def test_what_the_streamer_trimmed_and_counted_is_not_counted_again(bench: Bench
     assert bench.left() == (0, 0)
 
 
+def test_windows_that_went_with_all_that_redis_lost_are_not_counted(bench: Bench, keys: Keys) -> None:
+    """Their making was counted in what is lost, so that counting their scores would never add up."""
+    for seq in range(2):
+        bench.put(seq)
+    entries = bench.entries()
+    bench.bus.flushall()
+    bench.ledger.returned()
+    bench.bus.xgroup_create(keys.windows, GROUP, "0", mkstream=True)
+    bench.put(2)
+    made = bench.ledger.settle(works([*entries, *bench.entries()]))
+    assert [one.window for one in made.scores] == ["door/1-0/2"]
+    assert bench.outcomes() == {"scored": 1}
+    assert bench.left() == (0, 0)
+
+
 def test_bytes_that_are_no_window_are_buried_once(bench: Bench, bus: redis.Redis, keys: Keys) -> None:
     bus.xadd(keys.windows, {FIELD: b"junk"})
     (entry,) = bench.entries()
