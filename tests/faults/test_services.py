@@ -1,0 +1,284 @@
+"""The services themselves: workers killed and paused, streamers killed and paused, the dashboard killed, and a Valkey
+that comes back with nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import shutil
+import signal
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import aclosing, contextmanager, suppress
+from dataclasses import asdict
+from itertools import pairwise
+from pathlib import Path
+from subprocess import Popen
+from typing import Any
+
+import pytest
+
+from dashboard import cursors
+from dashboard.client import Client
+from dashboard.protocol import AlertMessage
+from tests.faults.load import Load
+from tests.faults.report import Report, pick
+from tests.faults.rig import END_AFTER_S, READY_S, Rig, until
+from tests.faults.test_bus import FLOW_S, under_load
+from tests.faults.verdict import accounted, judge, told_as_scored
+from tests.support import clips
+from tests.support.servers import end
+from wire.messages import Score
+
+pytestmark = pytest.mark.timeout(pick(120, 600))
+SUBSCRIBERS = 100
+CAMERAS = ("east", "west")
+TAKEN_OVER_S = 15.0
+LEASE_S = pick(3.0, 10.0)  # the long one is what ships
+
+
+def test_worker_killed_again_and_again(rig: Rig, report: Report) -> None:
+    chance, kills = random.Random(20), pick(5, 50)
+    blind: list[float] = []
+
+    def kill(_load: Load) -> float:
+        for _ in range(kills):
+            rig.kill_worker("0")
+            began = time.time()
+            rig.start_worker("0")
+            blind.append(rig.recovered(began))
+            time.sleep(chance.uniform(0, 0.1))  # where it is by then is what the test leaves to chance
+        return time.time()
+
+    under_load(rig, kill, "worker killed", report, kills=kills)
+    assert len(blind) == kills
+    report.faults[-1]["recovery_s"] = round(max(blind), 3)  # of each life, the longest
+
+
+@pytest.mark.long
+def test_worker_paused_with_windows_at_hand(rig: Rig, report: Report) -> None:
+    """Another takes them over; the sleeper wakes and commits in vain."""
+    taken: list[float] = []
+
+    def pause(load: Load) -> float:
+        first, name = rig.workers["0"], rig.consumer("0")
+
+        def frozen_with_windows() -> bool:
+            os.kill(first, signal.SIGSTOP)
+            if rig.pending(name):
+                return True
+            os.kill(first, signal.SIGCONT)
+            return False
+
+        until(frozen_with_windows, "it has read and not committed", READY_S)
+        stopped = time.time()
+        rig.start_worker("1")
+        taken.append(rig.recovered(stopped))
+        until(lambda: rig.pending(name) == 0, "the other has taken over what it held")
+        os.kill(first, signal.SIGCONT)
+        return time.time()
+
+    under_load(rig, pause, "worker paused", report)
+    report.faults[-1]["recovery_s"] = round(taken[0], 3)
+
+
+@pytest.mark.long
+def test_worker_stands_still_and_nobody_takes_over(rig: Rig, report: Report) -> None:
+    """As when the machine sleeps: what came meanwhile is read before any track counts as silent."""
+
+    def pause(_load: Load) -> float:
+        os.kill(rig.workers["0"], signal.SIGSTOP)
+        time.sleep(END_AFTER_S + 1)
+        os.kill(rig.workers["0"], signal.SIGCONT)
+        return time.time()
+
+    under_load(rig, pause, "worker asleep", report)
+
+
+def test_dashboard_killed_under_a_hundred_subscribers(rig: Rig, report: Report) -> None:
+    """Each comes back with its cursor: every event once, in order, none missing."""
+    got: list[list[str]] = [[] for _ in range(SUBSCRIBERS)]
+    began = list(rig.told())[-1] if rig.told() else "0"
+
+    async def read(number: int) -> None:
+        client = Client(rig.ws, since=began, backoff_s=(0.05, 0.1, 0.2))
+        async with aclosing(aiter(client)) as events:
+            async for event in events:
+                assert isinstance(event, AlertMessage), event
+                got[number].append(event.cursor)
+
+    async def crowd(over: asyncio.Event) -> None:
+        tasks = [asyncio.create_task(read(number)) for number in range(SUBSCRIBERS)]
+        await over.wait()
+        assert not any(task.done() for task in tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def kill(_load: Load) -> float:
+        until(lambda: rig.metrics().get("unmask_subscribers") == SUBSCRIBERS + 1, "all have subscribed")
+        for _ in range(pick(1, 5)):
+            rig.dashboard.kill()
+            rig.dashboard.wait()
+            killed.append(time.time())
+            rig.start_dashboard()
+            until(lambda: rig.metrics().get("unmask_subscribers") == SUBSCRIBERS + 1, "all are back")
+            back.append(time.time())
+        return killed[-1]
+
+    killed: list[float] = []
+    back: list[float] = []
+    with _running(crowd):
+        under_load(rig, kill, "dashboard killed", report, subscribers=SUBSCRIBERS)
+        wanted = [cursor for cursor in rig.told() if _after(cursor, began)]
+        until(lambda: all(len(one) >= len(wanted) for one in got), "every subscriber has every event")
+    assert wanted
+    assert all(one[: len(wanted)] == wanted for one in got)
+    assert all(max(Counter(one).values()) == 1 for one in got)
+    report.faults[-1]["recovery_s"] = round(max(b - k for b, k in zip(back, killed, strict=True)), 3)
+
+
+@contextmanager
+def _running(crowd: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> Iterator[None]:
+    """`crowd` in a thread of its own, until the event is set."""
+    loop, over = asyncio.new_event_loop(), asyncio.Event()
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            loop.run_until_complete(crowd(over))
+        except BaseException as error:
+            failed.append(error)
+        loop.close()
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        with suppress(RuntimeError):  # closed: it has failed, and is told below
+            loop.call_soon_threadsafe(over.set)
+        thread.join(10)
+    assert not failed, failed
+
+
+def _after(cursor: str, other: str) -> bool:
+    return cursors.parse(cursor) > cursors.parse(other)
+
+
+@pytest.fixture(scope="module")
+def face_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return clips.write(tmp_path_factory.mktemp("clips") / "face.mp4", clips.gliding(8))
+
+
+class Streamers:
+    """Streamers with the same cameras, which share them by lease."""
+
+    def __init__(self, rig: Rig, clip: Path) -> None:
+        self.rig, self.running = rig, dict[str, Popen[bytes]]()
+        settings = json.loads(rig.config.read_text())
+        settings["cameras"] = {name: {"url": str(clip), "loop": True} for name in CAMERAS}
+        settings["streamer"] = {"lease_s": LEASE_S, "detector": "haar", "preview_fps": 0}
+        self._config = rig.folder / "cameras.yaml"
+        self._config.write_text(json.dumps(settings))
+
+    def start(self, name: str) -> None:
+        self.running[name] = self.rig.start("streamer", self._config, UNMASK_STREAMER__NAME=name)
+
+    def owners(self) -> list[str]:
+        found: list[bytes | None] = self.rig.bus.mget([self.rig.keys.lease(name) for name in CAMERAS])  # type: ignore[assignment]
+        return [(owner or b"").decode() for owner in found]
+
+    def shows(self, camera: str, owner: str) -> bool:
+        """Whether the page has the camera live in this streamer's hands."""
+        views = {view["name"]: view for view in (self.rig.api("cameras") or {"cameras": []})["cameras"]}
+        return camera in views and (views[camera]["state"], views[camera]["owner"]) == ("live", owner)
+
+    def scores(self, camera: str) -> list[Score]:
+        return [score for score in self.rig.scores() if score.camera == camera]
+
+    def end(self) -> None:
+        for process in self.running.values():
+            end(process)
+
+
+@pytest.fixture
+def streamers(rig: Rig, face_clip: Path) -> Iterator[Streamers]:
+    one = Streamers(rig, face_clip)
+    yield one
+    one.end()
+    rig.bus.srem(rig.keys.camera_names, *CAMERAS)
+
+
+def never_two_at_once(scores: list[Score]) -> None:
+    """What is scored of one camera comes from one stretch of video at a time."""
+    spans = defaultdict[int, list[float]](list)
+    for score in scores:
+        spans[score.epoch] += [score.started, score.captured]
+    ordered = sorted((min(times), max(times)) for times in spans.values())
+    assert all(earlier[1] <= later[0] for earlier, later in pairwise(ordered)), ordered
+
+
+@pytest.mark.parametrize("how", pick([signal.SIGKILL], [signal.SIGKILL, signal.SIGSTOP]))
+def test_streamer_killed_or_paused_and_its_camera_taken_over(
+    rig: Rig, report: Report, streamers: Streamers, how: signal.Signals
+) -> None:
+    streamers.start("one")
+    until(lambda: streamers.owners() == ["one", "one"], "the first has both", READY_S)
+    streamers.start("two")
+    until(lambda: sorted(streamers.owners()) == ["one", "two"], "each has one", READY_S)
+    camera = CAMERAS[streamers.owners().index("one")]
+    until(lambda: streamers.shows(camera, "one") and streamers.scores(camera), "it is scored", READY_S)
+    streamers.running["one"].send_signal(how)
+    lost = time.time()
+    until(lambda: (_view(rig, camera) or {}).get("verdict") == "stale", "the page calls it stale meanwhile", 10)
+    until(lambda: any(score.started > lost for score in streamers.scores(camera)), "scored again", TAKEN_OVER_S)
+    recovery_s = time.time() - lost
+    until(lambda: streamers.shows(camera, "two"), "the page has it live again, in the other's hands", 5)
+    streamers.running["one"].send_signal(signal.SIGCONT)
+    if how == signal.SIGSTOP:
+        time.sleep(4)  # longer than a window takes: a sleeper that went on would have sent one by now
+        assert streamers.shows(camera, "two")
+    streamers.end()
+    share, counts = accounted(rig)
+    assert share == 1.0, counts
+    scores = [score for name in CAMERAS for score in streamers.scores(name)]
+    for name in CAMERAS:
+        never_two_at_once(streamers.scores(name))
+    found = told_as_scored(rig, scores)
+    name = "streamer killed" if how == signal.SIGKILL else "streamer paused"
+    report.add(name=name, recovery_s=recovery_s, **{**asdict(found), "windows": len(scores)}, lease_s=LEASE_S)
+
+
+def _view(rig: Rig, camera: str) -> dict[str, Any] | None:
+    views = (rig.api("cameras") or {"cameras": []})["cameras"]
+    return next((view for view in views if view["name"] == camera), None)
+
+
+def test_valkey_comes_back_with_nothing(rig: Rig, report: Report, streamers: Streamers) -> None:
+    """What is gone is said to be gone; what is made afterwards is whole, and the cameras are known again."""
+    streamers.start("one")
+    until(lambda: all(streamers.shows(name, "one") for name in CAMERAS), "the page has both cameras", READY_S)
+    with rig.load():
+        rig.recovered(time.time())
+        gaps = len(rig.subscriber.gaps())
+        rig.valkey.kill()
+        rig.valkey.wait()
+        shutil.rmtree(rig.disk / "appendonlydir")
+        rig.start_valkey()
+        over = time.time()
+        recovery_s = rig.recovered(over)
+        until(lambda: rig.subscriber.gaps()[gaps:], "the subscriber is told of the gap")
+        assert rig.subscriber.gaps()[gaps].reason == "reset"
+        until(lambda: rig.bus.smembers(rig.keys.camera_names) >= {b"east", b"west"}, "the cameras are known again")
+        until(lambda: all(streamers.shows(name, "one") for name in CAMERAS), "the page has both cameras again")
+    streamers.end()
+    with rig.load() as load:
+        rig.recovered(time.time())
+        time.sleep(FLOW_S)
+    found = judge(rig, load)
+    report.add(name="valkey came back empty", recovery_s=recovery_s, **{**asdict(found), "windows": None}, told=True)
