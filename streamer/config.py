@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,4 +61,5 @@ def take(settings: Settings) -> StreamerConfig:
 def camera(name: str, one: CameraSettings, streamer: StreamerSettings) -> CameraConfig:
     """One camera's part. Raises UnknownScheme."""
     source = sources.parse(one, streamer.connect_timeout_s, streamer.read_timeout_s)
+    source = dataclasses.replace(source, max_pixels=streamer.max_pixels, max_fps=streamer.max_fps)
     return CameraConfig(name, source, one.analysis_fps)

@@ -30,6 +30,11 @@ class FpsMeter:
             return (len(self._times) - 1) / age if age > 0 else 0.0
         return len(self._times) / self._span
 
+    @property
+    def count(self) -> int:
+        """Events of the last span, as of the last `add`."""
+        return len(self._times)
+
     def _forget(self, now: float) -> None:
         while self._times and self._times[0] <= now - self._span:
             self._times.popleft()

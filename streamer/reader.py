@@ -24,15 +24,18 @@ from av.video.stream import VideoStream
 
 from streamer.clocks import CaptureClock, MediaClock
 from streamer.hardware import Hardware
+from streamer.health import FpsMeter
 from streamer.pixels import FrameView, Picture, turned
 from streamer.recorder import Recorder
 from streamer.ring import PacketRing
-from streamer.sources import Source, classify
+from streamer.sources import VIDEO_CODECS, Source, classify
+from streamer.web import Web
 from wire.errors import SourceError
 from wire.redact import redact
 
 IDLE_S = 0.005  # a frame that is there already takes less
 BAD_PACKETS = 250  # in a row, after which a stream counts as undecodable; one damaged group of pictures is fewer
+PACE_S = 20.0  # a camera that was stopped for so long may send all of it at once
 JUMP_S = 5.0  # paced reading that is later than this gives up catching up; live timestamps that jump are renumbered
 NOT_VIDEO = ("tty", "image2", "lrc", "srt", "webvtt")  # FFmpeg takes any text file for a terminal recording
 
@@ -96,6 +99,8 @@ class Reader:
         self._start: float | None = None  # wall time of media time 0, where reading is paced
         self._recorder = Recorder(ring, source.crop) if ring is not None else None
         self._hardware, self._shown = hardware, 0
+        self._web: Web | None = None
+        self._pace = FpsMeter(PACE_S)
 
     def __enter__(self) -> Self:
         return self
@@ -110,18 +115,32 @@ class Reader:
         if self._container is not None:
             self._container.close()
             self._container = None
+        if self._web is not None:
+            self._web.close()
 
     def open(self) -> StreamInfo:
         """Connect and find the picture. Raises SourceError."""
         began = time.monotonic()
-        options: dict[str, Any] = {"options": self.source.options, "format": self.source.format}
-        if self.source.live:
+        options: dict[str, Any] = {"options": self._options(), "format": self.source.format}
+        if self.source.web:
+            self._web = Web(
+                self.source.target,
+                self.source.name,
+                self.source.hosts,
+                self.source.open_timeout_s,
+                self.source.silence_s,
+                self.source.options,
+            )
+            options["io_open"] = self._web.open
+        elif self.source.live:
             # No time-out for reading: the callback that would check it takes the GIL a thousand times a second.
             options["timeout"] = (self.source.open_timeout_s, None)
         try:
             self._container = self._connect(options)
             stream = self._video(self._container)
-        except (av.error.FFmpegError, OSError, ValueError, LookupError) as error:
+            if self._web is not None:
+                self._web.opened()
+        except (av.error.FFmpegError, OSError, ValueError, LookupError, MemoryError) as error:
             self.close()
             waited = time.monotonic() - began
             raise classify(error, self.source, opened=False, waited_s=waited) from None
@@ -141,6 +160,10 @@ class Reader:
         # A recording behind a url would come as fast as the network carries it.
         self._paced = self.source.paced or (self.source.target.startswith("http") and bool(duration))
         return self.info
+
+    def _options(self) -> dict[str, str]:
+        limit = self.source.max_pixels
+        return self.source.options | ({"max_pixels": str(limit)} if limit else {})
 
     def _connect(self, options: dict[str, Any]) -> InputContainer:
         """Open on the device, if there is one, else, or if that fails, on the CPU."""
@@ -174,8 +197,31 @@ class Reader:
         context: Any = streams[0].codec_context
         if context is None:
             raise SourceError("unsupported-codec", self.source.name, "no decoder")
+        if self.source.network and context.name not in VIDEO_CODECS:
+            raise SourceError("unsupported-codec", self.source.name, f"{context.name} is not decoded from a network")
+        self._check_size(context.width, context.height)
+        if self.source.max_pixels and not context.is_open:
+            context.options = {**context.options, "max_pixels": str(self.source.max_pixels)}
         context.thread_count = 1  # more threads cost memory and delay, and save nothing over many cameras
         return streams[0]
+
+    def _check_size(self, width: int, height: int) -> None:
+        """Raises SourceError where a picture of this size is not to be decoded."""
+        limit = self.source.max_pixels
+        if limit and width * height > limit:
+            reason = f"{width}x{height} is {width * height / 1e6:.1f} megapixels, the limit is {limit / 1e6:.1f}"
+            raise SourceError("over-limit", self.source.name, reason)
+
+    def _check_pace(self) -> None:
+        """Raises SourceError where a live source has sent too many frames for PACE_S, which a backlog does not."""
+        limit = self.source.max_fps
+        if limit is None or not self.source.network:
+            return
+        now = time.monotonic()
+        self._pace.add(now)
+        if self._pace.count > limit * PACE_S:
+            reason = f"more than {limit:g} frames a second for {PACE_S:.0f} s"
+            raise SourceError("over-limit", self.source.name, reason)
 
     def frames(self) -> Iterator[Decoded]:
         """Frames until `stop` is set or a plain file ends; SourceError when a live source does, or anything fails."""
@@ -189,6 +235,7 @@ class Reader:
                 captured, lag = self._place(pts, media.at(pts))
                 if self._stop.is_set():
                     return
+                self._check_pace()
                 shown += 1
                 self._shown += 1
                 if self._recorder is not None:
@@ -233,6 +280,7 @@ class Reader:
                 try:
                     frames = packet.decode()
                 except av.error.InvalidDataError:  # damaged on the way, or cut off at the end
+                    self._check_size(stream.codec_context.width, stream.codec_context.height)
                     bad += 1
                     if bad > BAD_PACKETS:
                         self.blame_device(av.error.InvalidDataError(0, "no packet could be decoded"))
@@ -242,7 +290,7 @@ class Reader:
                 yield from frames
                 if self._stop.is_set():
                     return
-        except (av.error.FFmpegError, OSError) as error:
+        except (av.error.FFmpegError, OSError, MemoryError) as error:
             if not self._shown:
                 self.blame_device(error)
             raise classify(error, self.source, opened=True) from None

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -22,6 +22,23 @@ from wire.redact import redact
 from wire.settings import CameraSettings
 
 PROBE_US = 100_000  # FFmpeg's default of 5 s of probing makes each connect last 1.1 s and longer
+# What a source may be made of; a server can't talk FFmpeg into anything else. No playlist that reads files, no protocol
+# that reaches further, and only decoders that cameras need and that are much attacked by their makers' fuzzers.
+_RTSP = {"protocol_whitelist": "rtsp,rtsps,tcp,tls,udp,rtp,srtp", "format_whitelist": "rtsp"}
+_RTMP = {"protocol_whitelist": "rtmp,rtmps,tcp,tls", "format_whitelist": "flv,live_flv"}
+_SRT = {"protocol_whitelist": "srt,udp", "format_whitelist": "mpegts,mpegtsraw"}
+_HTTP = {
+    "protocol_whitelist": "http,https",
+    "format_whitelist": "hls,mpegts,mov,mp4,matroska,webm,flv,live_flv,mpjpeg,mjpeg,h264,hevc,avi,aac,mp3,webvtt",
+    "http_persistent": "0",  # else FFmpeg takes streamer/web.py's files for connections of its own, and aborts
+    "http_multiple": "0",
+}
+_FILE = {"protocol_whitelist": "file"}
+VIDEO_CODECS = ("h264", "hevc", "av1", "libdav1d", "vp8", "vp9", "mjpeg", "mpeg4", "mpeg2video", "h263", "libvpx-vp9")
+AUDIO_CODECS = (
+    "aac", "aac_fixed", "aac_latm", "opus", "libopus", "mp2", "mp2float", "mp3", "mp3float", "ac3", "eac3", "vorbis",
+    "flac", "pcm_alaw", "pcm_mulaw", "pcm_s16le", "pcm_s16be", "adpcm_g722", "adpcm_g726", "adpcm_g726le",
+)  # fmt: skip
 PACED_SUFFIXES = (".m3u8",)  # arrives in bursts of whole segments
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(//)?")
 _SCREEN = re.compile(r"(?:(\d+)x(\d+)(?:\+(\d+)\+(\d+))?)?(?:@(.+))?")
@@ -39,7 +56,21 @@ class Source:
     paced: bool = False  # read as fast as its own timestamps say, no faster
     loop: bool = False
     open_timeout_s: float = 5.0
+    silence_s: float = 2.5
+    hosts: tuple[str, ...] = ()  # that an http(s) source may name besides its own
+    max_pixels: int | None = None  # of a frame
+    max_fps: float | None = None
     crop: tuple[int, int, int, int] | None = None  # x, y, width, height, where the grabber itself can't
+
+    @property
+    def network(self) -> bool:
+        """Whether it comes from a server, which is not to be trusted."""
+        return self.live and self.format is None
+
+    @property
+    def web(self) -> bool:
+        """Whether it comes over http(s)."""
+        return self.network and self.target.lower().startswith(("http://", "https://"))
 
 
 def parse(
@@ -51,16 +82,17 @@ def parse(
     scheme = match[1].lower() if match else ""
     read_us = str(round(read_timeout_s * 1e6))
     if scheme in {"rtsp", "rtsps"}:
-        options = {"rtsp_transport": camera.transport, "timeout": read_us}
+        options = {"rtsp_transport": camera.transport, "timeout": read_us, **_RTSP}
         return _network(url, connect_timeout_s, options)
     if scheme in {"rtmp", "rtmps"}:
-        return _network(url, connect_timeout_s, {"rw_timeout": read_us})
+        return _network(url, connect_timeout_s, {"rw_timeout": read_us, **_RTMP})
     if scheme == "srt":
-        options = {"timeout": read_us, "connect_timeout": str(round(connect_timeout_s * 1e3))}
+        options = {"timeout": read_us, "connect_timeout": str(round(connect_timeout_s * 1e3)), **_SRT}
         return _network(url, connect_timeout_s, options)
     if scheme in {"http", "https"}:
         paced = urlsplit(url).path.lower().endswith(PACED_SUFFIXES)
-        return _network(url, connect_timeout_s, {"rw_timeout": read_us}, paced)
+        source = _network(url, connect_timeout_s, {"rw_timeout": read_us, **_HTTP}, paced)
+        return replace(source, hosts=camera.hosts, silence_s=read_timeout_s)
     if scheme == "webcam":
         return _webcam(url, url.partition(":")[2], platform)
     if scheme == "screen":
@@ -71,14 +103,16 @@ def parse(
 
 
 def _network(url: str, connect_timeout_s: float, options: dict[str, str], paced: bool = False) -> Source:
-    options = {"analyzeduration": str(PROBE_US), **options}
+    codecs = ",".join(VIDEO_CODECS + AUDIO_CODECS)
+    options = {"analyzeduration": str(PROBE_US), "codec_whitelist": codecs, **options}
     return Source(redact(url), url, None, options, paced=paced, open_timeout_s=connect_timeout_s)
 
 
 def _file(url: str, loop: bool) -> Source:
     path = unquote(urlsplit(url).path) if url.lower().startswith("file://") else url.removeprefix("file:")
     # With "file:" in front, no path can be mistaken for a protocol of FFmpeg.
-    return Source(redact(url), f"file:{Path(path).expanduser()}", live=False, paced=True, loop=loop)
+    target = f"file:{Path(path).expanduser()}"
+    return Source(redact(url), target, options=dict(_FILE), live=False, paced=True, loop=loop)
 
 
 def _webcam(url: str, device: str, platform: str) -> Source:
@@ -118,6 +152,7 @@ _KINDS: tuple[tuple[type[BaseException], SourceErrorKind], ...] = (
     (av.error.DecoderNotFoundError, "unsupported-codec"),
     (ConnectionRefusedError, "refused"),
     (TimeoutError, "timeout"),
+    (MemoryError, "over-limit"),
     (av.error.ExitError, "timeout"),
     (ConnectionResetError, "disconnected"),
     (BrokenPipeError, "disconnected"),
@@ -135,21 +170,20 @@ def classify(error: BaseException, source: Source, *, opened: bool, waited_s: fl
     for type_, kind in _KINDS:
         if isinstance(error, type_):
             return SourceError(kind, source.name, _reason(error))
-    network = source.live and source.format is None
     if isinstance(error, av.error.ProtocolNotFoundError):
         scheme = source.target.partition(":")[0]
         reason = f"the installed PyAV was built without {scheme}: restream as RTSP or RTMP, or install one with it"
         return SourceError("failed", source.name, reason)
     if source.live and opened:
         return SourceError("disconnected", source.name, _reason(error))
-    if network and isinstance(error, av.error.InvalidDataError):
+    if source.network and isinstance(error, av.error.InvalidDataError | av.error.ArgumentError):
         # A peer that accepts and stays silent ends like this too, once the time-out has passed.
         if waited_s > 0.8 * float(source.options.get("timeout", 5e6)) / 1e6:
             return SourceError("timeout", source.name, "no answer")
         return SourceError("failed", source.name, "what answers there is no video server")
     if isinstance(error, av.error.InvalidDataError):
         return SourceError("failed", source.name, "not a video file" if not source.live else "no usable picture")
-    if isinstance(error, av.error.OSError) and network:
+    if isinstance(error, av.error.OSError) and source.network:
         return SourceError("failed", source.name, "the host's name or network can't be found")
     return SourceError("failed", source.name, _reason(error))
 

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Literal
 
 SourceErrorKind = Literal[
-    "unauthorised", "refused", "timeout", "no-video", "unsupported-codec", "not-found", "disconnected", "failed"
-]
+    "unauthorised", "refused", "timeout", "no-video", "unsupported-codec", "not-found", "disconnected", "failed",
+    "over-limit", "forbidden", "quarantined",
+]  # fmt: skip
 
 
 class UnmaskError(Exception):
@@ -97,6 +98,9 @@ _SOURCE_REMEDIES: dict[SourceErrorKind, str] = {
     "not-found": "check the path in the url, or the file's name",
     "disconnected": "nothing to do: the streamer reconnects by itself",
     "failed": "try it in a player such as VLC; what plays there should play here",
+    "over-limit": "choose a smaller stream of the camera, or raise streamer.max_pixels or streamer.max_fps",
+    "forbidden": "name the final address as the camera's url, or allow the host under the camera's 'hosts'",
+    "quarantined": "nothing to do if it happened once; else update the camera's firmware and find out who controls it",
 }
 
 

@@ -22,6 +22,7 @@ CameraVerdict = Literal["clean", "suspect", "fake", "unsure", "no-face", "stale"
 CameraStatus = Literal[
     "connecting", "live", "frozen", "ended",
     "unauthorised", "refused", "timeout", "no-video", "unsupported-codec", "not-found", "disconnected", "failed",
+    "over-limit", "forbidden", "quarantined",
 ]  # fmt: skip
 AlertKind = Literal["sustained", "spike", "offline", "frozen", "no-face"]  # of a face's scores; of a camera
 AlertEventName = Literal["new", "update", "end", "review"]

@@ -51,6 +51,7 @@ class CameraSettings(Section):
     analysis_fps: float = Field(6.0, gt=0, le=30, description="Frames a second that are searched for faces")
     transport: Literal["tcp", "udp"] = Field("tcp", description="RTSP transport")
     loop: bool = Field(False, description="Play a file again and again, in real time, as if it were a camera")
+    hosts: tuple[str, ...] = Field((), description="Other hosts that an http(s) source's playlist or redirect may name")
 
     _fill_in = field_validator("url")(_from_environment)
 
@@ -80,6 +81,11 @@ class StreamerSettings(Section):
     detect_width: int = Field(640, ge=160, le=1920, description="Width of the picture that is searched for faces")
     min_face_px: float = Field(32.0, ge=8, description="Smaller faces are not tracked")
     hwaccel: Hwaccel = Field("auto", description="Device that decodes; auto: one that works, else the CPU")
+    max_pixels: int = Field(9_000_000, ge=1, le=2**31 - 1, description="Larger pictures are refused: 4K passes, 8K not")
+    max_fps: float = Field(120.0, gt=0, description="A camera that sends more frames a second is refused")
+    memory_mb: int = Field(
+        4096, ge=0, description="Most memory of a streamer; a decoder that wants more fails; 0: no limit"
+    )
     max_faces: int = Field(8, ge=1, le=64, description="Faces followed at once per camera, the largest first")
     connect_timeout_s: Seconds = Field(5.0, description="Until a camera that does not answer counts as timed out")
     read_timeout_s: Seconds = Field(2.5, description="Socket silence; a stream is reopened after twice this")

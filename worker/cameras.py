@@ -30,6 +30,9 @@ _CAUSES: dict[CameraStatus, str] = {
     "not-found": "there is no such stream or file",
     "disconnected": "the connection to the camera broke",
     "failed": "the camera can't be read",
+    "over-limit": "the camera sends more than is decoded",
+    "forbidden": "the camera's server points elsewhere",
+    "quarantined": "the camera has crashed the streamer",
 }
 _REMEDY = "check that the camera is on and the network reaches it"
 

@@ -36,6 +36,9 @@ const STATES = {
   "not-found": ["not found", "No such stream or file: check the path"],
   disconnected: ["disconnected", "The camera hung up; the streamer is reconnecting"],
   failed: ["failed", "The camera can't be read: run 'unmask check'"],
+  "over-limit": ["over limit", "The camera sends more than is decoded: choose a smaller stream"],
+  forbidden: ["forbidden", "The camera's server points to another host, which is not allowed"],
+  quarantined: ["quarantined", "The camera has crashed the streamer; it is tried again now and then"],
   unknown: ["not reported", "No streamer has reported this camera yet"],
 };
 
