@@ -72,12 +72,13 @@ class Line:
         self._flight: Flight | None = None
         self._next: Flight | None = None
         self._ticked = self._accounted = time.monotonic()
+        self._clock, self._ticked_at = clock, clock()
+        self._deaf_s = max(2 * PERIOD_S, rules.end_after_s / 2)
 
     def open(self, returned: bool) -> None:
         """At the start, and after Redis was away."""
         left = self._intake.open()
-        self._expiry.restart()
-        self._patrol.restart()
+        self._listen_anew()
         if returned:
             self._ledger.returned()
             self._log.info("Redis is back")
@@ -86,12 +87,20 @@ class Line:
 
     def tick(self) -> list[AlertEvent]:
         """Every PERIOD_S what is due by the clock alone; the alert events it made."""
-        if time.monotonic() - self._ticked < PERIOD_S:
+        now, at = time.monotonic(), self._clock()
+        if now - self._ticked < PERIOD_S:
             return []
-        self._ticked = time.monotonic()
+        if max(now - self._ticked, at - self._ticked_at) > self._deaf_s:
+            self._listen_anew()  # Redis, we or the machine stood still; what was said meanwhile is yet to be read
+        self._ticked, self._ticked_at = now, at
         events = [*self._expiry.tick(), *self._patrol.tick()]
         self._explainer.take(events)
         return events
+
+    def _listen_anew(self) -> None:
+        """Count silence from now on."""
+        self._expiry.restart()
+        self._patrol.restart()
 
     @property
     def pressure(self) -> Pressure | None:

@@ -22,6 +22,7 @@ from tests.worker.making import FRAMES, window
 from tests.worker.test_service import Seen
 from tests.worker.zygote import alive
 from wire.keys import FIELD, GROUP, Keys
+from wire.messages import Score
 
 Spawn = Callable[..., "subprocess.Popen[bytes]"]
 READY_S = 60  # importing torch on a busy machine
@@ -179,6 +180,23 @@ def test_a_stalled_worker_wakes_after_another_took_its_windows(fork: Callable[..
     ids += load(seen, 2, first=50)
     wait_until(seen.settled(len(ids)), READY_S, "it goes on, after committing in vain what it held")
     assert_exactly_once(seen, ids)
+
+
+def test_what_came_while_it_stood_still_is_heard_before_a_track_counts_as_silent(
+    fork: Callable[..., int], seen: Seen
+) -> None:
+    """As when the machine sleeps. Its read has ended with nothing, so that it looks at the silent tracks first."""
+    pid, ids = fork(), load(seen, 80)
+    wait_until(lambda: sum(event.event == "new" for event in seen.events()) == 2, READY_S, "both alerts")
+    wait_until(seen.settled(len(ids)), READY_S, "nothing is left to read")
+    os.kill(pid, signal.SIGSTOP)
+    time.sleep(2.5)  # longer than a track may be silent here
+    ids += load(seen, 20, first=40)
+    os.kill(pid, signal.SIGCONT)
+    wait_until(seen.settled(len(ids)), READY_S, "all scored")
+    assert_exactly_once(seen, ids)
+    last = {window.camera: window.captured for window in map(Score.decode, seen.stream(seen.keys.scores))}
+    assert {e.alert.camera: e.alert.updated for e in seen.events() if e.event == "end"} == last
 
 
 def test_sigterm_ends_it_in_time_and_whole(spawn: Spawn, seen: Seen) -> None:
