@@ -71,14 +71,15 @@ def judge(rig: Rig, load: Load, before: int = 0, ends: bool = False) -> Verdict:
     scores = rig.scores()
     twice = [name for name, count in Counter(score.window for score in scores).items() if count > 1]
     assert not twice, f"scored twice: {twice}"
+    offered, made = len(load.offered), found["made"] - before
+    # One whose reply was lost is counted as dropped and may be there all the same.
+    assert offered - load.publisher.dropped <= made <= offered, (offered, load.publisher.dropped, made)
     unknown = {score.window for score in scores if score.track in load.tracks} - set(load.offered)
     assert not unknown
     opened = expected(scores, load.tracks)
     assert opened, "the load was long enough for alerts"
     verdict = _alerts(rig, opened, load.tracks, ends)
-    return replace(
-        verdict, accounted=share, windows=found["made"] - before, dropped=load.publisher.dropped, alerts=len(opened)
-    )
+    return replace(verdict, accounted=share, windows=made, dropped=load.publisher.dropped, alerts=len(opened))
 
 
 def told_as_scored(rig: Rig, scores: Collection[Score]) -> Verdict:
