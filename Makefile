@@ -3,8 +3,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 MINUTES ?= 30
+# Tools that look at what is installed stand apart from it, and are pinned, so that two runs say the same.
+TOOLS := .venv-tools
+AUDITORS := cyclonedx-bom==7.5.0 pip-audit==2.10.1
 
-.PHONY: demo test check setup servers bench-dashboard bench-worker bench-cameras bench-overload faults soak clean
+.PHONY: demo test check setup servers bench-dashboard bench-worker bench-cameras bench-overload faults soak sbom audit image clean
 .DEFAULT_GOAL := help
 
 help:
@@ -17,6 +20,8 @@ help:
 	@echo "make bench-overload    four times what a worker can score, for two minutes"
 	@echo "make faults  break every part while it runs, for long; the figures are in tests-report/faults.json"
 	@echo "make soak    four failing cameras for MINUTES (30): memory, descriptors, threads, log, accounting; soak/ has the plot"
+	@echo "make sbom    what is installed, as CycloneDX, in sbom.json; make audit  known vulnerabilities of it"
+	@echo "make image BASE=python:3.11-slim-bookworm@sha256:...   the container image on a base that can't change"
 	@echo "make clean   remove .venv and caches"
 
 setup: $(STAMP)
@@ -62,5 +67,22 @@ faults: setup servers
 soak: setup servers
 	$(BIN)/unmask bench soak --minutes $(MINUTES) --out soak
 
+$(TOOLS)/.installed: Makefile
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --disable-pip-version-check -q $(AUDITORS)
+	@touch $@
+
+sbom: setup $(TOOLS)/.installed
+	$(TOOLS)/bin/cyclonedx-py environment $(BIN)/python --pyproject pyproject.toml --mc-type application \
+		--output-reproducible --of JSON -o sbom.json
+	@$(TOOLS)/bin/python -c "import json; d = json.load(open('sbom.json')); print(len(d['components']), 'components in sbom.json, CycloneDX', d['specVersion'])"
+
+audit: setup $(TOOLS)/.installed
+	@$(TOOLS)/bin/python scripts/audit.py $(TOOLS)/bin/pip-audit "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+
+image:
+	@case "$(BASE)" in *@sha256:*) ;; *) echo "image: give the base with its digest, BASE=python:3.11-slim-bookworm@sha256:... (docker buildx imagetools inspect python:3.11-slim-bookworm shows it)"; exit 1;; esac
+	docker build --build-arg BASE=$(BASE) -t unmask:0.1.0 .
+
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache *.egg-info
+	rm -rf .venv $(TOOLS) sbom.json .pytest_cache .mypy_cache .ruff_cache *.egg-info
