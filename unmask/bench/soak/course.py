@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.progress import Progress, TimeRemainingColumn
 
 from unmask.bench import busy, figures, processes, product, rtsp
-from unmask.bench.soak import plot, trend
+from unmask.bench.soak import past, plot, trend
 from unmask.bench.soak.failing import Camera, Fault, plan
 from unmask.bench.soak.lines import Log
 from unmask.bench.soak.report import Facts, report
@@ -34,7 +34,8 @@ FPS, ANALYSED_FPS, CLIP_S = 8, 4.0, 4.0
 LOOK_S, SAMPLE_S = 1.0, 5.0
 WARM_UP_SHARE, WARM_UP_S = 1 / 3, 900.0
 DRAIN_S = 30.0
-# What Redis keeps for days is bounded by settings; here so tightly that the bounds are reached in the warm-up.
+# What is kept for days is bounded by settings, here so tightly that the bounds are reached in the warm-up; what is
+# bounded by number is filled from the start, see `past`.
 SETTINGS = {
     "alerts": {"keep_days": 0.005, "evidence_days": 0.005, "evidence_mb": 4},
     "telemetry": {"log_format": "json"},
@@ -81,8 +82,9 @@ def measure(options: Options, console: Console) -> dict[str, Any]:
         progress.update(task, description="starting")
         stop = stack.enter_context(_until_told())
         running = stack.enter_context(product.running(folder / "run", {}, {**SETTINGS, "cameras": about}))
-        watcher = stack.enter_context(_subscriber(running, folder / "received"))
-        course = _Course(running, watcher, cameras, options)
+        since, scored = past.fill(running.bus, running.keys), running.now()
+        watcher = stack.enter_context(_subscriber(running, since, folder / "received"))
+        course = _Course(running, watcher, cameras, options, Seen(running, scored, since))
         course.run(stop, lambda done, what: progress.update(task, completed=done, description=what))
         facts = course.facts(folder / "received")
         found = report(facts)
@@ -117,8 +119,8 @@ def _until_told() -> Iterator[threading.Event]:
 
 
 @contextmanager
-def _subscriber(running: product.Product, output: Path) -> Iterator[psutil.Process]:
-    """`unmask watch --json` as a process that writes to `output`."""
+def _subscriber(running: product.Product, since: str, output: Path) -> Iterator[psutil.Process]:
+    """`unmask watch --json` as a process that writes to `output`; it asks for what follows `since`."""
     url: list[str] = []
 
     def listening() -> bool:
@@ -128,7 +130,7 @@ def _subscriber(running: product.Product, output: Path) -> Iterator[psutil.Proce
 
     processes.wait(listening, "the dashboard", running=running.process)
     address = url[0].replace("http", "ws", 1).rstrip("/") + "/ws/v1"
-    command = [sys.executable, "-m", "unmask", "watch", "--json", "--since", "0", address]
+    command = [sys.executable, "-m", "unmask", "watch", "--json", "--since", since, address]
     with (
         output.open("w") as out,
         processes.process(command, env=processes.environment(), stdout=out, stderr=out) as process,
@@ -140,12 +142,12 @@ class _Course:
     """The loop, and what it gathers."""
 
     def __init__(
-        self, running: product.Product, watcher: psutil.Process, cameras: list[Camera], options: Options
+        self, running: product.Product, watcher: psutil.Process, cameras: list[Camera], options: Options, seen: Seen
     ) -> None:
         self._running, self._watcher, self._cameras, self._options = running, watcher, cameras, options
         self.series: dict[str, Series] = {}
         self.faults: list[Fault] = []
-        self.seen, self._log = Seen(running), Log(running.log)
+        self.seen, self._log = seen, Log(running.log)
         self._watch = busy.Watch()
         self._seconds = 0.0
 

@@ -21,13 +21,16 @@ Rows = list[tuple[bytes, dict[bytes, bytes]]]
 class Seen:
     """Follows the scores and the alerts, which Redis forgets in time."""
 
-    def __init__(self, running: Product) -> None:
+    def __init__(self, running: Product, scores_after: str, alerts_after: str) -> None:
         self.ages: array[float] = array("d")  # seconds from the capture of a window's newest frame to its score
         self.tracks: dict[str, set[str]] = {}  # by camera, those that were scored
         self.events: Counter[str] = Counter()  # by alert, event and time
         self.opened: dict[str, Counter[str]] = {}  # by camera: alerts by kind
         self._running = running
-        self._places = {running.keys.scores: b"-", running.keys.alerts: b"-"}
+        self._places = {
+            running.keys.scores: b"(" + scores_after.encode(),
+            running.keys.alerts: b"(" + alerts_after.encode(),
+        }
 
     def look(self) -> None:
         """Take what came since. Raises redis.RedisError."""

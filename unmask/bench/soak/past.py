@@ -1,0 +1,59 @@
+"""What a system that has run for days remembers, put into Redis at the start.
+
+Some memories are bounded by the number of their entries and fill slowly: 20,000 scores in Redis take an hour and a half
+of this soak, 2,000 alert events in the dashboard three quarters of one. Filled from the start they can't be taken for a
+leak.
+"""
+
+from __future__ import annotations
+
+import time
+
+import redis
+
+from dashboard.history import MAX_EVENTS
+from wire.keys import FIELD, Keys
+from wire.messages import Alert, AlertEvent, Quality, Score
+from worker.commit import SCORES_MAXLEN
+
+AT_ONCE = 1000
+CAMERA = "untouched-1"
+MODEL = "unmask-baseline-00000000"
+
+
+def fill(bus: redis.Redis, keys: Keys) -> str:
+    """Write as many scores and events as are kept; the place of the last event. Raises redis.RedisError."""
+    now, place = time.time(), b""
+    for first in range(0, SCORES_MAXLEN, AT_ONCE):
+        with bus.pipeline(transaction=False) as pipe:
+            for number in range(first, first + AT_ONCE):
+                pipe.xadd(keys.scores, {FIELD: _score(number, now).encode()})
+            pipe.execute()
+    for first in range(0, MAX_EVENTS + 1, AT_ONCE):
+        with bus.pipeline(transaction=False) as pipe:
+            for _ in range(min(AT_ONCE, MAX_EVENTS + 1 - first)):
+                pipe.xadd(keys.alerts, {FIELD: _event(now).encode()})
+            place = pipe.execute()[-1]
+    return place.decode()
+
+
+def _score(number: int, now: float) -> Score:
+    """One of long tracks, an hour ago."""
+    track, at = f"{round(now * 1000) - 3_600_000}-{number // 500}", now - 3600 + number / 10
+    at = min(at, now - 600)
+    return Score(
+        window=f"{CAMERA}/{track}/{number}", camera=CAMERA, track=track, epoch=round(now * 1000) - 3_600_000,
+        seq=number, logit=-2.0, p_fake=0.1, verdict="clean", model=MODEL, box=(300.0, 100.0, 190.0, 240.0),
+        quality=Quality(face_px=240.0, sharpness=80.0, brightness=120.0, yaw=0.05), frame_size=(854, 480),
+        started=at - 4, captured=at, enqueued=at, dequeued=at, scored=at,
+    )  # fmt: skip
+
+
+def _event(now: float) -> AlertEvent:
+    """The end of an alert of an hour ago, told again and again."""
+    alert = Alert(
+        id="before-the-soak", camera=CAMERA, track="1-1", kind="sustained", severity="critical", started=now - 3600,
+        updated=now - 3500, ended=now - 3500, end_reason="track-ended", score=0.9, peak=0.95, mean=0.9, windows=40,
+        threshold=0.8, model=MODEL,
+    )  # fmt: skip
+    return AlertEvent(event="end", at=now - 3500, alert=alert)
