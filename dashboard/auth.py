@@ -1,4 +1,4 @@
-"""Who may come in: token, Origin and Host; and the headers every answer carries."""
+"""Who may come in: token, Origin and Host."""
 
 from __future__ import annotations
 
@@ -6,24 +6,12 @@ import hmac
 from collections.abc import Collection, Mapping
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from dashboard.config import DashboardConfig, is_loopback
-
-SECURITY_HEADERS = {
-    "content-security-policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src 'self' blob:; "
-        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-    "referrer-policy": "no-referrer",
-    "cross-origin-resource-policy": "same-origin",
-    "cross-origin-opener-policy": "same-origin",
-}
 
 
 def token_matches(expected: str | None, given: str | None) -> bool:
@@ -66,7 +54,7 @@ def host_allowed(config: DashboardConfig, headers: Mapping[str, str]) -> bool:
 
 
 class Guard:
-    """ASGI middleware: refuses strange hosts, adds the security headers."""
+    """ASGI middleware: refuses strange hosts."""
 
     def __init__(self, app: ASGIApp, config: DashboardConfig) -> None:
         self._app, self._config = app, config
@@ -77,20 +65,12 @@ class Guard:
             await self._app(scope, receive, send)
             return
 
-        async def send_guarded(message: Message) -> None:
-            if message["type"] in ("http.response.start", "websocket.http.response.start"):
-                headers = MutableHeaders(scope=message)
-                for name, value in SECURITY_HEADERS.items():
-                    headers.setdefault(name, value)
-                headers.setdefault("cache-control", "no-store")
-            await send(message)
-
         if host_allowed(self._config, Headers(scope=scope)):
-            await self._app(scope, receive, send_guarded)
+            await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
-            await WebSocket(scope, receive, send_guarded).send_denial_response(_strange_host())
+            await WebSocket(scope, receive, send).send_denial_response(_strange_host())
         else:
-            await _strange_host()(scope, receive, send_guarded)
+            await _strange_host()(scope, receive, send)
 
 
 def _strange_host() -> JSONResponse:

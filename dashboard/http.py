@@ -48,6 +48,7 @@ class Api:
                 errors.Refused: errors.on_refused,
                 HTTPException: errors.on_http,
                 **dict.fromkeys(BUS_ERRORS, errors.on_bus),
+                Exception: errors.on_defect,
             },
         )
         app.router.redirect_slashes = False  # an address is right or wrong; and a redirect would name a strange host

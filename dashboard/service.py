@@ -17,6 +17,7 @@ import redis.asyncio
 import uvicorn
 
 from dashboard.config import DashboardConfig, from_settings
+from dashboard.headers import SecurityHeaders
 from dashboard.http import Api
 from dashboard.hub import Hub
 from dashboard.metrics import Metrics
@@ -80,7 +81,7 @@ def assemble(config: DashboardConfig, bus: redis.asyncio.Redis, log: Log) -> tup
     """The web server and the hub behind it, not yet running."""
     metrics = Metrics()
     hub = Hub(config, bus, log, metrics)
-    app = Api(config, bus, hub, metrics).app()
+    app = SecurityHeaders(Api(config, bus, hub, metrics).app())
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     options = uvicorn.Config(
         app, http="h11", ws=BoundedProtocol, lifespan="off", log_config=None, access_log=False,

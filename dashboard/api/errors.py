@@ -45,3 +45,8 @@ async def on_bus(_request: Request, error: Exception) -> Response:
     if isinstance(error, redis.RedisError) and not isinstance(error, REACH_ERRORS):
         return failure(503, f"Redis answers with an error: {reason(error)}")
     return failure(503, "Redis can't be reached at the moment")
+
+
+async def on_defect(_request: Request, _error: Exception) -> Response:
+    """For what nobody foresaw: the log has it, and whoever asked learns nothing of the inside."""
+    return failure(500, "the dashboard failed at this; its log says how")

@@ -108,6 +108,7 @@ def test_security_headers(dashboard: Start) -> None:
     assert "default-src 'none'" in policy
     assert "frame-ancestors 'none'" in policy
     assert "unsafe" not in policy
+    assert "camera=(), " in page.headers["permissions-policy"]
     api = httpx.get(f"{one.http}/api/v1/cameras")
     assert api.headers["x-content-type-options"] == "nosniff"
     assert api.headers["cache-control"] == "no-cache"
