@@ -20,6 +20,7 @@ CLOSE_CODES = {
     protocol.CLOSE_VERSION: "The server does not speak this version",
     protocol.CLOSE_HELLO_TIMEOUT: "No hello in time",
     protocol.CLOSE_TOO_MANY_ERRORS: "Too many errors",
+    protocol.CLOSE_TOO_MUCH: "Too many messages",
     protocol.CLOSE_TOO_SLOW: "The client's buffers stayed full for 10 seconds: come back with the cursor",
 }
 ADDRESS = "/ws/v1"

@@ -24,6 +24,8 @@ class DashboardConfig:
     stale_after_s: float = 5.0
     allowed_origins: tuple[str, ...] = ()
     public_url: str | None = None
+    max_connections: int = 4096
+    max_connections_per_address: int = 256
     notify: NotifySettings = field(default_factory=NotifySettings, repr=False)
     keep_s: float = 7 * 86_400.0  # alerts and their reviews
     evidence_limit: int = 256_000_000  # bytes of all evidence together
@@ -66,6 +68,8 @@ def from_settings(settings: Settings) -> DashboardConfig:
         stale_after_s=section.stale_after_s,
         allowed_origins=section.allowed_origins,
         public_url=section.public_url,
+        max_connections=section.max_connections,
+        max_connections_per_address=section.max_connections_per_address,
         notify=settings.notify,
         keep_s=settings.alerts.keep_days * 86_400,
         evidence_limit=settings.alerts.evidence_mb * 1_000_000,

@@ -23,6 +23,7 @@ CLOSE_UNAUTHORISED = 4401
 CLOSE_VERSION = 4406
 CLOSE_HELLO_TIMEOUT = 4408
 CLOSE_TOO_MANY_ERRORS = 4429
+CLOSE_TOO_MUCH = 4430
 CLOSE_TOO_SLOW = 4508
 
 MAX_MESSAGE_BYTES = 64 * 1024
@@ -220,7 +221,7 @@ def decode_client(text: str | bytes) -> ClientMessage:
     """The client's message in `text`. Raises BadMessage."""
     try:
         return _client_decoder.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         reason = " ".join(str(error).split())[:200]
         raise BadMessage("unknown-type" if "$.type" in reason else "malformed", reason) from None
 

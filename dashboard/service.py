@@ -12,17 +12,22 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import redis.asyncio
 import uvicorn
 
 from dashboard.config import DashboardConfig, from_settings
+from dashboard.connection import BoundedHttp
 from dashboard.headers import SecurityHeaders
 from dashboard.http import Api
 from dashboard.hub import Hub
+from dashboard.limits import MAX_HEAD, MAX_TARGET, Door
 from dashboard.metrics import Metrics
 from dashboard.notify.build import couriers
 from dashboard.protocol import MAX_MESSAGE_BYTES
+from dashboard.shape import Shape
 from dashboard.streams import BUS_ERRORS
 from dashboard.tasks import end
 from dashboard.transport import BoundedProtocol
@@ -81,10 +86,14 @@ def assemble(config: DashboardConfig, bus: redis.asyncio.Redis, log: Log) -> tup
     """The web server and the hub behind it, not yet running."""
     metrics = Metrics()
     hub = Hub(config, bus, log, metrics)
-    app = SecurityHeaders(Api(config, bus, hub, metrics).app())
+    app = SecurityHeaders(Shape(Api(config, bus, hub, metrics).app()))
+    door = Door(config.max_connections, config.max_connections_per_address)
+    http: Any = partial(BoundedHttp, door=door)
+    ws: Any = partial(BoundedProtocol, door=door)
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     options = uvicorn.Config(
-        app, http="h11", ws=BoundedProtocol, lifespan="off", log_config=None, access_log=False,
+        app, http=http, ws=ws, lifespan="off", log_config=None, access_log=False,
+        h11_max_incomplete_event_size=MAX_HEAD + MAX_TARGET,
         ws_max_size=MAX_MESSAGE_BYTES, ws_per_message_deflate=False, server_header=False,
         timeout_graceful_shutdown=GRACE_S, proxy_headers=False, ws_ping_timeout=PING_TIMEOUT_S,
     )  # fmt: skip

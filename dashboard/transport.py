@@ -13,12 +13,18 @@ from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame, Opcode
+from websockets.http11 import Response
+from websockets.server import ServerProtocol
 
-from dashboard.protocol import for_subscription
+from dashboard.headers import SECURITY_HEADERS
+from dashboard.limits import BYTES, BYTES_S, FRAMES, FRAMES_S, Budget, Door
+from dashboard.protocol import CLOSE_TOO_MUCH, for_subscription
 
 SEND_BUFFER = 128 * 1024  # in the kernel, per connection; Linux doubles it
 HIGH_WATER = 64 * 1024  # and here: nothing more is written to a connection that has this much waiting
 FLUSH_S = 10.0  # what a closed peer has left to read its close code
+LINGER_S = 1.0  # and one that floods
+SLICE = 4096  # bytes that are parsed at once: some hundred frames at most
 EXTENSION = "unmask.frames"  # where the ASGI scope holds the connection
 
 
@@ -33,8 +39,26 @@ def event_frame(text: str, sub: str) -> bytes:
     return text_frame(for_subscription(text, sub))
 
 
+class _Handshake(ServerProtocol):
+    """The protocol without compression: what is small on the wire must not be large here."""
+
+    def reject(self, status: int, text: str) -> Response:
+        """An answer to a failed handshake, with the headers that all answers carry."""
+        response = super().reject(status, text)
+        for name, value in SECURITY_HEADERS.items():
+            response.headers[name] = value
+        return response
+
+
 class BoundedProtocol(WebSocketsSansIOProtocol):
-    """Holds little for a slow peer, and cuts one that does not even take its close frame."""
+    """Holds little for a slow peer, cuts one that does not even take its close frame, and closes one that floods."""
+
+    def __init__(self, *arguments: Any, door: Door, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self._door, self.flooded = door, False
+        self.conn = _Handshake(max_size=self.config.ws_max_size, logger=self.logger)
+        now = self.loop.time()
+        self._frames, self._bytes = Budget(FRAMES, FRAMES_S, now), Budget(BYTES, BYTES_S, now)
 
     def connection_made(self, transport: BaseTransport) -> None:
         """A connection's start."""
@@ -42,6 +66,40 @@ class BoundedProtocol(WebSocketsSansIOProtocol):
         self.transport.set_write_buffer_limits(HIGH_WATER)
         if raw := transport.get_extra_info("socket"):
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """A connection's end."""
+        self._door.leave(self.transport)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what a peer has sent, by the slice: a read may hold tens of thousands of frames."""
+        for start in range(0, len(data), SLICE):
+            if self.flooded:
+                return
+            part = data[start : start + SLICE]
+            if self._bytes.take(len(part), self.loop.time()):
+                super().data_received(part)
+            else:
+                self._close_flooded()
+
+    def handle_events(self) -> None:
+        """Follow what has arrived, unless there is too much of it."""
+        counted = len(self.conn.events)
+        if self._frames.take(counted, self.loop.time()):
+            super().handle_events()
+        else:
+            self._close_flooded()
+
+    def _close_flooded(self) -> None:
+        self.flooded = True
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": CLOSE_TOO_MUCH})
+        if self.handshake_complete and not self.close_sent:
+            self.close_sent = True
+            self.conn.send_close(CLOSE_TOO_MUCH, "too many messages")
+            self.transport.write(b"".join(self.conn.data_to_send()))
+        if self.close_timer is None:  # closed at once, what is not yet read would reset the connection under the words
+            self.close_timer = self.loop.call_later(LINGER_S, self._cut)
 
     async def run_asgi(self) -> None:
         """Serve the connection, which the application finds in its scope."""

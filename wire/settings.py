@@ -163,6 +163,10 @@ class DashboardSettings(Section):
         (), description="Other sites whose pages may subscribe, as https://portal.example"
     )
     public_url: str | None = Field(None, description="Where people open the page; notifications link to it")
+    max_connections: int = Field(4096, ge=1, description="Open connections at most, pages and subscribers together")
+    max_connections_per_address: int = Field(
+        256, ge=1, description="The same for one address; a proxy in front is one address"
+    )
 
     @field_validator("token")
     @classmethod
@@ -289,6 +293,9 @@ def _read(path: Path) -> dict[str, Any]:
         where = f"line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "not YAML"
         raise ConfigError(str(path), where, problem, "correct the YAML; unmask.example.yaml shows every key") from None
+    except (ValueError, RecursionError) as error:  # a date there is none of; brackets without end
+        problem = "nested too deeply" if isinstance(error, RecursionError) else " ".join(str(error).split())[:200]
+        raise ConfigError(str(path), "", problem, "correct the YAML; unmask.example.yaml shows every key") from None
     if data is None:
         return {}
     if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):

@@ -60,5 +60,5 @@ async def export(context: Context, request: Request, _ask: None) -> Response:
     found = await context.alert(request)
     kept = await evidence.parts(context, found.id)
     data = await asyncio.to_thread(lambda: archive.build(found, evidence.facts(kept), kept))
-    name = f'attachment; filename="unmask-{archive.safe_name(found.id)}.zip"'
+    name = answers.attachment(found.id, ".zip")
     return answers.tagged(request, data, "application/zip", answers.ANEW, content_disposition=name)

@@ -10,6 +10,8 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from dashboard import archive
+
 FOREVER = "private, max-age=86400, immutable"  # of what never changes; a day, since what is deleted here is to go there
 ANEW = "no-cache"  # may be kept, but is to be asked for again with its tag
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
@@ -29,9 +31,9 @@ def tagged(request: Request, data: bytes, media_type: str, caching: str, status:
     return Response(data, status, about, media_type=media_type)
 
 
-def ranged(request: Request, data: bytes, media_type: str) -> Response:
+def ranged(request: Request, data: bytes, media_type: str, content_disposition: str) -> Response:
     """What never changes, whole or the one range that is asked for; 416 where there is no such range."""
-    whole = tagged(request, data, media_type, FOREVER, accept_ranges="bytes")
+    whole = tagged(request, data, media_type, FOREVER, accept_ranges="bytes", content_disposition=content_disposition)
     asked = _RANGE.fullmatch(request.headers.get("range", "").replace(" ", ""))
     if whole.status_code != 200 or asked is None or request.headers.get("if-range", whole.headers["etag"]) != (
         whole.headers["etag"]
@@ -40,7 +42,8 @@ def ranged(request: Request, data: bytes, media_type: str) -> Response:
     place = span(asked[1], asked[2], len(data))
     if place is None:
         return whole
-    about = {name: whole.headers[name] for name in ("etag", "cache-control", "accept-ranges")}
+    kept = ("etag", "cache-control", "accept-ranges", "content-disposition")
+    about = {name: whole.headers[name] for name in kept}
     first, last = place
     if first > last:
         return Response(None, 416, {**about, "cache-control": "no-store", "content-range": f"bytes */{len(data)}"})
@@ -56,6 +59,11 @@ def span(first: str, last: str, size: int) -> tuple[int, int] | None:
     if last and int(last) < int(first):
         return None
     return int(first), min(int(last), size - 1) if last else size - 1
+
+
+def attachment(alert: str, name: str) -> str:
+    """A Content-Disposition: what comes from a camera is saved, never opened as a page of this origin."""
+    return f'attachment; filename="unmask-{archive.safe_name(alert)}{name}"'
 
 
 def _has(request: Request, tag: str) -> bool:

@@ -83,7 +83,7 @@ async def crop(context: Context, request: Request, _ask: None) -> Response:
     window = read(await _parts(context, request, "window"), Evidence)
     if window is None or not _NUMBER.fullmatch(number) or int(number) >= len(window.frames):
         raise Refused(404, "no such crop, or it is no longer kept")
-    return _picture(request, window.frames[int(number)].jpeg)
+    return _picture(request, window.frames[int(number)].jpeg, f"-{int(number)}.jpg")
 
 
 async def sheet(context: Context, request: Request, _ask: None) -> Response:
@@ -91,7 +91,7 @@ async def sheet(context: Context, request: Request, _ask: None) -> Response:
     shown = read(await _parts(context, request, "explanation"), Explanation)
     if shown is None or not shown.sheet:
         raise Refused(404, f"no contact sheet: {LATER}")
-    return _picture(request, shown.sheet)
+    return _picture(request, shown.sheet, "-sheet.jpg")
 
 
 async def heat(context: Context, request: Request, _ask: None) -> Response:
@@ -99,7 +99,7 @@ async def heat(context: Context, request: Request, _ask: None) -> Response:
     shown = read(await _parts(context, request, "explanation"), Explanation)
     if shown is None or not shown.heat:
         raise Refused(404, f"no heat map: {LATER}")
-    return _picture(request, shown.heat)
+    return _picture(request, shown.heat, "-heat.jpg")
 
 
 async def picture(context: Context, request: Request, _ask: None) -> Response:
@@ -107,7 +107,7 @@ async def picture(context: Context, request: Request, _ask: None) -> Response:
     kept = read(await _parts(context, request, "picture"), Picture)
     if kept is None:
         raise Refused(404, f"no picture: {LATER}")
-    return _picture(request, kept.jpeg)
+    return _picture(request, kept.jpeg, "-picture.jpg")
 
 
 async def clip(context: Context, request: Request, _ask: None) -> Response:
@@ -115,12 +115,14 @@ async def clip(context: Context, request: Request, _ask: None) -> Response:
     kept = read(await _parts(context, request, "clip"), Clip)
     if kept is None:
         raise Refused(404, f"no video: it needs alerts.evidence_clip; {LATER}")
-    return answers.ranged(request, kept.mp4, "video/mp4")
+    about = answers.attachment(request.path_params["id"], ".mp4")
+    return answers.ranged(request, kept.mp4, "video/mp4", content_disposition=about)
 
 
 async def _parts(context: Context, request: Request, name: Part) -> Parts:
     return await parts(context, request.path_params["id"], name)
 
 
-def _picture(request: Request, jpeg: bytes) -> Response:
-    return answers.tagged(request, jpeg, "image/jpeg", answers.FOREVER)
+def _picture(request: Request, jpeg: bytes, name: str) -> Response:
+    about = answers.attachment(request.path_params["id"], name)
+    return answers.tagged(request, jpeg, "image/jpeg", answers.FOREVER, content_disposition=about)
