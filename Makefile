@@ -7,7 +7,7 @@ MINUTES ?= 30
 TOOLS := .venv-tools
 AUDITORS := cyclonedx-bom==7.5.0 pip-audit==2.10.1
 
-.PHONY: demo test check setup servers bench-dashboard bench-worker bench-cameras bench-overload faults soak sbom audit image clean
+.PHONY: demo test check setup servers bench-dashboard bench-worker bench-cameras bench-overload faults fuzz soak sbom audit image clean
 .DEFAULT_GOAL := help
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo "make soak    four failing cameras for MINUTES (30): memory, descriptors, threads, log, accounting; soak/ has the plot"
 	@echo "make sbom    what is installed, as CycloneDX, in sbom.json; make audit  known vulnerabilities of it"
 	@echo "make image BASE=python:3.11-slim-bookworm@sha256:...   the container image on a base that can't change"
+	@echo "make fuzz    1,000,000 hostile inputs, then coverage-guided where atheris can be installed"
 	@echo "make clean   remove .venv and caches"
 
 setup: $(STAMP)
@@ -83,6 +84,13 @@ audit: setup $(TOOLS)/.installed
 image:
 	@case "$(BASE)" in *@sha256:*) ;; *) echo "image: give the base with its digest, BASE=python:3.11-slim-bookworm@sha256:... (docker buildx imagetools inspect python:3.11-slim-bookworm shows it)"; exit 1;; esac
 	docker build --build-arg BASE=$(BASE) -t unmask:0.1.0 .
+
+FUZZED := wire subscriber server cursor redact configuration source evidence checkpoint
+fuzz: setup
+	PYTHONPATH=. $(BIN)/python -m tests.fuzz.drive --inputs 1000000 --out fuzz.json
+	@if $(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install --disable-pip-version-check atheris; \
+	then for name in $(FUZZED); do PYTHONPATH=. $(BIN)/python -m tests.fuzz.guided $$name --runs 20000 || exit 1; done; \
+	else echo "no atheris for this Python: not guided by coverage"; fi
 
 clean:
 	rm -rf .venv $(TOOLS) sbom.json .pytest_cache .mypy_cache .ruff_cache *.egg-info

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -41,7 +42,7 @@ AUDIO_CODECS = (
 )  # fmt: skip
 PACED_SUFFIXES = (".m3u8",)  # arrives in bursts of whole segments
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(//)?")
-_SCREEN = re.compile(r"(?:(\d+)x(\d+)(?:\+(\d+)\+(\d+))?)?(?:@(.+))?")
+_SCREEN = re.compile(r"(?:(\d{1,5})x(\d{1,5})(?:\+(\d{1,5})\+(\d{1,5}))?)?(?:@(.+))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,8 @@ def parse(
 ) -> Source:
     """The source behind `camera.url`. Raises UnknownScheme."""
     url = camera.url.strip()
+    if "\0" in url:
+        raise UnknownScheme(redact(url))
     match = _SCHEME.match(url)
     scheme = match[1].lower() if match else ""
     read_us = str(round(read_timeout_s * 1e6))
@@ -93,6 +96,8 @@ def parse(
         paced = urlsplit(url).path.lower().endswith(PACED_SUFFIXES)
         source = _network(url, connect_timeout_s, {"rw_timeout": read_us, **_HTTP}, paced)
         return replace(source, hosts=camera.hosts, silence_s=read_timeout_s)
+        paced = _path(url).lower().endswith(PACED_SUFFIXES)
+        return _network(url, connect_timeout_s, {"rw_timeout": read_us}, paced)
     if scheme == "webcam":
         return _webcam(url, url.partition(":")[2], platform)
     if scheme == "screen":
@@ -109,39 +114,52 @@ def _network(url: str, connect_timeout_s: float, options: dict[str, str], paced:
 
 
 def _file(url: str, loop: bool) -> Source:
-    path = unquote(urlsplit(url).path) if url.lower().startswith("file://") else url.removeprefix("file:")
+    path = Path(unquote(_path(url)) if url.lower().startswith("file://") else url.removeprefix("file:"))
+    with suppress(RuntimeError):  # "~name" of no user is a file's name
+        path = path.expanduser()
     # With "file:" in front, no path can be mistaken for a protocol of FFmpeg.
     target = f"file:{Path(path).expanduser()}"
     return Source(redact(url), target, options=dict(_FILE), live=False, paced=True, loop=loop)
+    return Source(redact(url), f"file:{path}", live=False, paced=True, loop=loop)
+
+
+def _path(url: str) -> str:
+    """The path of a url. Raises UnknownScheme for one whose host is none."""
+    try:
+        return urlsplit(url).path
+    except ValueError:
+        raise UnknownScheme(redact(url)) from None
 
 
 def _webcam(url: str, device: str, platform: str) -> Source:
     device = device or "0"
     if platform == "darwin":
-        return Source(url, f"{device}:none", "avfoundation", {"framerate": "30"})
+        return Source(redact(url), f"{device}:none", "avfoundation", {"framerate": "30"})
     if platform == "win32":
-        return Source(url, device if device.isdigit() else f"video={device}", "dshow")
+        return Source(redact(url), device if device.isdigit() else f"video={device}", "dshow")
     if not (device.isdigit() or device.startswith("/dev/")):
-        raise UnknownScheme(url)
-    return Source(url, f"/dev/video{device}" if device.isdigit() else device, "v4l2")
+        raise UnknownScheme(redact(url))
+    return Source(redact(url), f"/dev/video{device}" if device.isdigit() else device, "v4l2")
 
 
 def _screen(url: str, region: str, platform: str) -> Source:
     match = _SCREEN.fullmatch(region)
     if not match:
-        raise UnknownScheme(url)
+        raise UnknownScheme(redact(url))
     width, height, x, y = (int(part) if part else 0 for part in match.groups()[:4])
     display = match[5]
     size = {"video_size": f"{width}x{height}"} if width else {}
     if platform == "darwin":
         crop = (x, y, width, height) if width else None
-        return Source(url, f"Capture screen {display or 0}:none", "avfoundation", {"framerate": "15"}, crop=crop)
+        return Source(
+            redact(url), f"Capture screen {display or 0}:none", "avfoundation", {"framerate": "15"}, crop=crop
+        )
     if platform == "win32":
         offset = {"offset_x": str(x), "offset_y": str(y)} if width else {}
         target = f"title={display}" if display else "desktop"
-        return Source(url, target, "gdigrab", {"framerate": "15", **offset, **size})
+        return Source(redact(url), target, "gdigrab", {"framerate": "15", **offset, **size})
     display = display or os.environ.get("DISPLAY") or ":0.0"
-    return Source(url, f"{display}+{x},{y}", "x11grab", {"framerate": "15", **size})
+    return Source(redact(url), f"{display}+{x},{y}", "x11grab", {"framerate": "15", **size})
 
 
 _KINDS: tuple[tuple[type[BaseException], SourceErrorKind], ...] = (

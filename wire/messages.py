@@ -53,7 +53,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=F
         """The message in `data`. Raises DecodeError, which keeps the bytes, whatever is wrong with them."""
         try:
             message = msgspec.msgpack.decode(data, type=cls)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise DecodeError(cls.kind_name, data, str(error)) from error
         if message.v != VERSION:
             raise DecodeError(cls.kind_name, data, f"version {message.v}, this build reads {VERSION}")

@@ -222,7 +222,7 @@ def _meta(path: Path, described: str) -> Meta:
                 path, f"format {version}, this build reads {FORMAT}", "use the checkpoint of this version of Unmask"
             )
         return msgspec.json.decode(described.encode(), type=Meta)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise CheckpointError(path, f"unreadable metadata ({error})", _GET_ANOTHER) from error
 
 

@@ -78,6 +78,13 @@ def test_devices(url: str, platform: str, format: str, target: str) -> None:
     assert (source.format, source.target, source.live) == (format, target, True)
 
 
+def test_what_looks_like_a_secret_in_a_device_is_masked_too() -> None:
+    assert parse("webcam:Cam?token=s3cret", platform="win32").name == "webcam:Cam?token=***"
+    with pytest.raises(UnknownScheme) as caught:
+        parse("webcam:Cam?token=s3cret", platform="linux")
+    assert "s3cret" not in str(caught.value)
+
+
 def test_a_region_of_the_screen() -> None:
     assert parse("screen:800x600+10+20").options["video_size"] == "800x600"
     windows = parse("screen:800x600+10+20", "win32").options
@@ -101,9 +108,21 @@ def test_file_urls() -> None:
     assert parse("file:///data/a%20b.mp4").target == "file:/data/a b.mp4"
     assert parse("file:clip.mp4").target == "file:clip.mp4"
     assert parse("~/clip.mp4").target == f"file:{Path.home()}/clip.mp4"
+    assert parse("~nobody of that name/clip.mp4").target == "file:~nobody of that name/clip.mp4"
 
 
-@pytest.mark.parametrize("url", ["gopher://x/y", "rstp://alice:s3cret@cam/x", "screen:big", "webcam:front"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "gopher://x/y",
+        "rstp://alice:s3cret@cam/x",
+        "screen:big",
+        "webcam:front",
+        "http://[x/y",
+        "file://[x/y",
+        "screen:" + "9" * 5000 + "x1",
+    ],
+)
 def test_unknown_schemes(url: str) -> None:
     with pytest.raises(UnknownScheme) as caught:
         parse(url)

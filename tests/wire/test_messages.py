@@ -49,6 +49,13 @@ def test_any_bytes_decode_or_raise_decode_error(data: bytes) -> None:
     assert caught.value.data == data
 
 
+def test_text_that_is_no_utf8_is_a_decode_error_too() -> None:
+    data = EXAMPLES[1].encode().replace(b"lobby", b"l\xffbby")
+    with pytest.raises(DecodeError) as caught:
+        Score.decode(data)
+    assert caught.value.data == data
+
+
 def test_another_version_is_refused() -> None:
     score = next(message for message in EXAMPLES if isinstance(message, Score))
     with pytest.raises(DecodeError, match="version 2"):

@@ -19,6 +19,9 @@ from wire.redact import redact
         ("redis://:pw@h:6379/0 and rtsp://c:d@i/", "redis://***@h:6379/0 and rtsp://***@i/"),
         ("http://h/video?user=a&password=b&x=1", "http://h/video?user=***&password=***&x=1"),
         ("srt://h:1?mode=caller&passphrase=0123456789", "srt://h:1?mode=caller&passphrase=***"),
+        ("rtsp://a:b?token=c@h/x", "rtsp://***@h/x"),
+        ("rtsp://a:b'c@h/x", "rtsp://***@h/x"),
+        ("x://a://u'v@h", "x://***@h"),
         ("nothing here, mail me@example.org", "nothing here, mail me@example.org"),
     ],
 )

@@ -59,6 +59,8 @@ def test_environment_over_file_over_default(write, monkeypatch: pytest.MonkeyPat
         ("- 1", "not a mapping"),
         ("a: [1", "line 1"),
         ("cameras: {a: {url: 'rtsp://u:${NOT_SET_ANYWHERE}@h/'}}", "no variable NOT_SET_ANYWHERE"),
+        ("alerts: {keep_days: 2001-99-99}", "month must be in 1..12"),
+        ("cameras: " + "[" * 5000, "nested too deeply"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(write, text: str, said: str) -> None:  # type: ignore[no-untyped-def]

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from tests.worker.test_model import TINY, tiny
 from wire.errors import CheckpointError
-from worker.checkpoint import DEFAULT, KEY, Measured, Meta, Threshold, Thresholds, load, save
+from worker.checkpoint import DEFAULT, KEY, Measured, Meta, Threshold, Thresholds, describe, load, save
 
 META = Meta(
     name="test",
@@ -90,6 +90,13 @@ def test_truncated(good: Path) -> None:
     good.write_bytes(good.read_bytes()[:-100])
     with pytest.raises(CheckpointError, match="not a readable safetensors file"):
         load(good)
+
+
+def test_metadata_nested_without_end(tmp_path: Path) -> None:
+    path = tmp_path / "deep.safetensors"
+    save_file({"a": torch.zeros(1)}, path, metadata={KEY: '{"x": ' + "[" * 5000})
+    with pytest.raises(CheckpointError, match="unreadable metadata"):
+        describe(path)
 
 
 def test_without_metadata(tmp_path: Path) -> None:
