@@ -63,7 +63,7 @@ bench-overload: setup
 	$(BIN)/unmask bench overload
 
 faults: setup servers
-	UNMASK_FAULTS=long $(BIN)/python -m pytest tests/faults
+	UNMASK_FAULTS=long $(BIN)/python -m pytest tests/faults tests/unmask/test_run.py
 
 soak: setup servers
 	$(BIN)/unmask bench soak --minutes $(MINUTES) --out soak

@@ -35,10 +35,11 @@ from wire import telemetry
 from wire.bus import connect_async
 from wire.ending import leave_within
 from wire.errors import ServiceError
-from wire.heartbeat import TTL_S
+from wire.heartbeat import TTL_S, restarts
 from wire.messages import ServiceState, ServiceStatus
 from wire.settings import Settings
 from wire.telemetry import Log
+from wire.watchdog import PERIOD_S, notify
 
 LEAVE_S = 1.2  # after the last connection
 GRACE_S = 1  # for open connections when the service stops
@@ -110,7 +111,7 @@ async def serve(
 ) -> None:
     """Serve on `listener` until `server.should_exit`."""
     notifying = couriers(config, hub, bus, log)
-    works = [hub.run(), hub.tick(), _beat(config, bus, lambda: hub.bus == "ok"), *notifying]
+    works = [hub.run(), hub.tick(), _tell_supervisor(), _beat(config, bus, lambda: hub.bus == "ok"), *notifying]
     log.info("listening", url=address(config.host, listener))
     tasks = [asyncio.create_task(work) for work in works]
     for task in tasks:
@@ -137,10 +138,19 @@ async def _beat(config: DashboardConfig, bus: redis.asyncio.Redis, ready: Callab
     key, since = config.keys.service("dashboard", config.name), time.time()
     while True:
         state: ServiceStatus = "ready" if ready() else "starting"
-        message = ServiceState(role="dashboard", id=config.name, state=state, since=since, updated=time.time())
+        message = ServiceState(
+            role="dashboard", id=config.name, state=state, since=since, updated=time.time(), restarts=restarts()
+        )
         with contextlib.suppress(*BUS_ERRORS):
             await bus.set(key, message.encode(), ex=TTL_S)
         await asyncio.sleep(1)
+
+
+async def _tell_supervisor() -> None:
+    """That the event loop comes round: when a call keeps it, this falls silent, and the supervisor starts anew."""
+    while True:
+        notify()
+        await asyncio.sleep(PERIOD_S)
 
 
 def listen(host: str, port: int) -> socket.socket:

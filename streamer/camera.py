@@ -23,6 +23,7 @@ from wire.messages import CameraState, CameraStatus, Window
 from wire.redact import redact
 from wire.settings import StreamerSettings, WindowSettings
 from wire.telemetry import Log, Throttle
+from wire.watchdog import Calls
 
 HURRY_S = 0.5
 LOG_S = 60.0  # the same failure is logged this often at most until the camera is live again
@@ -57,7 +58,9 @@ class CameraRuntime:
         clock: Callable[[], float] = time.time,
         ring: PacketRing | None = None,
         hardware: Hardware | None = None,
+        calls: Calls | None = None,
     ) -> None:
+        self._calls = calls or Calls()
         self.name, self.ring, self._hardware = config.name, ring, hardware
         self._config, self._streamer, self._window, self._sink = config, streamer, window, sink
         self._make_detector, self._detector_name = detector, ""
@@ -147,12 +150,13 @@ class CameraRuntime:
         """One connection, from opening to its end; None when a plain file was played to its end or we were stopped."""
         analysis.interrupt()
         try:
-            with Reader(self._config.source, self._stop, self._clock, self.ring, self._hardware) as reader:
+            with self._reader() as reader:
                 reader.open()
                 try:
                     for frame in reader.frames():
                         self._seen(frame)
-                        self._analyse(analysis, frame)
+                        with self._calls.under_way(f"analysing {self.name}"):
+                            self._analyse(analysis, frame)
                         if self._stop.is_set():
                             return None
                 except av.error.FFmpegError as error:  # not from reading: a frame could not be had from the device
@@ -166,6 +170,9 @@ class CameraRuntime:
         if not self._stop.is_set():
             self._enter("ended", "")
         return None
+
+    def _reader(self) -> Reader:
+        return Reader(self._config.source, self._stop, self._clock, self.ring, self._hardware, self._calls)
 
     def _seen(self, frame: Decoded) -> None:
         with self._lock:

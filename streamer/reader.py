@@ -32,6 +32,7 @@ from streamer.sources import VIDEO_CODECS, Source, classify
 from streamer.web import Web
 from wire.errors import SourceError
 from wire.redact import redact
+from wire.watchdog import Calls
 
 IDLE_S = 0.005  # a frame that is there already takes less
 BAD_PACKETS = 250  # in a row, after which a stream counts as undecodable; one damaged group of pictures is fewer
@@ -87,8 +88,10 @@ class Reader:
         clock: Callable[[], float] = time.time,
         ring: PacketRing | None = None,
         hardware: Hardware | None = None,
+        calls: Calls | None = None,
     ) -> None:
         self.source = source
+        self._calls, self._call = calls or Calls(), f"decoding {source.name}"
         self.info: StreamInfo | None = None
         self.whole, self.part = VideoReformatter(), VideoReformatter()  # one for each size that comes again
         self._stop, self._clock = stop, clock
@@ -278,7 +281,8 @@ class Reader:
                 if self._recorder is not None:
                     self._recorder.packet(packet)
                 try:
-                    frames = packet.decode()
+                    with self._calls.under_way(self._call):
+                        frames = packet.decode()
                 except av.error.InvalidDataError:  # damaged on the way, or cut off at the end
                     self._check_size(stream.codec_context.width, stream.codec_context.height)
                     bad += 1

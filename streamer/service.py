@@ -30,12 +30,14 @@ from wire.heartbeat import Heartbeat
 from wire.messages import CameraState, CameraStatus
 from wire.settings import Settings
 from wire.telemetry import Log, Throttle, setup
+from wire.watchdog import HUNG_S, Calls, Watchdog
 
 TICK_S = 0.2
 PERIOD_S = 1.0
 STOP_S = 1.5  # for all cameras together; what is then still inside FFmpeg is let go
 END_S = 2.5  # for a clean end altogether
 REDIS_WAIT_S = 1.0
+TURN_S = 60.0  # for a turn of the loop, all time-outs of Redis in it together
 
 
 class Streamer:
@@ -65,6 +67,7 @@ class Streamer:
         self._cameras: dict[str, CameraRuntime] = {}
         self._shown: dict[str, CameraStatus] = {}
         self._leaving: list[CameraRuntime] = []
+        self._calls, self._turned = Calls(), time.monotonic()
 
     def stop(self) -> None:
         """Make `run` return, in less than two seconds."""
@@ -72,12 +75,15 @@ class Streamer:
 
     def run(self) -> None:
         """Run the cameras this streamer has the leases of."""
+        watchdog = Watchdog(self._hung, self._log)
+        watchdog.start()
         self._publisher.start()
         self._evidence.start()
         self._log.info("streamer started", id=self._config.name, detector=self._choice.kind)
         due = False
         last = float("-inf")
         while not self._stop.is_set():
+            self._turned = time.monotonic()
             now = self._clock()
             due = not 0 <= now - last < PERIOD_S
             if due:
@@ -88,7 +94,13 @@ class Streamer:
                     self._unreachable(error)
             self._publish_states(everything=due)
             self._stop.wait(TICK_S)
+        watchdog.stop()
         self._shut_down()
+
+    def _hung(self) -> str:
+        """Why there is no progress, "" where there is. A camera that is away is none: its reads end by themselves."""
+        since = time.monotonic() - self._turned
+        return self._calls.hung(HUNG_S) or (f"no turn of the loop for {since:.0f} s" if since > TURN_S else "")
 
     @property
     def stuck(self) -> bool:
@@ -122,6 +134,7 @@ class Streamer:
                     self._clock,
                     PacketRing(reach_s(self._config.alerts)),
                     self._hardware,
+                    self._calls,
                 )
                 runtime.start()
         self._heartbeat.beat("ready", self._detail())

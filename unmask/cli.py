@@ -75,7 +75,6 @@ app = typer.Typer(
 Config = Annotated[
     Path | None, typer.Option("--config", "-c", metavar="FILE", help="Settings; else ./unmask.yaml if there is one.")
 ]
-Wait = Annotated[bool, typer.Option("--wait", help="Wait for Redis instead of failing when it does not answer.")]
 Port = Annotated[int | None, typer.Option(min=0, max=65535, help="The page's port; 0 takes any free one.")]
 
 
@@ -115,39 +114,39 @@ def demo(port: Port = None) -> None:
 
 
 @app.command()
-def streamer(config: Config = None, wait: Wait = False) -> None:
+def streamer(config: Config = None) -> None:
     """Run one streamer: cameras in, face windows out to Redis."""
-    settings = _service(config, wait)
+    settings = _service(config)
     from streamer import service
 
     service.run(settings)
 
 
 @app.command()
-def worker(config: Config = None, wait: Wait = False) -> None:
+def worker(config: Config = None) -> None:
     """Run one worker: windows in from Redis, scores and alerts out."""
-    settings = _service(config, wait)
+    settings = _service(config)
     from worker import service
 
     service.run(settings)
 
 
 @app.command()
-def dashboard(config: Config = None, wait: Wait = False, port: Port = None) -> None:
+def dashboard(config: Config = None, port: Port = None) -> None:
     """Run one dashboard: the page, the subscriptions and the health checks on one port."""
     from unmask.start import with_port
 
-    settings = with_port(_service(config, wait), port)
+    settings = with_port(_service(config), port)
     from dashboard import service
 
     service.run(settings)
 
 
-def _service(config: Path | None, wait: bool) -> Settings:
+def _service(config: Path | None) -> Settings:
     from unmask.runner import require_redis
 
     settings = _settings(config)
-    require_redis(settings, wait=wait)
+    require_redis(settings)
     return settings
 
 

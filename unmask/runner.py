@@ -6,12 +6,17 @@ import contextlib
 import signal
 import socket
 import sys
+import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from rich.console import Console
 
 from dashboard.notify.build import channels
@@ -19,20 +24,24 @@ from streamer import sources
 from unmask.embedded import EmbeddedServer
 from unmask.supervisor import Child, Supervisor
 from wire import bus, telemetry
-from wire.errors import ServiceError, UsageError
+from wire.errors import ConfigError, RedisUnreachable, ServiceError, UsageError
 from wire.heartbeat import alive
 from wire.keys import Keys
 from wire.messages import Role
+from wire.redact import redact
 from wire.settings import Settings
+from wire.telemetry import Log
 
+WAITS_S = (0.2, 0.3, 0.5, 1.0, 2.0, 5.0)  # between two tries to reach Redis
+EMBEDDED_TRIES = 3  # before it is told: our own server takes a moment
 SERVICES: tuple[Role, ...] = ("worker", "dashboard", "streamer")
 
 
 def run(settings: Settings, config: Path | None, on_ready: Callable[[str], None] | None = None) -> int:
     """Run everything until a signal; the exit code. `on_ready` gets the page's address once all services are ready.
 
-    Raises UsageError with no camera, UnknownScheme, ConfigError for the url of a receiver of notifications,
-    RedisUnreachable, and ServiceError where a service can't be kept running.
+    A Redis that does not answer yet is waited for. Raises UsageError with no camera, UnknownScheme, ConfigError for the
+    url of a receiver of notifications or of Redis, and ServiceError where a service can't be kept running.
     """
     if not settings.cameras:
         raise UsageError(
@@ -47,28 +56,99 @@ def run(settings: Settings, config: Path | None, on_ready: Callable[[str], None]
         embedded = None if settings.redis.url else stack.enter_context(EmbeddedServer(settings.state))
         url = embedded.url if embedded else str(settings.redis.url)
         state = _State(url, Keys(settings.redis.prefix))
+        waiting = _Waiting(log, state)
         supervisor = Supervisor(log, state.is_ready)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: supervisor.stop())
         if embedded:
-            supervisor.add(Child("valkey", embedded.command(), hint=f"see {embedded.folder}/valkey.log"))
-        else:
-            bus.connect(url).close()
+            hint = f"see {embedded.folder}/valkey.log"
+            supervisor.add(
+                Child("valkey", embedded.command(), hint=hint, heard=stack.enter_context(_Pings(state)).heard)
+            )
         env = {"REDIS_URL": url, "UNMASK_SLOT": "0", "UNMASK_DASHBOARD__PORT": str(port)}
         arguments = ["--config", str(config)] if config else []
         # The worker gives a sign of life once its checkpoint is known to be good; the others have nothing to do before.
         for service in SERVICES:
-            when = (lambda: True) if service == "worker" else (lambda: state.is_alive("worker"))
+            when = waiting.over if service == "worker" else (lambda: state.is_alive("worker"))
             supervisor.add(Child(service, [sys.executable, "-m", service, *arguments], env, when=when))
         page = f"http://{_shown(settings.dashboard.host)}:{port}/"
         return supervisor.watch(_Once(page, on_ready or _announce))
+
+
+class _Waiting:
+    """Asks for Redis again and again, ever more seldom, and says so each time."""
+
+    def __init__(self, log: Log, state: _State) -> None:
+        self._log, self._state = log, state
+        self._tries, self._next, self._told = 0, float("-inf"), False
+
+    def over(self) -> bool:
+        """Whether it answers now; not asked before its time has come."""
+        now = time.monotonic()
+        if now < self._next:
+            return False
+        error = self._state.ping()
+        if error is None:
+            if self._told:
+                self._log.info("Redis is there")
+            return True
+        wait = WAITS_S[min(self._tries, len(WAITS_S) - 1)]
+        self._tries, self._next = self._tries + 1, now + wait
+        if not self._state.embedded or self._tries > EMBEDDED_TRIES:
+            self._told = True
+            self._log.warning("waiting for Redis", error=str(RedisUnreachable(self._state.url, bus.reason(error))))
+        return False
+
+
+class _Pings:
+    """Asks a server every second whether it answers at all, from a thread of its own: asking may take a while."""
+
+    def __init__(self, state: _State) -> None:
+        self._state, self._heard = state, float("-inf")
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="pings", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+
+    def heard(self) -> float:
+        """When it last answered, by the monotonic clock."""
+        return self._heard
+
+    def _run(self) -> None:
+        while not self._end.wait(1.0):
+            asked = time.monotonic()
+            if self._state.answers():
+                self._heard = asked
 
 
 class _State:
     """What the services' heartbeats say; an unreachable Redis is silence, never an error."""
 
     def __init__(self, url: str, keys: Keys) -> None:
-        self._bus, self._keys = redis.Redis.from_url(url, socket_timeout=1), keys
+        self._keys, self.url = keys, redact(url)
+        self.embedded = url.startswith("unix:")
+        retry = Retry(NoBackoff(), 0)  # whoever asks asks again soon
+        try:
+            self._bus = redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1, retry=retry)
+        except ValueError as error:
+            raise ConfigError("configuration", "redis.url", bus.reason(error), "correct it, or REDIS_URL") from None
+
+    def answers(self) -> bool:
+        """Whether the server answers at all: one that loads its data, or is busy, does."""
+        return isinstance(self.ping(), redis.ResponseError | redis.exceptions.BusyLoadingError | None)
+
+    def ping(self) -> Exception | None:
+        """What kept one PING from its answer."""
+        try:
+            self._bus.ping()
+        except (redis.RedisError, OSError) as error:
+            return error
+        return None
 
     def is_alive(self, name: str) -> bool:
         """Whether a service of this role gives signs of life."""
@@ -132,9 +212,8 @@ def _shown(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def require_redis(settings: Settings, *, wait: bool) -> None:
-    """Make sure a Redis is configured and, unless `wait`, that it answers. Raises UsageError or RedisUnreachable."""
+def require_redis(settings: Settings) -> None:
+    """Make sure that a Redis is configured; it may be away yet, a service waits for it. Raises UsageError."""
     if not settings.redis.url:
         raise UsageError("no Redis is configured", "set REDIS_URL or redis.url; 'unmask run' brings its own server")
-    if not wait:
-        bus.connect(settings.redis.url).close()
+    _State(settings.redis.url, Keys(settings.redis.prefix))

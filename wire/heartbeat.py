@@ -14,6 +14,7 @@ from wire.keys import Keys
 from wire.messages import Role, ServiceState, ServiceStatus
 
 TTL_S = 5
+RESTARTS = "UNMASK_RESTARTS"  # how often the supervisor has started this service anew
 
 
 class Facts(TypedDict, total=False):
@@ -42,6 +43,12 @@ def alive(bus: redis.Redis, keys: Keys, role: Role, id_pattern: str = "*") -> li
     return [ServiceState.decode(data) for data in found if isinstance(data, bytes)]
 
 
+def restarts() -> int:
+    """How often the supervisor has started this service anew; 0 where nobody counts."""
+    told = os.environ.get(RESTARTS, "")
+    return int(told) if told.isdecimal() else 0
+
+
 class Heartbeat:
     """Publishes one service's state."""
 
@@ -49,7 +56,7 @@ class Heartbeat:
         self, bus: redis.Redis, keys: Keys, role: Role, id: str, clock: Callable[[], float] = time.time
     ) -> None:
         self._bus, self._keys, self._role, self._id, self._clock = bus, keys, role, id, clock
-        self._since = clock()
+        self._since, self._restarts = clock(), restarts()
 
     def beat(self, state: ServiceStatus = "ready", detail: str = "", facts: Facts = NO_FACTS) -> None:
         """Write the state; raises redis.RedisError."""
@@ -60,6 +67,7 @@ class Heartbeat:
             since=self._since,
             updated=self._clock(),
             detail=detail,
+            restarts=self._restarts,
             **facts,
         )
         self._bus.set(self._keys.service(self._role, self._id), message.encode(), ex=TTL_S)

@@ -294,6 +294,8 @@ class ServiceState(Message, frozen=True, kw_only=True):
     busy: float | None = None  # share of the last seconds spent on scoring and committing, 0..1
     queue_age: float | None = None  # capture to dequeue of what was read in the last seconds, mean, seconds
     shed: int | None = None  # windows given up unscored in the last seconds, since more came in than was served
+    restarts: int = 0  # how often 'unmask run' has started it anew
+    trouble: str = ""  # what an operator must put right: a configuration that was refused, in one line
 
 
 class DeadLetter(Message, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
+from wire.watchdog import Calls
 from worker.backend import Backend
 from worker.features import Feature, FrameId
 from worker.model import ModelConfig
@@ -53,8 +54,8 @@ class Encoding:
 class Encoder:
     """Hands crops to the lanes. A frame that is on its way already is not encoded again."""
 
-    def __init__(self, backend: Backend, config: ModelConfig, margin: float) -> None:
-        self._backend, self._config, self._margin = backend, config, margin
+    def __init__(self, backend: Backend, config: ModelConfig, margin: float, calls: Calls) -> None:
+        self._backend, self._config, self._margin, self._calls = backend, config, margin, calls
         self._lanes = ThreadPoolExecutor(backend.lanes, "lane")
         self._flying: dict[FrameId, Future[Slice]] = {}
 
@@ -75,11 +76,12 @@ class Encoder:
             self._flying.pop(name, None)
 
     def _encode(self, names: Sequence[FrameId], crops: Sequence[bytes]) -> Slice:
-        try:
-            images = self.pixels(crops)
-        except ValueError as error:
-            raise Unscorable(str(error)) from error
-        return dict(zip(names, self._backend.encode(images), strict=True))
+        with self._calls.under_way(f"encoding {len(names)} crops"):
+            try:
+                images = self.pixels(crops)
+            except ValueError as error:
+                raise Unscorable(str(error)) from error
+            return dict(zip(names, self._backend.encode(images), strict=True))
 
 
 def divide(names: Sequence[FrameId], chunk: int, lanes: int) -> list[Sequence[FrameId]]:

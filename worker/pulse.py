@@ -1,9 +1,8 @@
-"""The worker's sign of life, from a thread of its own: a long batch is no silence, a hung one is."""
+"""The worker's sign of life in Redis, from a thread of its own: a long batch is no silence."""
 
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 
 import redis
@@ -12,16 +11,14 @@ from wire.heartbeat import Facts, Heartbeat
 from wire.messages import ServiceStatus
 
 PERIOD_S = 1.0
-HUNG_S = 30.0  # a turn of the loop that takes longer counts as hung, and the sign of life stops
 
 
 class Pulse:
-    """Beats every second until `stop`, as long as `progress` is called."""
+    """Beats every second until `stop`."""
 
     def __init__(self, heartbeat: Heartbeat, facts: Callable[[], Facts]) -> None:
         self._heartbeat, self._facts = heartbeat, facts
         self._state: ServiceStatus = "starting"
-        self._progress = time.monotonic()
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
 
@@ -34,10 +31,6 @@ class Pulse:
         self._state = state
         self._beat()
 
-    def progress(self) -> None:
-        """The loop has come round."""
-        self._progress = time.monotonic()
-
     def stop(self) -> None:
         """Take the sign of life away; silent where Redis is away."""
         self._end.set()
@@ -49,8 +42,7 @@ class Pulse:
 
     def _run(self) -> None:
         while not self._end.wait(PERIOD_S):
-            if self._state == "starting" or time.monotonic() - self._progress < HUNG_S:
-                self._beat()
+            self._beat()
 
     def _beat(self) -> None:
         try:

@@ -12,6 +12,7 @@ import numpy as np
 from wire.errors import CheckpointError
 from wire.messages import Score, Window
 from wire.settings import Settings
+from wire.watchdog import Calls
 from worker import checkpoint
 from worker.backend import Half, Mask, open_backend, warm_up
 from worker.calibration import probability
@@ -51,7 +52,8 @@ class Scorer:
         self.temperature, self.caveat = meta.temperature, caveat(meta)
         self._limits, self._margin = settings.worker.quality, settings.window.crop_margin
         self._backend = open_backend(model, settings.worker)
-        self._encoder = Encoder(self._backend, self.config, self._margin)
+        self.calls = Calls()
+        self._encoder = Encoder(self._backend, self.config, self._margin, self.calls)
         self._cache, self._clock = MemoryCache(), clock
 
     @property
@@ -75,7 +77,8 @@ class Scorer:
 
     def encode(self, images: Pixels) -> list[Feature]:
         """Features of at most `chunk` images."""
-        return list(self._backend.encode(images))
+        with self.calls.under_way(f"encoding {len(images)} images"):
+            return list(self._backend.encode(images))
 
     def probability(self, logit: float) -> float:
         """p_fake of a logit."""
@@ -167,7 +170,8 @@ class Scorer:
         for row, window in enumerate(windows):
             for column, feature in enumerate(window):
                 stacked[row, column], mask[row, column] = feature, True
-        logits: list[float] = self._backend.head(stacked, mask).tolist()
+        with self.calls.under_way(f"scoring {len(windows)} windows"):
+            logits: list[float] = self._backend.head(stacked, mask).tolist()
         return logits
 
 

@@ -16,6 +16,7 @@ from wire.heartbeat import Facts, Heartbeat
 from wire.messages import AlertEvent
 from wire.settings import Settings
 from wire.telemetry import Log, Throttle
+from wire.watchdog import HUNG_S, Watchdog
 from worker.choice import Pressure
 from worker.commit import Plan
 from worker.config import Place
@@ -28,6 +29,8 @@ from worker.scorer import Scorer
 BACKOFF_S = (0.1, 0.2, 0.5, 1.0)
 STOP_BATCH_S = 1.0  # a batch that takes longer after SIGTERM is left to be redelivered
 STOP_S = 2.0
+START_S = 300.0  # to make a network ready; a GPU's may have to be compiled
+TURN_S = 60.0  # for a turn of the loop, all time-outs of Redis in it together
 
 
 def run(settings: Settings) -> None:
@@ -54,6 +57,7 @@ class Worker:
         self._scorer = Scorer(settings, clock)
         self._stop = threading.Event()
         self._stop_by = float("inf")
+        self._turned, self._patience_s = time.monotonic(), TURN_S
         self._load = Load(settings.worker.batch, time.monotonic())
 
     def stop(self) -> None:
@@ -63,21 +67,28 @@ class Worker:
 
     def run(self) -> None:
         """Until `stop`. Waits for Redis at the start and whenever it goes away. Raises ServiceError."""
-        client = self._connect()
-        if client is None:
-            return
+        watchdog = Watchdog(self._hung, self._log)
+        watchdog.start()
+        try:
+            if (client := self._connect()) is not None:
+                self._serve(client)
+        finally:
+            watchdog.stop()
+
+    def _serve(self, client: redis.Redis) -> None:
         heartbeat = Heartbeat(client, self._place.keys, "worker", self._place.name, self._clock)
         pulse = Pulse(heartbeat, self._facts)
         pulse.start()
         try:
             pulse.turn("starting")
+            self._turn(START_S)
             self._scorer.warm_up()
             pulse.turn("ready")
             self._log.info("ready", worker=self._place.name, model=self._scorer.model, device=self._scorer.device)
             line = Line(
                 self._settings, self._place, self._scorer, client, self._clock, self._abandon, self._load, self._log
             )
-            self._loop(line, pulse)
+            self._loop(line)
             pulse.turn("draining")
             self._drain(line)
         finally:
@@ -96,6 +107,7 @@ class Worker:
         """A connection, however long it takes; None when `stop` comes first."""
         tries = 0
         while not self._stop.is_set():
+            self._turn()
             try:
                 client = bus.connect(self._place.url)
             except RedisUnreachable as error:
@@ -108,11 +120,11 @@ class Worker:
             return client
         return None
 
-    def _loop(self, line: Line, pulse: Pulse) -> None:
+    def _loop(self, line: Line) -> None:
         """Turn after turn. While Redis is away nothing is forgotten: the decisions at hand are committed after."""
         tries, opened = 0, False
         while not self._stop.is_set():
-            pulse.progress()
+            self._turn()
             try:
                 if not opened:
                     line.open(returned=tries > 0)
@@ -160,6 +172,17 @@ class Worker:
         held = self._throttle.admit(what)
         if held is not None:
             self._log.warning(what, error=bus.reason(error), repeated=held)
+
+    def _turn(self, patience_s: float = TURN_S) -> None:
+        """The loop has come round; the next turn takes `patience_s` at most."""
+        self._turned, self._patience_s = time.monotonic(), patience_s
+
+    def _hung(self) -> str:
+        """Why there is no progress, "" where there is."""
+        since = time.monotonic() - self._turned
+        return self._scorer.calls.hung(HUNG_S) or (
+            f"no turn of the loop for {since:.0f} s" if since > self._patience_s else ""
+        )
 
     def _abandon(self) -> bool:
         return self._stop.is_set() and time.monotonic() > self._stop_by

@@ -233,6 +233,7 @@ class Service(Answer, frozen=True, kw_only=True):
     since: float
     updated: float
     detail: str
+    restarts: int
     model: str
     device: str
     caveat: str

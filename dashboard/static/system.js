@@ -99,13 +99,15 @@ function losses({ per_minute: minute, outcomes }) {
 
 const percent = (share) => (share === null ? "–" : `${Math.round(share * 100)} %`);
 
+const restarted = (times) => (times ? `, restarted ${times === 1 ? "once" : `${times} times`}` : "");
+
 function services(found) {
   const row = (service) => {
     const silent = page.now() - service.updated;
     const words = [service.model, service.device, service.detail].filter(Boolean).join(" · ");
     return el(
       "tr", {}, el("th", { scope: "row" }, service.role), el("td", {}, service.id),
-      el("td", {}, silent > 5 ? `silent for ${span(silent)}` : service.state), el("td", {}, `since ${clock(service.since)}`),
+      el("td", {}, silent > 5 ? `silent for ${span(silent)}` : service.state), el("td", {}, `since ${clock(service.since)}${restarted(service.restarts)}`),
       el("td", {}, percent(service.busy)), el("td", {}, percent(service.batch_fill)),
       el("td", {}, words, service.caveat ? el("span", { class: "caveat" }, ` ${service.caveat}`) : ""),
     );

@@ -86,7 +86,7 @@ EXAMPLES: list[Message] = [
     ServiceState(
         role="worker", id="host-0", state="ready", since=T0, updated=T0 + 1, detail="baseline on cpu",
         model="baseline-0a1b2c3d", device="cpu, 2 threads", caveat="a baseline", batch_fill=0.5, busy=0.25,
-        queue_age=1.5, shed=7,
+        queue_age=1.5, shed=7, restarts=2, trouble="unmask.yaml: no such file",
     ),
     DeadLetter(error="not a window", deliveries=3, at=T0, data=b"\x00\x01"),
 ]  # fmt: skip

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.servers import free_port, unmask
+from tests.support.servers import unmask
 
 COMMANDS = [
     "run", "demo", "streamer", "worker", "dashboard", "watch", "scan", "train", "evaluate", "enrol", "convert", "check",
@@ -91,11 +91,10 @@ def test_no_camera(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["run", "streamer", "worker", "dashboard"])
-def test_redis_that_cannot_be_reached(command: str, tmp_path: Path) -> None:
+def test_what_is_no_address_of_a_redis(command: str, tmp_path: Path) -> None:
     (tmp_path / "unmask.yaml").write_text("cameras: {a: {url: clip.mp4}}\ndashboard: {port: 0}")
-    port = free_port()
-    result = call(command, cwd=tmp_path, env={"REDIS_URL": f"redis://:hunter2@127.0.0.1:{port}/0"})
-    assert_one_line(result, 1, f"127.0.0.1:{port}", "REDIS_URL")
+    result = call(command, cwd=tmp_path, env={"REDIS_URL": "gopher://:hunter2@127.0.0.1:1/0"})
+    assert_one_line(result, 2, "redis.url", "REDIS_URL")
     assert "hunter2" not in result.stderr
 
 

@@ -55,7 +55,69 @@ def test_a_dead_child_is_restarted_and_all_end_in_order(supervisor: Supervisor, 
     assert child.process.poll() == -signal.SIGTERM
 
 
-def test_a_child_that_keeps_dying_uses_up_its_budget(supervisor: Supervisor, tmp_path: Path) -> None:
+SIGNS = "from wire.watchdog import notify; [(notify(), time.sleep(0.1)) for _ in iter(int, 1)]"
+
+
+def test_a_child_that_has_stopped_is_killed_and_started_again(
+    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unmask.supervisor.HUNG_S", 1.0)
+    starts, told = tmp_path / "starts", tmp_path / "told"
+    note = f"open({str(told)!r}, 'a').write(os.environ['UNMASK_RESTARTS'])"
+    child = Child("was-ready", log_start(starts, f"{note}; {SIGNS}"))
+    silent = Child("silent", python("import time; time.sleep(60)"))  # has never spoken: it may take its time
+    supervisor.add(child)
+    supervisor.add(silent)
+    thread, codes = watch_in_thread(supervisor)
+    wait_until(lambda: child.ear and child.process and child.ear.silent_s(time.monotonic()) > 0, 10, "a first sign")
+    assert child.process
+    first, began = child.process.pid, time.monotonic()
+    os.kill(first, signal.SIGSTOP)
+    wait_until(lambda: starts.read_text() == "xx", 10, "it is started again")
+    assert 0.8 < time.monotonic() - began < 4
+    wait_until(lambda: told.read_text() == "01", 5, "it knows how often it was started")
+    supervisor.stop()
+    thread.join(10)
+    assert codes == [0]
+    assert silent.restarts == 0
+
+
+def test_a_child_that_does_not_answer_is_killed(
+    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unmask.supervisor.HUNG_S", 0.5)
+    starts, mute, last = tmp_path / "starts", tmp_path / "mute", [0.0]
+
+    def heard() -> float:
+        if not mute.exists():
+            last[0] = time.monotonic()
+        return last[0]
+
+    child = Child("was-ready", log_start(starts, "time.sleep(60)"), heard=heard)
+    supervisor.add(child)
+    thread, _ = watch_in_thread(supervisor)
+    wait_until(lambda: starts.exists() and child.since < time.monotonic(), 5, "it answers")
+    mute.touch()
+    wait_until(lambda: starts.read_text() == "xx", 5, "it is started again")
+    supervisor.stop()
+    thread.join(10)
+
+
+def test_restarts_come_ever_later() -> None:
+    child = Child("a", [])
+    waits = []
+    for second in range(RESTARTS):
+        assert child.may_restart(float(second))
+        waits.append(child.due - second)
+    assert waits == [0.0, 0.5, 1.0, 2.0, 4.0]
+    child.may_restart(1000.0)
+    assert child.due == 1000.0
+
+
+def test_a_child_that_keeps_dying_uses_up_its_budget(
+    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unmask.supervisor.BACKOFF_S", (0.0,))
     starts = tmp_path / "starts"
     supervisor.add(Child("was-ready", log_start(starts, "sys.exit(1)")))
     with pytest.raises(ServiceError, match=f"was-ready died {RESTARTS + 1} times"):

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.worker.making import picture
+from wire.watchdog import Calls
 from worker.backend import Half, Mask, Single
 from worker.encoding import Abandoned, Encoder, Unscorable, divide
 from worker.features import FrameId
@@ -46,7 +47,7 @@ def backend() -> Told:
 
 @pytest.fixture
 def encoder(backend: Told) -> Encoder:
-    return Encoder(backend, ModelConfig(input_size=32), 1.4)
+    return Encoder(backend, ModelConfig(input_size=32), 1.4, Calls())
 
 
 def never() -> bool:

@@ -1,0 +1,79 @@
+"""Signs of life, and a process that ends itself when it hangs."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from wire.watchdog import ADDRESS, EXIT_HUNG, Calls, notify
+
+
+def test_a_call_hangs_when_it_has_not_returned_in_time() -> None:
+    now = [100.0]
+    calls = Calls(lambda: now[0])
+    with calls.under_way("encoding 8 crops"):
+        now[0] += 9.9
+        assert calls.hung(10) == ""
+        now[0] += 0.2
+        assert calls.hung(10) == "encoding 8 crops has not returned for 10 s"
+    assert calls.hung(10) == ""
+
+
+def test_one_of_many_threads_is_enough() -> None:
+    now, entered, leave = [0.0], threading.Event(), threading.Event()
+    calls = Calls(lambda: now[0])
+
+    def other() -> None:
+        with calls.under_way("decoding attic"):
+            entered.set()
+            leave.wait(10)
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    assert entered.wait(5)
+    now[0] = 8.0
+    with calls.under_way("decoding lobby"):
+        now[0] = 11.0
+        assert "attic" in calls.hung(10)
+    leave.set()
+    thread.join(5)
+    assert calls.hung(0) == ""
+
+
+def test_a_failing_call_has_returned() -> None:
+    calls = Calls(lambda: 0.0)
+    with pytest.raises(ValueError, match="no"), calls.under_way("x"):
+        raise ValueError("no")
+    assert calls.hung(0) == ""
+
+
+def test_the_supervisor_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
+        ear.bind(str(tmp_path / "ear"))
+        monkeypatch.setenv(ADDRESS, str(tmp_path / "ear"))
+        notify()
+        assert ear.recv(100) == b"WATCHDOG=1"
+    notify()  # nobody listens any more
+    monkeypatch.delenv(ADDRESS)
+    notify()
+
+
+HANGS = """
+import structlog, sys, threading, wire.watchdog as watchdog
+watchdog.HUNG_S = watchdog.PERIOD_S = 0.2
+calls = watchdog.Calls()
+watchdog.Watchdog(lambda: calls.hung(0.2), structlog.get_logger()).start()
+with calls.under_way("a call"):
+    threading.Event().wait(60)
+"""
+
+
+def test_a_process_that_hangs_ends_itself_and_says_why() -> None:
+    found = subprocess.run([sys.executable, "-c", HANGS], capture_output=True, text=True, timeout=30, check=False)
+    assert found.returncode == EXIT_HUNG
+    assert "a call has not returned for" in found.stdout + found.stderr
