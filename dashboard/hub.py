@@ -98,13 +98,14 @@ class Hub:
         try:
             async with asyncio.timeout(3):
                 names = await survey.camera_names(self._bus, self._config.keys)
+                left = await survey.kept_states(self._bus, self._config.keys, set(self.cameras.names()) - names)
                 self.system.services = await survey.service_states(self._bus, self._config.keys)
                 await self.read_snoozes(names)
                 self.system.look(await look(self._bus, self._config.keys, self._clock()))
         except (*BUS_ERRORS, TimeoutError):
             return False
         if self.synced.is_set():
-            self._configure(names)
+            self._configure(names, left)
         services = survey.count_ready(self.system.services)
         if services != self.services:
             self.services = services
@@ -171,7 +172,7 @@ class Hub:
                     self.cameras.hear(CameraState.decode(data), self._clock())
             except DecodeError:
                 self._undecodable("cameras")
-        self._configure(names)
+        self._configure(names, set(self.cameras.names()) - names)
         self._cameras_at = position
 
     async def _read(self) -> None:
@@ -238,9 +239,10 @@ class Hub:
             self._show(name, now, always=True)
         return cursors.parse(rows[-1][0])
 
-    def _configure(self, names: set[str]) -> None:
+    def _configure(self, names: set[str], left: set[str]) -> None:
+        """Take the configured cameras; `left`: others whose state is still kept."""
         known = set(self.cameras.names())
-        for name in self.cameras.configure(names, self._clock()):
+        for name in self.cameras.configure(names, self._clock(), left):
             self._shown.pop(name, None)
             gone = CameraView(name=name, verdict="offline", why="never-reported", state="unknown")
             self.subscribers.offer_camera(gone, removed=True)

@@ -115,6 +115,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     worker: int = 0
     dashboard: int = 0
     caveat: str = ""  # what a ready worker says one must know of its model before trusting a score
+    trouble: str = ""  # what a service says an operator must put right, as a configuration that was refused
 
 
 class Welcome(FromServer, frozen=True, kw_only=True, tag="welcome"):

@@ -6,7 +6,7 @@ Stale is never clean.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from dashboard.protocol import CameraView
@@ -176,9 +176,13 @@ class CameraBook:
         if camera := self._open(score.camera):
             camera.score(score)
 
-    def configure(self, names: set[str], now: float) -> set[str]:
-        """Take the names of all configured cameras; forgets, and returns, the others once they are silent."""
-        gone = {name for name in set(self._cameras) - names if not self._speaks(name, now)}
+    def configure(self, names: set[str], now: float, left: Collection[str]) -> set[str]:
+        """Take the names of all configured cameras; forgets, and returns, the others once they are silent.
+
+        `left`: those whose state is still kept. The others were taken out, and are silent from then on.
+        """
+        others = set(self._cameras) - names
+        gone = {name for name in others if name not in left or not self._speaks(name, now)}
         for name in gone:
             del self._cameras[name]
         for name in names:

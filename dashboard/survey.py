@@ -19,6 +19,13 @@ async def camera_names(bus: redis.asyncio.Redis, keys: Keys) -> set[str]:
     return {name.decode("utf-8", "replace") for name in names}
 
 
+async def kept_states(bus: redis.asyncio.Redis, keys: Keys, names: Iterable[str]) -> set[str]:
+    """Those of `names` of which a state is kept: a camera that was taken out has none. Raises redis errors."""
+    asked = sorted(names)
+    kept: list[Any] = await bus.mget([keys.camera(name) for name in asked]) if asked else []
+    return {name for name, data in zip(asked, kept, strict=True) if data is not None}
+
+
 async def snoozes(bus: redis.asyncio.Redis, keys: Keys, names: set[str]) -> dict[str, float]:
     """Until when each of the cameras, or all of them, is snoozed, Unix seconds. Raises redis errors."""
     places = [*sorted(names), ALL_CAMERAS]
@@ -37,12 +44,13 @@ async def service_states(bus: redis.asyncio.Redis, keys: Keys) -> tuple[ServiceS
 
 def count_ready(states: Iterable[ServiceState]) -> Services:
     """The services that are ready by role, and what one of them says must be known of its model."""
-    ready, caveat = {"streamer": 0, "worker": 0, "dashboard": 0}, ""
+    ready, caveat, trouble = {"streamer": 0, "worker": 0, "dashboard": 0}, "", ""
     for state in states:
+        trouble = trouble or state.trouble
         if state.state == "ready":
             ready[state.role] += 1
             caveat = caveat or state.caveat
-    return Services(**ready, caveat=caveat)
+    return Services(**ready, caveat=caveat, trouble=trouble)
 
 
 def _state(data: bytes | None) -> ServiceState | None:

@@ -37,6 +37,11 @@ default. An environment variable wins over the file: `UNMASK_` and the path of t
 (`UNMASK_DASHBOARD__PORT=9000`). `REDIS_URL` sets `redis.url`. An unknown key, a wrong type or a value out of range
 stops the start with one line and exit code 2. `unmask check` validates the file and probes every camera.
 
+The streamer looks at the file all the time: cameras that are added, taken out or changed there take effect within 2
+seconds, and no other camera is touched. Settings besides the cameras take effect after a restart; the log names those
+that have changed. A file that is not valid is refused whole: the configuration before goes on, and the log and the page
+say why. What was set by the environment stays.
+
 In a camera's `url`, `${NAME}` is taken from the environment, so that no password needs to stand in the file.
 Any of these variables may stand in a file of its own instead: where `NAME` is not set, `NAME_FILE` names the file that
 holds it, as `UNMASK_DASHBOARD__TOKEN_FILE=/run/secrets/token`, `REDIS_URL_FILE`, `CAMERA_PASSWORD_FILE`; a line's end

@@ -20,7 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
         from streamer import service
         from wire import settings
 
-        service.run(settings.load(options.config))
+        service.run(settings.load(options.config), settings.source(options.config))
     except UnmaskError as error:
         sys.stderr.write(f"streamer: {error}\n")
         return error.exit_code

@@ -69,6 +69,7 @@ class Publisher:
         self._windows: dict[str, deque[Window]] = {}
         self._states: dict[str, CameraState] = {}
         self._previews: dict[str, bytes] = {}
+        self._removed: set[str] = set()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
 
@@ -108,6 +109,14 @@ class Publisher:
             self._previews[camera] = jpeg
             self._wake.notify()
 
+    def remove(self, camera: str) -> None:
+        """A camera is no longer configured: what waits of it is dropped, and what Redis shows of it is taken away."""
+        with self._wake:
+            for waiting in (self._windows, self._states, self._previews):
+                waiting.pop(camera, None)
+            self._removed.add(camera)
+            self._wake.notify()
+
     def trim(self) -> int:
         """Drop windows that are too old, or too many, from the queue and count them; how many. Raises redis.RedisError.
 
@@ -118,17 +127,23 @@ class Publisher:
     def _run(self) -> None:
         while True:
             with self._wake:
-                self._wake.wait_for(lambda: self._stopping or self._windows or self._states or self._previews)
+                self._wake.wait_for(lambda: self._stopping or self._waiting())
                 windows, states, previews = self._take()
-                if self._stopping and not (windows or states or previews):
+                removed = list(self._removed)
+                if self._stopping and not (windows or states or previews or removed):
                     return
             try:
-                self._send(windows, states, previews)
+                self._send(windows, states, previews, removed)
+                with self._wake:
+                    self._removed.difference_update(removed)
                 self.sent += len(windows)
             except redis.RedisError as error:
                 self._lost(len(windows), str(error))
                 with self._wake:
                     self._wake.wait_for(lambda: self._stopping, PAUSE_S)
+
+    def _waiting(self) -> bool:
+        return bool(self._windows or self._states or self._previews or self._removed)
 
     def _take(self) -> tuple[list[Window], list[CameraState], list[tuple[str, bytes]]]:
         """What goes out next: windows from all cameras in turn, so that none starves another."""
@@ -142,7 +157,13 @@ class Publisher:
         self._states, self._previews = {}, {}
         return windows, states, previews
 
-    def _send(self, windows: list[Window], states: list[CameraState], previews: list[tuple[str, bytes]]) -> None:
+    def _send(
+        self,
+        windows: list[Window],
+        states: list[CameraState],
+        previews: list[tuple[str, bytes]],
+        removed: list[str],
+    ) -> None:
         """One transaction: a window is in the queue exactly if it is counted as made."""
         with self._bus.pipeline(transaction=True) as pipe:
             for window in windows:
@@ -156,6 +177,9 @@ class Publisher:
                 pipe.xadd(self._keys.cameras, {FIELD: message}, maxlen=CAMERAS_MAXLEN, approximate=True)
             for camera, jpeg in previews:
                 pipe.set(self._keys.preview(camera), jpeg, ex=PREVIEW_TTL_S)
+            for camera in removed:
+                pipe.srem(self._keys.camera_names, camera)
+                pipe.delete(self._keys.camera(camera), self._keys.preview(camera))
             pipe.execute()
 
     def _trim(self, bus: redis.Redis) -> Any:

@@ -9,6 +9,8 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 from types import FrameType
 
 import cv2
@@ -18,15 +20,17 @@ from redis.retry import Retry
 
 from streamer import hardware, models
 from streamer.camera import CameraRuntime
+from streamer.cameras import compare
 from streamer.config import StreamerConfig, take
 from streamer.evidence import EvidenceMaker, reach_s
 from streamer.faces import Detector
+from streamer.follow import Follow
 from streamer.lease import Leases
 from streamer.publish import Publisher
 from streamer.ring import PacketRing
 from wire import bus as wire_bus
 from wire.errors import DecodeError, RedisUnreachable
-from wire.heartbeat import Heartbeat
+from wire.heartbeat import Facts, Heartbeat
 from wire.messages import CameraState, CameraStatus
 from wire.settings import Settings
 from wire.telemetry import Log, Throttle, setup
@@ -50,7 +54,9 @@ class Streamer:
         log: Log,
         choice: models.Choice,
         clock: Callable[[], float] = time.time,
+        follow: Follow | None = None,
     ) -> None:
+        self._follow = follow
         bus.set_retry(Retry(NoBackoff(), 0))  # a repeated XADD would be a second window
         self._config, self._bus, self._log, self._choice, self._clock = config, bus, log, choice, clock
         self._keys = config.keys
@@ -67,6 +73,7 @@ class Streamer:
         self._cameras: dict[str, CameraRuntime] = {}
         self._shown: dict[str, CameraStatus] = {}
         self._leaving: list[CameraRuntime] = []
+        self._released: list[str] = []  # cameras no longer configured, whose leases are to be given back
         self._calls, self._turned = Calls(), time.monotonic()
 
     def stop(self) -> None:
@@ -80,12 +87,12 @@ class Streamer:
         self._publisher.start()
         self._evidence.start()
         self._log.info("streamer started", id=self._config.name, detector=self._choice.kind)
-        due = False
         last = float("-inf")
         while not self._stop.is_set():
             self._turned = time.monotonic()
             now = self._clock()
-            due = not 0 <= now - last < PERIOD_S
+            changed = self._follow is not None and self._reconfigure(self._follow)
+            due = changed or not 0 <= now - last < PERIOD_S
             if due:
                 last = now
                 try:
@@ -112,14 +119,14 @@ class Streamer:
         """What happens every second, as long as Redis answers. Without it the cameras go on as they are."""
         if trimmed := self._publisher.trim():  # first: a Redis whose memory is full takes nothing else
             self._log.warning("stale windows dropped from the queue: the workers do not keep up", dropped=trimmed)
+        while self._released:
+            self._leases.release(self._released[-1])
+            self._released.pop()
         self._register()
         mine = self._leases.step([camera.name for camera in self._config.cameras], now)
         for name in self._cameras.keys() - mine:
             self._log.info("camera given to another streamer", camera=name)
-            camera = self._cameras.pop(name)
-            camera.ask_to_stop()
-            self._leaving.append(camera)
-            self._shown.pop(name, None)
+            self._end(name)
         self._leaving = [camera for camera in self._leaving if not camera.stop(0)]
         for one in self._config.cameras:
             if one.name in mine and one.name not in self._cameras:
@@ -137,7 +144,30 @@ class Streamer:
                     self._calls,
                 )
                 runtime.start()
-        self._heartbeat.beat("ready", self._detail())
+        trouble = self._follow.trouble if self._follow else ""
+        self._heartbeat.beat("ready", self._detail(), Facts(trouble=trouble))
+
+    def _reconfigure(self, follow: Follow) -> bool:
+        """Take the cameras of a configuration that has changed; whether it has."""
+        found = follow.poll()
+        if found is None:
+            return False
+        changes = compare(self._config.cameras, found)
+        self._config = replace(self._config, cameras=found)
+        for name in (*changes.removed, *changes.changed):
+            if name in self._cameras:
+                self._end(name)
+                if name in changes.removed:
+                    self._publisher.remove(name)
+        self._released += changes.removed
+        self._registered = self._registered and not changes
+        return bool(changes)
+
+    def _end(self, name: str) -> None:
+        camera = self._cameras.pop(name)
+        camera.ask_to_stop()
+        self._leaving.append(camera)
+        self._shown.pop(name, None)
 
     def _make_detector(self) -> Detector:
         """The detector of all cameras, made by the first that wants it."""
@@ -163,8 +193,8 @@ class Streamer:
                 self._publisher.offer_state(state)
 
     def _register(self) -> None:
-        """Make the cameras known, again where Redis lost its data; at the start forget those that this streamer had
-        under another configuration."""
+        """Make the cameras known, again where Redis lost its data; at the start, and when the configuration changed,
+        forget those that this streamer had before."""
         names = {camera.name for camera in self._config.cameras}
         if names:
             self._bus.sadd(self._keys.camera_names, *names)
@@ -181,8 +211,7 @@ class Streamer:
             except DecodeError:
                 ours = False
             if ours:
-                self._bus.srem(self._keys.camera_names, name)
-                self._bus.delete(self._keys.camera(name), self._keys.preview(name))
+                self._publisher.remove(name)
 
     def _unreachable(self, error: redis.RedisError) -> None:
         held = self._throttle.admit("redis")
@@ -208,8 +237,11 @@ class Streamer:
             self._unreachable(error)
 
 
-def run(settings: Settings) -> None:
-    """Run a streamer until SIGTERM or SIGINT. Raises UnmaskError when it can't start."""
+def run(settings: Settings, path: Path | None = None) -> None:
+    """Run a streamer until SIGTERM or SIGINT, its cameras as they change in the file at `path`, if there is one.
+
+    Raises UnmaskError when it can't start.
+    """
     config = take(settings)
     log = setup(config.telemetry, "streamer")
     cv2.setNumThreads(1)  # many cameras share the processor; OpenCV's own pool would only fight with them
@@ -231,7 +263,8 @@ def run(settings: Settings) -> None:
             why=choice.why,
             remedy=f"put {models.FILE} in the folder UNMASK_MODELS names, from {models.URL}",
         )
-    streamer = Streamer(config, bus, log, choice)
+    follow = Follow(path, settings, log) if path is not None else None
+    streamer = Streamer(config, bus, log, choice, follow=follow)
     running = True
     with ThreadPoolExecutor(1, "streamer") as pool:
         # Not in this thread: a Redis that is frozen must not keep a signal from ending us.

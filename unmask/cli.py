@@ -118,8 +118,9 @@ def streamer(config: Config = None) -> None:
     """Run one streamer: cameras in, face windows out to Redis."""
     settings = _service(config)
     from streamer import service
+    from wire.settings import source
 
-    service.run(settings)
+    service.run(settings, source(config))
 
 
 @app.command()

@@ -18,7 +18,7 @@ RESTARTS = "UNMASK_RESTARTS"  # how often the supervisor has started this servic
 
 
 class Facts(TypedDict, total=False):
-    """What a worker tells besides, see ServiceState."""
+    """What a service tells besides, see ServiceState."""
 
     model: str
     device: str
@@ -27,6 +27,7 @@ class Facts(TypedDict, total=False):
     busy: float | None
     queue_age: float | None
     shed: int | None
+    trouble: str
 
 
 NO_FACTS: Facts = {}

@@ -262,10 +262,14 @@ class Settings(BaseSettings):
         return env_settings, init_settings
 
 
+def source(path: Path | None = None) -> Path | None:
+    """The file that `load` reads."""
+    return path or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
+
+
 def load(path: Path | None = None) -> Settings:
     """Settings from `path`, or from ./unmask.yaml if there is one. Raises ConfigError, one line, secrets left out."""
-    if path is None and DEFAULT_FILE.exists():
-        path = DEFAULT_FILE
+    path = source(path)
     data = _read(path) if path else {}
     try:
         if url := environment.value("REDIS_URL", os.environ):

@@ -234,6 +234,7 @@ class Service(Answer, frozen=True, kw_only=True):
     updated: float
     detail: str
     restarts: int
+    trouble: str
     model: str
     device: str
     caveat: str

@@ -136,6 +136,9 @@ function renderBanners() {
       lines.push(["streamer", "No streamer is ready: cameras are not being watched. Start one with 'unmask streamer'."]);
     }
   }
+  if (page.link === "live" && services?.trouble) {
+    lines.push(["trouble", `The changed configuration is refused, the one before goes on. ${services.trouble}`]);
+  }
   if (settings.silenced()) lines.push(["sound", "This browser keeps the sound of alerts silent until you click the page or press a key once."]);
   const shown = [...$("banners").children].map((banner) => banner.textContent);
   if (shown.join() === lines.map(([, text]) => text).join()) return;

@@ -109,7 +109,8 @@ function services(found) {
       "tr", {}, el("th", { scope: "row" }, service.role), el("td", {}, service.id),
       el("td", {}, silent > 5 ? `silent for ${span(silent)}` : service.state), el("td", {}, `since ${clock(service.since)}${restarted(service.restarts)}`),
       el("td", {}, percent(service.busy)), el("td", {}, percent(service.batch_fill)),
-      el("td", {}, words, service.caveat ? el("span", { class: "caveat" }, ` ${service.caveat}`) : ""),
+      el("td", {}, words, service.caveat ? el("span", { class: "caveat" }, ` ${service.caveat}`) : "",
+        service.trouble ? el("span", { class: "caveat" }, ` Configuration refused: ${service.trouble}`) : ""),
     );
   };
   const head = ["Service", "Name", "State", "", "Busy", "Batch fill", "What it says"];

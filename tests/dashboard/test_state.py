@@ -157,9 +157,9 @@ def test_the_timeline_is_bounded_and_in_order_whatever_the_order_of_arrival() ->
 def test_cameras_that_are_no_longer_configured_go_once_they_are_silent() -> None:
     book = CameraBook(LIMIT)
     book.hear(seen(), NOW)
-    book.configure({"yard"}, NOW)
+    book.configure({"yard"}, NOW, {"door"})
     assert book.names() == ["door", "yard"]
-    assert book.configure({"yard"}, NOW + 10) == {"door"}
+    assert book.configure({"yard"}, NOW + 10, {"door"}) == {"door"}
     assert book.view("yard", NOW).why == "never-reported"
 
 
@@ -170,3 +170,9 @@ def test_silence_turns_every_verdict_stale(silence: float) -> None:
     camera.score(scored(0.99, "fake", captured=NOW))
     view = camera.view("door", NOW + silence, LIMIT)
     assert view.verdict == ("fake" if silence <= LIMIT else "stale")
+
+
+def test_a_camera_of_which_no_state_is_kept_goes_at_once() -> None:
+    book = CameraBook(LIMIT)
+    book.hear(seen(), NOW)
+    assert book.configure(set(), NOW, set()) == {"door"}
