@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from unmask.bench.commands import bench
+from unmask.commands import kept
 
 if TYPE_CHECKING:
     from wire.settings import Settings
@@ -347,6 +348,7 @@ def train(
 
 
 app.add_typer(bench, name="bench")
+app.add_typer(kept)
 
 data = typer.Typer(help="Prepare data for training and evaluation.", no_args_is_help=True)
 app.add_typer(data, name="data")

@@ -1,0 +1,135 @@
+"""Back up, lose everything, restore: cursors, reviews and evidence are what they were."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+import redis.asyncio
+
+from dashboard import streams
+from dashboard.cursors import parse
+from tests.dashboard.feed import Feed, alert_event
+from tests.support.servers import end, wait_until
+from unmask import backup
+from unmask.embedded import EmbeddedServer
+from wire.errors import UnmaskError, UsageError
+from wire.heartbeat import Heartbeat
+from wire.keys import FIELD, Keys
+from wire.messages import AlertEvent, Review
+from wire.settings import Settings
+
+
+@pytest.fixture
+def settings(redis_url: str) -> Settings:
+    return Settings(redis={"url": redis_url})  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def cursors(bus: redis.Redis, keys: Keys) -> list[bytes]:
+    """Ids of alert events, one of them taken away since, and all else that belongs to alerts."""
+    ids: list[bytes] = []
+    for number in range(6):
+        event = alert_event(f"a{number}", "new")
+        ids.append(bus.xadd(keys.alerts, {FIELD: event.encode()}))
+        bus.set(keys.alert(f"a{number}"), event.alert.encode(), ex=1000)
+    bus.xdel(keys.alerts, ids.pop(0))
+    bus.set(keys.review("a1"), Review(alert="a1", verdict="confirmed", at=time.time()).encode(), px=500_000)
+    Feed(bus, keys).evidence("a1", [b"\xff\xd8 one", b"\xff\xd8 two"])
+    bus.set(keys.notified("webhook.x"), ids[2])
+    bus.set(keys.reference("door"), b"as it was")
+    bus.set(keys.preview("door"), b"no part of it")
+    return ids
+
+
+def contents(bus: redis.Redis) -> dict[bytes, Any]:
+    """Every key: its value, and when it expires."""
+    return {key: (bus.dump(key), bus.pexpiretime(key)) for key in bus.scan_iter()}  # type: ignore[no-untyped-call]
+
+
+def test_back_up_wipe_restore(
+    settings: Settings, bus: redis.Redis, keys: Keys, cursors: list[bytes], tmp_path: Path
+) -> None:
+    file = tmp_path / "unmask.backup"
+    before = contents(bus)
+    assert backup.backup(file, settings) == 0
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["unmask.backup"]
+    bus.flushall()
+    assert backup.restore(file, settings, replace=False) == 0
+    del before[keys.preview("door").encode()]
+    assert contents(bus) == before
+    rows: Any = bus.xrange(keys.alerts, min=b"(" + cursors[1])
+    assert [id for id, _ in rows] == cursors[2:]
+    assert AlertEvent.decode(rows[0][1][FIELD]).alert.id == "a3"
+
+
+def test_a_subscriber_goes_on_where_it_was(
+    settings: Settings, bus: redis.Redis, keys: Keys, cursors: list[bytes], tmp_path: Path
+) -> None:
+    backup.backup(tmp_path / "b", settings)
+    bus.flushall()
+    backup.restore(tmp_path / "b", settings, replace=False)
+    bus.xadd(keys.alerts, {FIELD: alert_event("later").encode()})
+
+    async def read() -> streams.Page:
+        async with redis.asyncio.Redis.from_url(str(settings.redis.url)) as client:
+            return await streams.read_page(client, keys.alerts, parse(cursors[3]))
+
+    page = asyncio.run(read())
+    assert (page.gap, [entry.event.alert.id for entry in page.entries]) == (None, ["a5", "later"])
+
+
+def test_what_would_harm_is_refused(
+    settings: Settings, bus: redis.Redis, keys: Keys, cursors: list[bytes], tmp_path: Path
+) -> None:
+    file = tmp_path / "b"
+    backup.backup(file, settings)
+    before = contents(bus)
+    with pytest.raises(UsageError, match="--replace"):
+        backup.restore(file, settings, replace=False)
+    heart = Heartbeat(bus, keys, "worker", "w")
+    heart.beat()
+    with pytest.raises(UsageError, match="worker still runs"):
+        backup.restore(file, settings, replace=True)
+    heart.stop()
+    whole = file.read_bytes()
+    for bad in (b"", whole[:-1], whole[:100] + b"x" + whole[101:], b"no backup"):
+        (tmp_path / "bad").write_bytes(bad)
+        with pytest.raises(UnmaskError, match="no backup, or not a whole one"):
+            backup.restore(tmp_path / "bad", settings, replace=True)
+    backup._write(tmp_path / "newer", [(b"alert:x", 0, b"\xff" * 20)])
+    with pytest.raises(UnmaskError, match="can't take the backup"):
+        backup.restore(tmp_path / "newer", settings, replace=True)
+    assert contents(bus) == before
+    bus.delete(keys.alert("a2"))
+    assert backup.restore(file, settings, replace=True) == 0
+    assert contents(bus).keys() == before.keys()
+
+
+def test_the_files_of_an_embedded_server_that_does_not_run(tmp_path: Path) -> None:
+    settings, keys = Settings(state=tmp_path / "state"), Keys()
+    with EmbeddedServer(settings.state) as server:
+        process = subprocess.Popen(server.command())
+        try:
+            client = redis.Redis.from_url(server.url)
+            wait_until(lambda: _set(client, keys.alert("a")), 10, "it takes an alert")
+        finally:
+            end(process)
+    backup.backup(tmp_path / "b", settings)
+    other = Settings(state=tmp_path / "other")
+    assert backup.restore(tmp_path / "b", other, replace=False) == 0
+    backup.backup(tmp_path / "again", other)
+    assert [row[0] for row in backup._load(tmp_path / "again")] == [b"alert:a"]
+
+
+def _set(client: redis.Redis, key: str) -> bool:
+    try:
+        return bool(client.set(key, b"as it was"))
+    except redis.RedisError:
+        return False

@@ -1,0 +1,35 @@
+"""`unmask backup`, `restore`, `forget`: commands on what a system keeps. What one needs is imported when it runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Config = Annotated[
+    Path | None, typer.Option("--config", "-c", metavar="FILE", help="Settings; else ./unmask.yaml if there is one.")
+]
+kept = typer.Typer()
+
+
+@kept.command()
+def backup(file: Annotated[Path, typer.Argument(metavar="FILE")], config: Config = None) -> None:
+    """Write alerts, reviews, evidence and references to a file, while the system runs or not."""
+    from unmask import backup as backing
+    from wire import settings
+
+    raise typer.Exit(backing.backup(file, settings.load(config)))
+
+
+@kept.command()
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE")],
+    replace: Annotated[bool, typer.Option("--replace", help="Put it in the place of what is there.")] = False,
+    config: Config = None,
+) -> None:
+    """Put back what 'unmask backup' wrote, all of it or nothing; cursors of subscribers stay good."""
+    from unmask import backup as backing
+    from wire import settings
+
+    raise typer.Exit(backing.restore(file, settings.load(config), replace))

@@ -1,0 +1,51 @@
+"""The Redis that a command works on: the configured one, a running `unmask run`'s, or its files while none runs."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import redis
+
+from unmask.embedded import EmbeddedServer, address
+from wire import bus
+from wire.errors import RedisUnreachable, ServiceError
+from wire.settings import Settings
+
+START_S = 60.0  # until the embedded server has read its files
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[redis.Redis]:
+    """A client. Raises RedisUnreachable, and ServiceError where the embedded server can't be started."""
+    url = settings.redis.url or address(settings.state)
+    if url is not None:
+        try:
+            client = bus.connect(url)
+        except RedisUnreachable:
+            if settings.redis.url:
+                raise  # else it is the address of one that was killed
+        else:
+            with client:
+                yield client
+            return
+    with EmbeddedServer(settings.state) as server:
+        process = subprocess.Popen(server.command(), stdin=subprocess.DEVNULL)
+        try:
+            with _answering(server, process) as client:
+                yield client
+        finally:
+            process.terminate()  # it writes its append-only file out
+            process.wait(START_S)
+
+
+def _answering(server: EmbeddedServer, process: subprocess.Popen[bytes]) -> redis.Redis:
+    end = time.monotonic() + START_S
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            return bus.connect(server.url)
+        except RedisUnreachable:
+            time.sleep(0.05)
+    raise ServiceError("the embedded server does not start", f"see {server.folder}/valkey.log")
