@@ -57,6 +57,8 @@ class Hub:
         self._scores_at: Cursor | None = None
         self._cameras_at: Cursor | None = None
         self._shown: dict[str, tuple[str, str, float | None]] = {}
+        self._forgotten: Any = None  # how often something was forgotten, at the last survey
+        self._again = False  # the alerts are to be read again, since some were taken away
 
     @property
     def metrics(self) -> Metrics:
@@ -70,8 +72,11 @@ class Hub:
             try:
                 await self._catch_up()
                 failures = 0
-                while True:
+                while not self._again:
                     await self._read()
+                self._again = False
+                self.recent.clear()  # subscriptions keep their places: nothing comes twice
+                self.alerts.clear()
             except BUS_ERRORS as error:
                 self._set_bus("lost")
                 if self._throttle.admit("redis") is not None:
@@ -100,12 +105,15 @@ class Hub:
                 names = await survey.camera_names(self._bus, self._config.keys)
                 left = await survey.kept_states(self._bus, self._config.keys, set(self.cameras.names()) - names)
                 self.system.services = await survey.service_states(self._bus, self._config.keys)
+                forgotten = await self._bus.get(self._config.keys.forgotten)
                 await self.read_snoozes(names)
                 self.system.look(await look(self._bus, self._config.keys, self._clock()))
         except (*BUS_ERRORS, TimeoutError):
             return False
         if self.synced.is_set():
+            self._again = self._again or forgotten != self._forgotten
             self._configure(names, left)
+        self._forgotten = forgotten
         services = survey.count_ready(self.system.services)
         if services != self.services:
             self.services = services

@@ -23,6 +23,20 @@ def backup(file: Annotated[Path, typer.Argument(metavar="FILE")], config: Config
 
 
 @kept.command()
+def forget(
+    camera: Annotated[str | None, typer.Option(metavar="NAME", help="All that is kept of this camera.")] = None,
+    alert: Annotated[str | None, typer.Option(metavar="ID", help="All that is kept of this alert.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
+    config: Config = None,
+) -> None:
+    """Delete faces, scores, alerts, reviews and evidence of a camera, or of one alert, for good."""
+    from unmask import forget as forgetting
+    from wire import settings
+
+    raise typer.Exit(forgetting.run(settings.load(config), camera, alert, yes))
+
+
+@kept.command()
 def restore(
     file: Annotated[Path, typer.Argument(metavar="FILE")],
     replace: Annotated[bool, typer.Option("--replace", help="Put it in the place of what is there.")] = False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 GROUP = "workers"
@@ -80,6 +81,15 @@ class Keys:
     def camera_troubles(self) -> str:
         """Hash camera -> what is wrong with it, since when, and its open alerts; a camera that is well has no field."""
         return f"{self.prefix}camera-troubles"
+
+    @property
+    def forgotten(self) -> str:
+        """How often something was forgotten: when it grows, dashboards read again what is left."""
+        return f"{self.prefix}forgotten"
+
+    def forgetting(self, camera: str) -> str:
+        """Unix milliseconds up to which the camera's windows are forgotten, under a TTL. It does not hold the name."""
+        return f"{self.prefix}forgetting:{hashlib.sha256(camera.encode()).hexdigest()[:32]}"
 
     def camera(self, name: str) -> str:
         """Encoded CameraState of one camera."""

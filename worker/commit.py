@@ -150,10 +150,14 @@ class Ledger:
         now = self._clock()
         tracks = list(dict.fromkeys(work.track for work in works))
         cameras = list(dict.fromkeys(camera for camera, _ in tracks))
-        read = [self._keys.track(*track) for track in tracks] + self._openings.names(cameras)
+        marks = [self._keys.forgetting(camera) for camera in cameras]
+        read = [*marks, *(self._keys.track(*track) for track in tracks), *self._openings.names(cameras)]
         watch(pipe, *read)
-        held = [work for work in works if not self._trimmed(pipe, work.entry, now)]
         raw = cast("list[bytes | None]", pipe.mget(read))
+        forgotten = {camera: int(mark) for camera, mark in zip(cameras, raw, strict=False) if mark}
+        raw = raw[len(cameras) :]
+        held = [work for work in works if not self._trimmed(pipe, work, forgotten, now)]
+        fresh = _of_these(fresh, held) if forgotten else fresh
         states = {track: read_state(raw[at], *track) for at, track in enumerate(tracks)}
         made = plan(held, states, self._openings.parse(cameras, raw[len(tracks) :]), self._rules, now)
         at_hand = {(*work.track, work.window.seq): work.window for work in held}
@@ -191,13 +195,16 @@ class Ledger:
         for outcome, count in (+made.outcomes).items():
             pipe.hincrby(self._keys.outcomes, outcome, count)
 
-    def _trimmed(self, pipe: Pipeline, entry: Entry, now: float) -> bool:
-        """Whether an old entry was trimmed, and counted, by its streamer while we held it, or went with all that Redis
-        lost; watches the stream if so it might be. The young are not asked for: nothing trims them."""
-        if now - entry.entered < self._trimmable_s and entry.dequeued > self._returned:
+    def _trimmed(self, pipe: Pipeline, work: Work, forgotten: Mapping[str, int], now: float) -> bool:
+        """Whether an entry was taken away, and counted, while we held it: an old one by its streamer, one of a camera
+        that was `forgotten` since, one that went with all that Redis lost. Watches the stream if so it might be. No
+        other is asked for: nothing trims them."""
+        entry = work.entry
+        young = now - entry.entered < self._trimmable_s and entry.dequeued > self._returned
+        if young and round(1000 * entry.entered) > forgotten.get(work.window.camera, -1):
             return False
         watch(pipe, self._keys.windows)
-        return not self._exists(pipe, entry.id)
+        return not self._exists(pipe, work.entry.id)
 
     def _exists(self, pipe: Pipeline, id: bytes) -> bool:
         return bool(pipe.xrange(self._keys.windows, id, id, count=1))
@@ -210,3 +217,9 @@ class Ledger:
         letter = DeadLetter(error=redact(error), deliveries=entry.deliveries, at=now, data=entry.data)
         fields: dict[bytes, bytes] = {FIELD: letter.encode()}
         pipe.xadd(self._keys.dead, fields, maxlen=DEAD_MAXLEN, approximate=True)  # type: ignore[arg-type]
+
+
+def _of_these(fresh: Mapping[FrameId, Feature], works: Iterable[Work]) -> dict[FrameId, Feature]:
+    """The features of the cameras of `works`."""
+    cameras = {work.window.camera for work in works}
+    return {name: feature for name, feature in fresh.items() if name[0] in cameras}
