@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from dashboard import service
+from wire import crash
 from wire.errors import UnmaskError
 from wire.settings import load
 
@@ -16,6 +17,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m dashboard", description="Serve the page and the subscriptions.")
     parser.add_argument("--config", type=Path, help="YAML file; unset: ./unmask.yaml where there is one")
     chosen = parser.parse_args(arguments)
+    crash.guard()
     try:
         service.run(load(chosen.config))
     except UnmaskError as error:

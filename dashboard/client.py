@@ -15,6 +15,7 @@ import random
 import ssl
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from pathlib import Path
 
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
@@ -55,7 +56,10 @@ class AddressError(UsageError, SubscribeError):
 
 
 class Client:
-    """Events of one dashboard. A refused or lost connection is tried again for ever; `on_status` is told in words."""
+    """Events of one dashboard. A refused or lost connection is tried again for ever; `on_status` is told in words.
+
+    `ca` is a PEM file with the authority of a wss:// dashboard, or its own certificate. Raises AddressError for none.
+    """
 
     def __init__(
         self,
@@ -70,8 +74,10 @@ class Client:
         since: str | None = None,
         on_status: Callable[[str], None] | None = None,
         backoff_s: Sequence[float] = BACKOFF_S,
+        ca: Path | None = None,
     ) -> None:
         self.url, self.cursor = url, since
+        self._tls = _trust(ca) if url.lower().startswith("wss://") else None
         self.welcome: Welcome | None = None
         self._token, self._backoff_s = token, backoff_s
         self._on_status = on_status or (lambda _line: None)
@@ -87,7 +93,7 @@ class Client:
         while True:
             try:
                 async with connect(
-                    self.url, open_timeout=OPEN_S, max_size=None, compression=None, close_timeout=1
+                    self.url, ssl=self._tls, open_timeout=OPEN_S, max_size=None, compression=None, close_timeout=1
                 ) as socket:
                     await self._greet(socket)
                     if told or failures:
@@ -186,7 +192,7 @@ class Client:
             return SubscribeError(f"{self._shown} answered with status {error.response.status_code}", address)
         if isinstance(error, ssl.SSLError):
             reason = getattr(error, "verify_message", "") or error.reason
-            return SubscribeError(f"{self._shown}: TLS failed ({reason})", "correct the certificate, or use ws://")
+            return SubscribeError(f"{self._shown}: TLS failed ({reason})", "give its authority with --ca")
         if (
             isinstance(error, InvalidHandshake)
             and not isinstance(error, InvalidStatus)
@@ -194,3 +200,16 @@ class Client:
         ):
             return SubscribeError(f"{self._shown} is no WebSocket server", address)
         return None
+
+
+def _trust(ca: Path | None) -> ssl.SSLContext:
+    """The system's authorities, or `ca` alone, which may also be the server's own certificate."""
+    if ca is None:
+        return ssl.create_default_context()
+    try:
+        context = ssl.create_default_context(cafile=ca)
+    except OSError as error:  # ssl.SSLError is one
+        reason = error.strerror if not isinstance(error, ssl.SSLError) else "no certificate in PEM"
+        raise AddressError(f"{ca}: {reason}", "give a PEM file with the dashboard's authority or certificate") from None
+    context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
+    return context

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from wire.errors import ConfigError
 from wire.heartbeat import identity
@@ -26,6 +27,8 @@ class DashboardConfig:
     public_url: str | None = None
     max_connections: int = 4096
     max_connections_per_address: int = 256
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
     notify: NotifySettings = field(default_factory=NotifySettings, repr=False)
     keep_s: float = 7 * 86_400.0  # alerts and their reviews
     evidence_limit: int = 256_000_000  # bytes of all evidence together
@@ -54,6 +57,8 @@ def from_settings(settings: Settings) -> DashboardConfig:
             f"{section.host} is reachable from other machines and there is no token",
             "set dashboard.token (UNMASK_DASHBOARD__TOKEN), or dashboard.allow_anonymous: true",
         )
+    if section.tls_key and not section.tls_certificate:
+        raise ConfigError("configuration", "dashboard.tls_key", "is set alone", "set dashboard.tls_certificate, too")
     if not settings.redis.url:
         raise ConfigError(
             "configuration", "redis.url", "not set", "set REDIS_URL, or use 'unmask run', which brings its own server"
@@ -70,6 +75,8 @@ def from_settings(settings: Settings) -> DashboardConfig:
         public_url=section.public_url,
         max_connections=section.max_connections,
         max_connections_per_address=section.max_connections_per_address,
+        tls_certificate=section.tls_certificate,
+        tls_key=section.tls_key,
         notify=settings.notify,
         keep_s=settings.alerts.keep_days * 86_400,
         evidence_limit=settings.alerts.evidence_mb * 1_000_000,

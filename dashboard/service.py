@@ -18,7 +18,8 @@ from typing import Any
 import redis.asyncio
 import uvicorn
 
-from dashboard.config import DashboardConfig, from_settings
+from dashboard import tls
+from dashboard.config import DashboardConfig, from_settings, is_loopback
 from dashboard.connection import BoundedHttp
 from dashboard.headers import SecurityHeaders
 from dashboard.http import Api
@@ -50,6 +51,7 @@ PING_TIMEOUT_S = 60.0  # a ping waits behind all that is buffered for a slow cli
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises UnmaskError when it can't start."""
     config = from_settings(settings)
+    tls.of(config)  # said before anything is started
     raise_file_limit()
     log = telemetry.setup(settings.telemetry, "dashboard")
     listener = listen(config.host, config.port)
@@ -97,6 +99,7 @@ def assemble(config: DashboardConfig, bus: redis.asyncio.Redis, log: Log) -> tup
         h11_max_incomplete_event_size=MAX_HEAD + MAX_TARGET,
         ws_max_size=MAX_MESSAGE_BYTES, ws_per_message_deflate=False, server_header=False,
         timeout_graceful_shutdown=GRACE_S, proxy_headers=False, ws_ping_timeout=PING_TIMEOUT_S,
+        headers=[tls.HSTS] if config.tls_certificate and not is_loopback(config.host) else None,
     )  # fmt: skip
     return uvicorn.Server(options), hub
 
@@ -112,7 +115,13 @@ async def serve(
     """Serve on `listener` until `server.should_exit`."""
     notifying = couriers(config, hub, bus, log)
     works = [hub.run(), hub.tick(), _tell_supervisor(), _beat(config, bus, lambda: hub.bus == "ok"), *notifying]
-    log.info("listening", url=address(config.host, listener))
+    if certificate := tls.of(config):
+        works.append(tls.follow(certificate, log))
+        server.config.load()
+        server.config.ssl = certificate.context
+    log.info("listening", url=address(config.host, listener, secure=certificate is not None))
+    if certificate and certificate.key_is_public:
+        log.warning("every user of this machine can read the key", key=str(certificate.key), remedy="chmod 600")
     tasks = [asyncio.create_task(work) for work in works]
     for task in tasks:
         task.add_done_callback(
@@ -175,8 +184,8 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def address(host: str, listener: socket.socket) -> str:
+def address(host: str, listener: socket.socket, *, secure: bool = False) -> str:
     """The url to open in a browser."""
     port = listener.getsockname()[1]
     name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
-    return f"http://{name}:{port}/"
+    return f"http{'s' if secure else ''}://{name}:{port}/"

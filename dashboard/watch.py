@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import aclosing
 from datetime import datetime
+from pathlib import Path
 from typing import TextIO
 
 from rich.console import Console
@@ -35,6 +36,7 @@ async def watch(
     events: Sequence[AlertEventName] = (),
     since: str | None = None,
     execute: str | None = None,
+    ca: Path | None = None,
     out: TextIO | None = None,
 ) -> None:
     """Print events until cancelled; what happens to the connection goes to standard error.
@@ -46,7 +48,7 @@ async def watch(
     out = out or sys.stdout
     client = Client(
         url, token=token, topics=topics, cameras=cameras, kinds=kinds, severities=severities, events=events,
-        since=since, on_status=_tell,
+        since=since, on_status=_tell, ca=ca,
     )  # fmt: skip
     runner = Runner(execute, _tell) if execute is not None else None
     console = Console(file=out, highlight=False, soft_wrap=True)

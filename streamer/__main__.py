@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from wire import crash
 from wire.errors import UnmaskError
 
 
@@ -16,6 +17,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--config", "-c", type=Path, metavar="FILE", help="settings; else ./unmask.yaml if there is one"
     )
     options = parser.parse_args(arguments)
+    crash.guard()
     try:
         from streamer import service
         from wire import settings

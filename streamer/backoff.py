@@ -10,7 +10,7 @@ from wire.errors import SourceErrorKind
 HEALTHY_S = 10.0  # a stretch of live video this long forgives what went before
 JITTER = 0.2  # so that a hundred cameras behind one switch don't come back in step
 HOPELESS: frozenset[SourceErrorKind] = frozenset(
-    {"unauthorised", "unsupported-codec", "no-video", "over-limit", "forbidden"}
+    {"unauthorised", "certificate", "unsupported-codec", "no-video", "over-limit", "forbidden"}
 )
 HOPELESS_S = 10.0  # cameras lock a user out after a few wrong passwords: go slowly from the first one on
 

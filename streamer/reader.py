@@ -22,6 +22,7 @@ from av.stream import Disposition
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
+from streamer import certificate
 from streamer.clocks import CaptureClock, MediaClock
 from streamer.hardware import Hardware
 from streamer.health import FpsMeter
@@ -146,6 +147,8 @@ class Reader:
         except (av.error.FFmpegError, OSError, ValueError, LookupError, MemoryError) as error:
             self.close()
             waited = time.monotonic() - began
+            if refused := certificate.refusal(self.source):
+                raise refused from None
             raise classify(error, self.source, opened=False, waited_s=waited) from None
         except SourceError:
             self.close()

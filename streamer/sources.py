@@ -10,15 +10,18 @@ from __future__ import annotations
 
 import os
 import re
+import ssl
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import av.error
+import certifi
 
-from wire.errors import SourceError, SourceErrorKind, UnknownScheme
+from wire.errors import ConfigError, SourceError, SourceErrorKind, UnknownScheme
 from wire.redact import redact
 from wire.settings import CameraSettings
 
@@ -40,6 +43,7 @@ AUDIO_CODECS = (
     "aac", "aac_fixed", "aac_latm", "opus", "libopus", "mp2", "mp2float", "mp3", "mp3float", "ac3", "eac3", "vorbis",
     "flac", "pcm_alaw", "pcm_mulaw", "pcm_s16le", "pcm_s16be", "adpcm_g722", "adpcm_g726", "adpcm_g726le",
 )  # fmt: skip
+TLS_PORTS = {"rtsps": 322, "https": 443, "rtmps": 443}
 PACED_SUFFIXES = (".m3u8",)  # arrives in bursts of whole segments
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(//)?")
 _SCREEN = re.compile(r"(?:(\d{1,5})x(\d{1,5})(?:\+(\d{1,5})\+(\d{1,5}))?)?(?:@(.+))?")
@@ -77,7 +81,7 @@ class Source:
 def parse(
     camera: CameraSettings, connect_timeout_s: float = 5.0, read_timeout_s: float = 2.5, platform: str = sys.platform
 ) -> Source:
-    """The source behind `camera.url`. Raises UnknownScheme."""
+    """The source behind `camera.url`. Raises UnknownScheme, and ConfigError for a `ca` that is missing."""
     url = camera.url.strip()
     if "\0" in url:
         raise UnknownScheme(redact(url))
@@ -86,18 +90,16 @@ def parse(
     read_us = str(round(read_timeout_s * 1e6))
     if scheme in {"rtsp", "rtsps"}:
         options = {"rtsp_transport": camera.transport, "timeout": read_us, **_RTSP}
-        return _network(url, connect_timeout_s, options)
+        return _network(url, connect_timeout_s, options | _tls(scheme, camera))
     if scheme in {"rtmp", "rtmps"}:
-        return _network(url, connect_timeout_s, {"rw_timeout": read_us, **_RTMP})
+        return _network(url, connect_timeout_s, {"rw_timeout": read_us, **_RTMP} | _tls(scheme, camera))
     if scheme == "srt":
         options = {"timeout": read_us, "connect_timeout": str(round(connect_timeout_s * 1e3)), **_SRT}
         return _network(url, connect_timeout_s, options)
     if scheme in {"http", "https"}:
-        paced = urlsplit(url).path.lower().endswith(PACED_SUFFIXES)
-        source = _network(url, connect_timeout_s, {"rw_timeout": read_us, **_HTTP}, paced)
-        return replace(source, hosts=camera.hosts, silence_s=read_timeout_s)
         paced = _path(url).lower().endswith(PACED_SUFFIXES)
-        return _network(url, connect_timeout_s, {"rw_timeout": read_us}, paced)
+        source = _network(url, connect_timeout_s, {"rw_timeout": read_us, **_HTTP} | _tls(scheme, camera), paced)
+        return replace(source, hosts=camera.hosts, silence_s=read_timeout_s)
     if scheme == "webcam":
         return _webcam(url, url.partition(":")[2], platform)
     if scheme == "screen":
@@ -105,6 +107,23 @@ def parse(
     if match and match[2] and scheme != "file":
         raise UnknownScheme(redact(url))
     return _file(url, camera.loop)
+
+
+def _tls(scheme: str, camera: CameraSettings) -> dict[str, str]:
+    """FFmpeg's options for what lies under `scheme`; it verifies nothing by itself. Raises ConfigError."""
+    if scheme not in TLS_PORTS or not camera.verify:
+        return {}
+    ca = camera.ca.expanduser() if camera.ca else None
+    if ca and not ca.is_file():
+        raise ConfigError("configuration", "cameras", f"ca {ca}: no such file", "give a PEM file with certificates")
+    options = {"tls_verify": "1", "ca_file": str(ca) if ca else authorities()}
+    return options | ({"verifyhost": camera.certificate_name} if camera.certificate_name else {})
+
+
+@cache
+def authorities() -> str:
+    """The file with the authorities that this machine trusts; FFmpeg's own idea of it is that of its build."""
+    return ssl.get_default_verify_paths().cafile or certifi.where()
 
 
 def _network(url: str, connect_timeout_s: float, options: dict[str, str], paced: bool = False) -> Source:
@@ -118,9 +137,7 @@ def _file(url: str, loop: bool) -> Source:
     with suppress(RuntimeError):  # "~name" of no user is a file's name
         path = path.expanduser()
     # With "file:" in front, no path can be mistaken for a protocol of FFmpeg.
-    target = f"file:{Path(path).expanduser()}"
-    return Source(redact(url), target, options=dict(_FILE), live=False, paced=True, loop=loop)
-    return Source(redact(url), f"file:{path}", live=False, paced=True, loop=loop)
+    return Source(redact(url), f"file:{path}", options=dict(_FILE), live=False, paced=True, loop=loop)
 
 
 def _path(url: str) -> str:

@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from wire.errors import SourceError
+from wire.errors import CertificateRefused, SourceError
 from wire.redact import redact
 
 PORTS = {"http": 80, "https": 443}
@@ -40,7 +40,7 @@ class Web:
         self._answers: list[http.client.HTTPResponse] = []
         self._files: set[WebFile] = set()
         self._opener = urllib.request.build_opener(
-            _Http(self), _Https(self, _context(tls)), _Redirects(self), *_logins(self._home)
+            _Http(self), _Https(self, _context(tls), tls.get("verifyhost")), _Redirects(self), *_logins(self._home)
         )
 
     def close(self) -> None:
@@ -140,7 +140,7 @@ class Web:
         if isinstance(cause, ConnectionRefusedError):
             return SourceError("refused", self._name, "Connection refused")
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return SourceError("failed", self._name, f"its certificate is not accepted ({cause.verify_message})")
+            return CertificateRefused(self._name, cause.verify_message.rstrip("."))
         if isinstance(cause, socket.gaierror):
             return SourceError("failed", self._name, "the host's name or network can't be found")
         if isinstance(cause, ConnectionError):
@@ -199,17 +199,27 @@ class _Http(urllib.request.HTTPHandler):
 
 
 class _Https(urllib.request.HTTPSHandler):
-    def __init__(self, web: Web, context: ssl.SSLContext) -> None:
+    def __init__(self, web: Web, context: ssl.SSLContext, name: str | None) -> None:
         super().__init__(context=context)
-        self._web, self._tls = web, context
+        self._web, self._tls, self._name = web, context, name
 
     def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
-        tls = self._tls
         return self._web.answered(
-            self.do_open(
-                lambda host, **how: _noted(self._web, http.client.HTTPSConnection(host, context=tls, **how)), request
-            )
+            self.do_open(lambda host, **how: _noted(self._web, _Secure(host, self._tls, self._name, **how)), request)
         )
+
+
+class _Secure(http.client.HTTPSConnection):
+    """A connection whose peer's certificate may carry another name than its address."""
+
+    def __init__(self, host: str, context: ssl.SSLContext, name: str | None, **how: Any) -> None:
+        super().__init__(host, context=context, **how)
+        self._tls, self._name = context, name
+
+    def connect(self) -> None:
+        """Connect and shake hands."""
+        http.client.HTTPConnection.connect(self)
+        self.sock = self._tls.wrap_socket(self.sock, server_hostname=self._name or self.host)
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
@@ -246,7 +256,8 @@ def _logins(home: SplitResult) -> list[urllib.request.BaseHandler]:
 
 def _context(tls: Mapping[str, str]) -> ssl.SSLContext:
     """By FFmpeg's options: a certificate is looked at only where `tls_verify` asks for it."""
-    context = ssl.create_default_context(cafile=tls.get("ca_file") or tls.get("cafile"))
+    context = ssl.create_default_context(cafile=tls.get("ca_file"))
+    context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN  # a camera's own certificate may be its authority
     if tls.get("tls_verify", "0") != "1":
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context

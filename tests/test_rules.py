@@ -46,6 +46,17 @@ def test_the_import_rule(package: str) -> None:
         assert ours <= MAY_IMPORT[package], f"{path.relative_to(ROOT)} imports {ours - MAY_IMPORT[package]}"
 
 
+def test_every_redis_client_is_made_in_one_place() -> None:
+    """Or TLS and time-outs would hold for some and not for others; benchmarks bring their own server."""
+    made = {
+        str(path.relative_to(ROOT))
+        for package in MAY_IMPORT
+        for path in (ROOT / package).rglob("*.py")
+        if "bench" not in path.parts and re.search(r"from_url\(|\bRedis\(|ConnectionPool\(", path.read_text("utf-8"))
+    }
+    assert made == {"wire/bus.py"}
+
+
 @pytest.mark.parametrize(
     ("package", "forbidden"),
     [("dashboard", ["torch", "av", "cv2"]), ("worker", ["av"]), ("wire", ["torch", "av", "cv2", "starlette"])],

@@ -8,13 +8,14 @@ import sys
 def main() -> None:
     """Run the command line."""
     from unmask.cli import app
+    from wire import crash
     from wire.errors import UnmaskError
-    from wire.redact import redact
 
+    crash.guard()
     try:
         app()
     except UnmaskError as error:
-        print(f"unmask: {redact(str(error))}", file=sys.stderr)
+        print(f"unmask: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except BrokenPipeError:  # the reader of our output has gone: nothing to say, and nobody to say it to
         sys.stderr.close()

@@ -175,6 +175,9 @@ def watch(
     ] = None,
     since: Annotated[str | None, typer.Option(metavar="CURSOR", help="Replay alerts after this cursor first.")] = None,
     token: Annotated[str | None, typer.Option(envvar="UNMASK_DASHBOARD__TOKEN", help="The dashboard's token.")] = None,
+    ca: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="wss://: its authority or certificate, PEM; else the system's.")
+    ] = None,
 ) -> None:
     """Subscribe to alerts (or scores, or camera states) and print them; reconnects and resumes by itself."""
     from unmask import subscriber
@@ -182,7 +185,7 @@ def watch(
     subscriber.watch(
         url, token=token, as_json=as_json, topics=[one.value for one in topic or [Topic.ALERTS]], cameras=camera or [],
         kinds=[one.value for one in kind or []], severities=[one.value for one in severity or []],
-        events=[one.value for one in event or []], execute=execute, since=since,
+        events=[one.value for one in event or []], execute=execute, since=since, ca=ca,
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import socket
+import ssl
 import sys
 import threading
 import time
@@ -20,11 +21,12 @@ from redis.retry import Retry
 from rich.console import Console
 
 from dashboard.notify.build import channels
+from dashboard.tls import Certificate
 from streamer import sources
 from unmask.embedded import EmbeddedServer
 from unmask.supervisor import Child, Supervisor
 from wire import bus, telemetry
-from wire.errors import ConfigError, RedisUnreachable, ServiceError, UsageError
+from wire.errors import RedisUnreachable, ServiceError, UsageError
 from wire.heartbeat import alive
 from wire.keys import Keys
 from wire.messages import Role
@@ -50,6 +52,8 @@ def run(settings: Settings, config: Path | None, on_ready: Callable[[str], None]
     for camera in settings.cameras.values():
         sources.parse(camera)  # an unknown scheme is the user's slip: said before anything is started
     channels(settings.notify, None, Keys(settings.redis.prefix))  # so is a receiver's url
+    if settings.dashboard.tls_certificate:
+        Certificate(settings.dashboard.tls_certificate, settings.dashboard.tls_key)
     port = _port(settings)
     log = telemetry.setup(settings.telemetry, "unmask")
     with contextlib.ExitStack() as stack:
@@ -71,8 +75,9 @@ def run(settings: Settings, config: Path | None, on_ready: Callable[[str], None]
         for service in SERVICES:
             when = waiting.over if service == "worker" else (lambda: state.is_alive("worker"))
             supervisor.add(Child(service, [sys.executable, "-m", service, *arguments], env, when=when))
-        page = f"http://{_shown(settings.dashboard.host)}:{port}/"
-        return supervisor.watch(_Once(page, on_ready or _announce))
+        certificate = settings.dashboard.tls_certificate
+        page = f"http{'s' if certificate else ''}://{_shown(settings.dashboard.host)}:{port}/"
+        return supervisor.watch(_Once(page, on_ready or _announce, certificate))
 
 
 class _Waiting:
@@ -133,10 +138,7 @@ class _State:
         self._keys, self.url = keys, redact(url)
         self.embedded = url.startswith("unix:")
         retry = Retry(NoBackoff(), 0)  # whoever asks asks again soon
-        try:
-            self._bus = redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1, retry=retry)
-        except ValueError as error:
-            raise ConfigError("configuration", "redis.url", bus.reason(error), "correct it, or REDIS_URL") from None
+        self._bus = bus.open_client(url, socket_timeout=1, socket_connect_timeout=1, retry=retry)
 
     def answers(self) -> bool:
         """Whether the server answers at all: one that loads its data, or is busy, does."""
@@ -170,20 +172,30 @@ class _State:
 class _Once:
     """Asks the dashboard's /readyz until it says yes, then calls back once."""
 
-    def __init__(self, page: str, callback: Callable[[str], None]) -> None:
-        self._page, self._callback = page, callback
+    def __init__(self, page: str, callback: Callable[[str], None], certificate: Path | None = None) -> None:
+        self._page, self._callback, self._certificate = page, callback, certificate
         self._done = False
 
     def __call__(self) -> None:
         if self._done:
             return
         try:
-            with urllib.request.urlopen(f"{self._page}readyz", timeout=0.5) as answer:
+            with urllib.request.urlopen(f"{self._page}readyz", timeout=0.5, context=self._trust()) as answer:
                 self._done = answer.status == 200
         except (urllib.error.URLError, OSError):
             return
         if self._done:
             self._callback(self._page)
+
+    def _trust(self) -> ssl.SSLContext | None:
+        """Trust in our own certificate alone, by whatever name: it is asked for by its address."""
+        if self._certificate is None:
+            return None
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
+        context.load_verify_locations(self._certificate.expanduser())
+        return context
 
 
 def _announce(page: str) -> None:

@@ -7,7 +7,6 @@ import redis
 from unmask import embedded
 from wire import bus
 from wire.errors import RedisUnreachable, UsageError
-from wire.redact import redact
 from wire.settings import Settings
 
 REMEDY = "start it with 'unmask run', or set REDIS_URL where the services have their own Redis"
@@ -19,7 +18,7 @@ def connect(settings: Settings) -> tuple[redis.Redis, str]:
     if url is None:
         raise UsageError(f"no unmask is running on {settings.state}", REMEDY)
     try:
-        return bus.connect(url), redact(url)
+        return bus.connect(url), bus.shown(url)
     except RedisUnreachable:
         if settings.redis.url:
             raise

@@ -1,8 +1,14 @@
-"""Connections to Redis or Valkey. The streamer and the worker are synchronous, the dashboard is not."""
+"""Connections to Redis or Valkey. The streamer and the worker are synchronous, the dashboard is not.
+
+All of TLS stands in the url (`rediss://HOST:PORT/0?ssl_ca_certs=FILE&ssl_certfile=FILE&ssl_keyfile=FILE`), where the
+settings put it: a certificate that does not verify, or bears another name, is refused.
+"""
 
 from __future__ import annotations
 
+import ssl
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import redis
 import redis.asyncio
@@ -23,19 +29,62 @@ _OPTIONS: dict[str, Any] = {
 def connect(url: str) -> redis.Redis:
     """A client whose replies are bytes, after one PING. Raises RedisUnreachable."""
     try:
-        client = redis.Redis.from_url(url, **_OPTIONS)
+        client = open_client(url)
         client.ping()
     except (redis.RedisError, OSError, ValueError) as error:
-        raise RedisUnreachable(redact(url), reason(error)) from error
+        raise RedisUnreachable(shown(url), reason(error) + _hint(url, error)) from error
     return client
+
+
+def _hint(url: str, error: BaseException) -> str:
+    """TLS 1.3 tells a client without a certificate nothing: the server hangs up once the client believes it is in."""
+    if not url.lower().startswith("rediss://") or "ssl_certfile" in url:
+        return ""
+    hung_up = any(word in str(error) for word in ("EOF occurred", "reset by peer", "Broken pipe", "closed by server"))
+    alert = "CERTIFICATE_REQUIRED" in str(error)
+    return "; it may want redis.certificate and redis.key" if hung_up or alert else ""
+
+
+def open_client(url: str, **options: Any) -> redis.Redis:
+    """A client whose replies are bytes; nothing is sent yet. Raises RedisUnreachable for what is no url."""
+    try:
+        _check_files(url)
+        return redis.Redis.from_url(url, **{**_OPTIONS, **options})
+    except (OSError, ValueError) as error:
+        raise RedisUnreachable(shown(url), reason(error)) from error
 
 
 def connect_async(url: str) -> redis.asyncio.Redis:
     """An asyncio client whose replies are bytes; nothing is sent yet. Raises RedisUnreachable for what is no url."""
     try:
+        _check_files(url)
         return redis.asyncio.Redis.from_url(url, **_OPTIONS)
-    except ValueError as error:
-        raise RedisUnreachable(redact(url), reason(error)) from error
+    except (OSError, ValueError) as error:
+        raise RedisUnreachable(shown(url), reason(error)) from error
+
+
+def shown(url: str) -> str:
+    """The url for people: without credentials, and without the files of its query."""
+    return redact(url).partition("?")[0]
+
+
+def _check_files(url: str) -> None:
+    """Read the certificates of a rediss:// url once: a missing file would look like a server that is away."""
+    if not url.lower().startswith("rediss://"):
+        return
+    named = {name: values[-1] for name, values in parse_qs(urlsplit(url).query).items()}
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    for name, what in (("ssl_ca_certs", "redis.ca"), ("ssl_certfile", "redis.certificate")):
+        if (file := named.get(name)) is None:
+            continue
+        try:
+            if name == "ssl_ca_certs":
+                context.load_verify_locations(file)
+            else:  # no password: it would be asked for on the terminal
+                context.load_cert_chain(file, named.get("ssl_keyfile"), password=b"")
+        except OSError as error:  # ssl.SSLError is one
+            told = error.reason if isinstance(error, ssl.SSLError) and error.reason else error.strerror
+            raise ValueError(f"{what} {file}: {told or 'not PEM, or the key is encrypted'}") from None
 
 
 def reason(error: BaseException, limit: int = 160) -> str:

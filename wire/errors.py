@@ -8,6 +8,7 @@ UnmaskError                 exit 1
 ├── RedisUnreachable        exit 1
 ├── CheckpointError         exit 1   missing, corrupt, or not one of ours
 ├── SourceError             exit 1   a camera or file that can't be read; `kind` is what the camera's state shows
+│   └── CertificateRefused           its certificate does not verify
 ├── ServiceError            exit 1   a service that could not start or died too often
 └── DecodeError             exit 1   bytes that are no message of ours; the bytes are kept
 """
@@ -17,9 +18,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from wire.redact import redact
+
 SourceErrorKind = Literal[
-    "unauthorised", "refused", "timeout", "no-video", "unsupported-codec", "not-found", "disconnected", "failed",
-    "over-limit", "forbidden", "quarantined",
+    "unauthorised", "certificate", "refused", "timeout", "no-video", "unsupported-codec", "not-found", "disconnected",
+    "failed", "over-limit", "forbidden", "quarantined",
 ]  # fmt: skip
 
 
@@ -34,8 +37,8 @@ class UnmaskError(Exception):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        """The whole error in one line."""
-        return " ".join(f"{self.cause}: {self.remedy}".split())
+        """The whole error in one line, without credentials."""
+        return redact(" ".join(f"{self.cause}: {self.remedy}".split()))
 
 
 class UsageError(UnmaskError):
@@ -91,6 +94,7 @@ class CheckpointError(UnmaskError):
 
 _SOURCE_REMEDIES: dict[SourceErrorKind, str] = {
     "unauthorised": "check the user and password in the camera's url",
+    "certificate": "give its authority or its own certificate as the camera's `ca`, or accept any with `verify: false`",
     "refused": "check the host and port, and that the camera's server is running",
     "timeout": "check that the camera is on and the network reaches it",
     "no-video": "choose a stream or file that carries a video track",
@@ -111,6 +115,13 @@ class SourceError(UnmaskError):
         super().__init__(f"{source}: {kind} ({reason})" if reason else f"{source}: {kind}", _SOURCE_REMEDIES[kind])
         self.kind: SourceErrorKind = kind
         self.source, self.reason = source, reason
+
+
+class CertificateRefused(SourceError):
+    """The camera's certificate does not verify: no credentials were sent."""
+
+    def __init__(self, source: str, reason: str) -> None:
+        super().__init__("certificate", source, reason)
 
 
 class ServiceError(UnmaskError):

@@ -21,8 +21,8 @@ Verdict = Literal["clean", "suspect", "fake", "unsure"]
 CameraVerdict = Literal["clean", "suspect", "fake", "unsure", "no-face", "stale", "offline"]
 CameraStatus = Literal[
     "connecting", "live", "frozen", "ended",
-    "unauthorised", "refused", "timeout", "no-video", "unsupported-codec", "not-found", "disconnected", "failed",
-    "over-limit", "forbidden", "quarantined",
+    "unauthorised", "certificate", "refused", "timeout", "no-video", "unsupported-codec", "not-found", "disconnected",
+    "failed", "over-limit", "forbidden", "quarantined",
 ]  # fmt: skip
 AlertKind = Literal["sustained", "spike", "offline", "frozen", "no-face"]  # of a face's scores; of a camera
 AlertEventName = Literal["new", "update", "end", "review"]

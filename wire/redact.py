@@ -1,24 +1,89 @@
-"""Takes credentials out of anything that is logged, stored or shown.
+"""Takes credentials out of anything that is logged, stored or shown: by their shape, and by what the settings hold.
 
 Linear in the length of the text, whatever it holds: cameras and peers have a say in what is logged.
 """
 
 from __future__ import annotations
 
+import base64
 import re
+import threading
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 MASK = "***"
+SHORTEST = 6  # of a secret that is masked wherever it stands; shorter ones would blacken words
 _USERINFO = re.compile(r"(?<=://)[^\s/?#]*@")
 _RUN = re.compile(r"[^\s'\"]+")
-_SECRET_QUERY = re.compile(
-    r"(?P<key>[?&](?:pass|passwd|password|pwd|token|secret|key|auth|user|username|streamid|passphrase)=)[^&\s'\"#]*",
-    re.IGNORECASE,
+_SECRET_NAMES = frozenset(
+    "pass passwd password pwd token secret key auth user username streamid passphrase".split()  # noqa: SIM905
 )
+_SECRET_QUERY = re.compile(rf"(?P<key>[?&](?:{'|'.join(sorted(_SECRET_NAMES))})=)[^&\s'\"#]*", re.IGNORECASE)
+_AUTHORIZATION = re.compile(r"\b(?P<scheme>Basic|Bearer|Digest)\s+[A-Za-z0-9+/=._~-]{8,}")
 _PASSES = 8  # masking may join what a quote held apart; two are the most that was ever seen to change anything
 
 
+class _Known:
+    """The secrets that this process was given, in every form in which they travel."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._forms: set[str] = set()
+        self._pattern: re.Pattern[str] | None = None
+
+    def add(self, secret: str) -> None:
+        with self._lock:
+            found = {form for form in forms(secret) if len(form) >= SHORTEST} - self._forms
+            if found:
+                self._forms |= found
+                longest_first = sorted(self._forms, key=len, reverse=True)
+                self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+
+    def mask(self, text: str) -> str:
+        return self._pattern.sub(MASK, text) if self._pattern else text
+
+
+_known = _Known()
+
+
+def forms(secret: str) -> set[str]:
+    """The secret as it is, percent-encoded and in base64."""
+    return {secret, unquote(secret), quote(secret, safe=""), base64.b64encode(secret.encode()).decode().rstrip("=")}
+
+
+def remember(secret: str) -> None:
+    """Have `redact` mask this secret from now on, whatever stands around it; one shorter than SHORTEST is not."""
+    _known.add(secret)
+
+
+def remember_url(url: str, *, whole: bool = False) -> None:
+    """The same for the password of `url`, for `user:password` and for secret-looking query values.
+
+    `whole`: for each part behind the scheme, where a service's url is all secrets and even its host may be one.
+    """
+    head, at, _ = url.partition("://")[2].rpartition("@")
+    if at:
+        user, colon, password = head.partition(":")
+        if colon:
+            remember(password)
+            remember(f"{unquote(user)}:{unquote(password)}")
+    if whole:
+        for part in re.split(r"[/:@?&=,#\s]+", url.partition("://")[2]):
+            remember(part)
+    try:
+        query = parse_qsl(urlsplit(url).query)
+    except ValueError:  # no url: it is refused elsewhere
+        return
+    for name, value in query:
+        if name.lower() in _SECRET_NAMES:
+            remember(value)
+
+
 def redact(text: str) -> str:
-    """`text` with the user info of every url, and the value of every secret-looking query key, masked."""
+    """`text` without credentials.
+
+    Masked are the user info of every url, the value of every secret-looking query key, Authorization headers, and
+    every secret that was remembered.
+    """
     for _ in range(_PASSES):
         before, text = text, _once(text)
         if text == before:
@@ -30,7 +95,9 @@ def _once(text: str) -> str:
     if "://" in text:
         text = _RUN.sub(lambda run: _odd(run[0]), text)
         text = _USERINFO.sub(f"{MASK}@", text)
-    return _SECRET_QUERY.sub(rf"\g<key>{MASK}", text)
+    text = _SECRET_QUERY.sub(rf"\g<key>{MASK}", text)
+    text = _AUTHORIZATION.sub(rf"\g<scheme> {MASK}", text)
+    return _known.mask(text)
 
 
 def _odd(run: str) -> str:

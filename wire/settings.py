@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import yaml
 from pydantic import (
@@ -17,12 +19,14 @@ from pydantic import (
     StringConstraints,
     ValidationError,
     field_validator,
+    model_validator,
 )
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from wire import environment
 from wire.errors import ConfigError
 from wire.messages import AlertEventName, AlertKind, Severity
+from wire.redact import remember, remember_url
 
 DEFAULT_FILE = Path("unmask.yaml")
 CameraName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
@@ -44,6 +48,9 @@ def _from_environment(text: str) -> str:
     return environment.filled_in(text, os.environ)
 
 
+_TLS_QUERY = {"ca": "ssl_ca_certs", "certificate": "ssl_certfile", "key": "ssl_keyfile"}  # redis-py's names
+
+
 class CameraSettings(Section):
     """One camera."""
 
@@ -52,6 +59,9 @@ class CameraSettings(Section):
     transport: Literal["tcp", "udp"] = Field("tcp", description="RTSP transport")
     loop: bool = Field(False, description="Play a file again and again, in real time, as if it were a camera")
     hosts: tuple[str, ...] = Field((), description="Other hosts that an http(s) source's playlist or redirect may name")
+    ca: Path | None = Field(None, description="rtsps://, https://: authority, or the camera's own certificate, PEM")
+    certificate_name: str | None = Field(None, description="Name in its certificate, where it is not the url's host")
+    verify: bool = Field(True, description="false: take any certificate, also an impostor's")
 
     _fill_in = field_validator("url")(_from_environment)
 
@@ -61,6 +71,23 @@ class RedisSettings(Section):
 
     url: str | None = Field(None, repr=False, description="redis://, rediss:// or unix://; unset: the embedded server")
     prefix: str = Field("unmask:", description="Start of every key")
+    ca: Path | None = Field(None, description="rediss://: the authority of its certificate, PEM; unset: the system's")
+    certificate: Path | None = Field(None, description="rediss://: the certificate that we show, PEM")
+    key: Path | None = Field(None, description="And its key, where that is another file")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_url(cls, data: Any) -> Any:
+        """The files become parts of the url, which is all that a client needs, in this process and in others."""
+        if not isinstance(data, dict) or not (named := {key: data[key] for key in _TLS_QUERY if data.get(key)}):
+            return data
+        if not str(data.get("url") or "").lower().startswith("rediss://"):
+            raise ValueError(f"redis.{next(iter(named))} wants a rediss:// url")
+        if "key" in named and "certificate" not in named:
+            raise ValueError("redis.key wants redis.certificate")
+        parts = urlsplit(data["url"])
+        query = dict(parse_qsl(parts.query)) | {_TLS_QUERY[key]: str(value) for key, value in named.items()}
+        return data | {"url": urlunsplit(parts._replace(query=urlencode(query)))}
 
 
 class WindowSettings(Section):
@@ -167,6 +194,8 @@ class DashboardSettings(Section):
     max_connections_per_address: int = Field(
         256, ge=1, description="The same for one address; a proxy in front is one address"
     )
+    tls_certificate: Path | None = Field(None, description="Serve https and wss with this certificate (chain), PEM")
+    tls_key: Path | None = Field(None, description="And its key, where that is another file")
 
     @field_validator("token")
     @classmethod
@@ -276,13 +305,32 @@ def load(path: Path | None = None) -> Settings:
             section = data.setdefault("redis", {})
             if isinstance(section, dict):
                 section["url"] = url
-        return Settings(**data)
+        settings = Settings(**data)
+        _remember(settings)
+        return settings
     except ValidationError as error:
         raise _explain(str(path) if path else "environment", error) from None
     except (ValueError, TypeError) as error:  # a file that can't be read; not JSON where pydantic-settings needs it
         raise ConfigError(
             "environment", "", str(error).splitlines()[0], "correct the UNMASK_ variable, or its file"
         ) from None
+
+
+def _remember(settings: Settings) -> None:
+    """Have everything in these settings that is a secret masked wherever it appears from now on."""
+    for camera in settings.cameras.values():
+        remember_url(camera.url)
+    remember_url(settings.redis.url or "")
+    if settings.dashboard.token:
+        remember(settings.dashboard.token.get_secret_value())
+    for webhook in settings.notify.webhooks.values():
+        remember_url(webhook.url.get_secret_value())
+        if webhook.secret:
+            remember(webhook.secret.get_secret_value())
+    for push in settings.notify.apprise.values():
+        remember_url(push.url.get_secret_value(), whole=True)
+    if settings.notify.mqtt.url:
+        remember_url(settings.notify.mqtt.url.get_secret_value())
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -295,7 +343,8 @@ def _read(path: Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "not YAML"
+        # What stands in quotes may be a value: an alias, a tag, an anchor are what a password's first letter makes it.
+        problem = re.sub(r"""'[^']{2,}'|"[^"]{2,}\"""", "***", getattr(error, "problem", None) or "not YAML")
         raise ConfigError(str(path), where, problem, "correct the YAML; unmask.example.yaml shows every key") from None
     except (ValueError, RecursionError) as error:  # a date there is none of; brackets without end
         problem = "nested too deeply" if isinstance(error, RecursionError) else " ".join(str(error).split())[:200]

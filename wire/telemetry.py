@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
 import structlog
 
+from wire import crash
 from wire.redact import redact
 from wire.settings import TelemetrySettings
 
@@ -17,6 +18,7 @@ Log = structlog.typing.FilteringBoundLogger
 
 def setup(settings: TelemetrySettings, service: str) -> Log:
     """Configure logging for this process and return its logger, bound to the service's name."""
+    crash.guard()
     as_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
     renderer = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
     structlog.configure(
@@ -38,9 +40,17 @@ def setup(settings: TelemetrySettings, service: str) -> Log:
 
 def _redact_event(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for key, value in event.items():
-        if isinstance(value, str):
-            event[key] = redact(value)
+        event[key] = _redacted(value)
     return event
+
+
+def _redacted(value: Any) -> Any:
+    """The value without credentials at any depth; what is no plain value becomes its text first."""
+    if isinstance(value, Mapping):
+        return {redact(str(key)): _redacted(one) for key, one in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_redacted(one) for one in value]
+    return value if value is None or isinstance(value, int | float) else redact(str(value))
 
 
 class Throttle:

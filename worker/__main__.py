@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from wire import settings
+from wire import crash, settings
 from wire.errors import UnmaskError
 
 
@@ -15,6 +15,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m worker", description="Windows in, scores and alerts out.")
     parser.add_argument("--config", type=Path, help="the YAML file; ./unmask.yaml if there is one")
     options = parser.parse_args(arguments)
+    crash.guard()
     try:
         loaded = settings.load(options.config)
         from worker import service  # after the settings: a wrong key is told at once, torch takes seconds

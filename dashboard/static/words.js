@@ -29,6 +29,7 @@ const STATES = {
   frozen: ["frozen", "The picture is frozen"],
   ended: ["ended", "The file has ended"],
   unauthorised: ["unauthorised", "The camera refuses the user or password"],
+  certificate: ["certificate refused", "The camera's certificate does not verify: set its ca, or verify: false"],
   refused: ["refused", "Connection refused: is the camera's server running?"],
   timeout: ["timeout", "The camera does not answer: is it on, and reachable?"],
   "no-video": ["no video", "The stream carries no video"],

@@ -88,6 +88,10 @@ def redaction(data: bytes) -> None:
     assert "c4nary" not in redact(f"can't open 'rtsp://user:c4nary{password}@host/x': {text}")
 
 
+def _one_line(error: Exception) -> None:
+    assert "\n" not in str(error)
+
+
 _FILE = Path(tempfile.gettempdir()) / f"unmask-fuzz-{os.getpid()}.yaml"
 
 
@@ -97,7 +101,7 @@ def configuration(data: bytes) -> None:
     try:
         settings.load(_FILE)
     except ConfigError as error:
-        assert "\n" not in str(error)
+        _one_line(error)
     finally:
         _FILE.unlink()
 
@@ -135,7 +139,7 @@ def metadata(data: bytes) -> None:
     try:
         found = checkpoint._meta(Path("x"), data.decode("utf-8", "replace"))
     except CheckpointError as error:
-        assert "\n" not in str(error)
+        _one_line(error)
         return
     assert found.model_id
 

