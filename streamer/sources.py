@@ -89,7 +89,8 @@ def parse(
     scheme = match[1].lower() if match else ""
     read_us = str(round(read_timeout_s * 1e6))
     if scheme in {"rtsp", "rtsps"}:
-        options = {"rtsp_transport": camera.transport, "timeout": read_us, **_RTSP}
+        transport = camera.transport if scheme == "rtsp" else "tcp"  # else its media would go unencrypted
+        options = {"rtsp_transport": transport, "timeout": read_us, **_RTSP}
         return _network(url, connect_timeout_s, options | _tls(scheme, camera))
     if scheme in {"rtmp", "rtmps"}:
         return _network(url, connect_timeout_s, {"rw_timeout": read_us, **_RTMP} | _tls(scheme, camera))

@@ -47,7 +47,9 @@ _known = _Known()
 
 def forms(secret: str) -> set[str]:
     """The secret as it is, percent-encoded and in base64."""
-    return {secret, unquote(secret), quote(secret, safe=""), base64.b64encode(secret.encode()).decode().rstrip("=")}
+    plain = {secret, unquote(secret)}
+    in_base64 = {base64.b64encode(one.encode()).decode().rstrip("=") for one in plain}
+    return plain | in_base64 | {quote(one, safe="") for one in plain}
 
 
 def remember(secret: str) -> None:
@@ -58,7 +60,8 @@ def remember(secret: str) -> None:
 def remember_url(url: str, *, whole: bool = False) -> None:
     """The same for the password of `url`, for `user:password` and for secret-looking query values.
 
-    `whole`: for each part behind the scheme, where a service's url is all secrets and even its host may be one.
+    `whole`: for each part of host and path, too, where a service's url may be all tokens; hosts with a dot and short
+    words are left, or the log would lose them.
     """
     head, at, _ = url.partition("://")[2].rpartition("@")
     if at:
@@ -67,8 +70,9 @@ def remember_url(url: str, *, whole: bool = False) -> None:
             remember(password)
             remember(f"{unquote(user)}:{unquote(password)}")
     if whole:
-        for part in re.split(r"[/:@?&=,#\s]+", url.partition("://")[2]):
-            remember(part)
+        for part in re.split(r"[/:@,#\s]+", url.partition("://")[2].partition("?")[0]):
+            if "." not in part and not (part.isalpha() and len(part) < 12):
+                remember(part)
     try:
         query = parse_qsl(urlsplit(url).query)
     except ValueError:  # no url: it is refused elsewhere

