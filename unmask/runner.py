@@ -69,7 +69,9 @@ def run(settings: Settings, config: Path | None, on_ready: Callable[[str], None]
             supervisor.add(
                 Child("valkey", embedded.command(), hint=hint, heard=stack.enter_context(_Pings(state)).heard)
             )
-        env = {"REDIS_URL": url, "UNMASK_SLOT": "0", "UNMASK_DASHBOARD__PORT": str(port)}
+        env = {"UNMASK_SLOT": "0", "UNMASK_DASHBOARD__PORT": str(port)}
+        if embedded:  # any other, the services read for themselves, where it may stand in a file
+            env["REDIS_URL"] = url
         arguments = ["--config", str(config)] if config else []
         # The worker gives a sign of life once its checkpoint is known to be good; the others have nothing to do before.
         for service in SERVICES:

@@ -61,5 +61,5 @@ def _announce(console: Console, page: str) -> None:
         f"[bold green]watching two virtual cameras[/] · open [link={page}]{page}[/link]\n"
         "[bold]call-manipulated[/] shows a face blended over the person's own: an alert follows within seconds.\n"
         "[bold]lobby-untouched[/] shows the same person as photographed: no alert.\n"
-        f"In another terminal: unmask watch ws://{page.removeprefix('http://')}ws/v1 · Ctrl-C stops."
+        f"In another terminal: unmask watch ws{page.removeprefix('http')}ws/v1 · Ctrl-C stops."
     )
