@@ -9,6 +9,7 @@ from typing import Protocol
 
 import av.error
 
+from streamer import blame
 from streamer.analysis import Analysis, preview
 from streamer.backoff import Backoff
 from streamer.config import CameraConfig
@@ -66,7 +67,9 @@ class CameraRuntime:
         self._make_detector, self._detector_name = detector, ""
         self._owner, self._clock, self._log = owner, clock, log.bind(camera=config.name)
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"camera-{config.name}", daemon=True)
+        self._thread = threading.Thread(
+            target=lambda: blame.under(self.name, self._run), name=f"camera-{config.name}", daemon=True
+        )
         self._backoff = Backoff(streamer.backoff_s)
         self._throttle = Throttle(clock, LOG_S)
         self._lock = threading.Lock()

@@ -16,7 +16,7 @@ from queue import SimpleQueue
 import av.error
 import redis
 
-from streamer import mp4
+from streamer import blame, mp4
 from streamer.mp4 import Stopped
 from streamer.ring import Kept, PacketRing
 from wire.messages import Clip
@@ -114,7 +114,7 @@ class ClipMaker:
 
     def _make(self, job: Job, packets: list[Kept]) -> None:
         try:
-            made = mp4.make(packets, self._stop.is_set)
+            made = blame.under(job.camera, lambda: mp4.make(packets, self._stop.is_set))
             if made is None:
                 self._no_clip(job, "no video of that time, or too large")
                 return

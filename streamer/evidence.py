@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import av.error
 import redis
 
-from streamer import clips, picture
+from streamer import blame, clips, picture
 from streamer.ring import SLACK_S, PacketRing
 from wire import bus as wire_bus
 from wire.errors import DecodeError
@@ -123,7 +123,7 @@ class EvidenceMaker:
 
     def _picture(self, ring: PacketRing, camera: str, evidence: Evidence) -> None:
         try:
-            made = picture.make(ring, evidence)
+            made = blame.under(camera, lambda: picture.make(ring, evidence))
         except (av.error.FFmpegError, ValueError) as error:
             self._told("decode", "alert without a picture", camera=camera, reason=type(error).__name__)
             return

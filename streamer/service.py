@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
@@ -18,19 +19,21 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from streamer import hardware, models
+from streamer import blame, confine, hardware, models
 from streamer.camera import CameraRuntime
 from streamer.cameras import compare
-from streamer.config import StreamerConfig, take
+from streamer.config import CameraConfig, StreamerConfig, take
 from streamer.evidence import EvidenceMaker, reach_s
 from streamer.faces import Detector
 from streamer.follow import Follow
 from streamer.lease import Leases
 from streamer.publish import Publisher
+from streamer.quarantine import Crashes, Quarantine
 from streamer.ring import PacketRing
 from wire import bus as wire_bus
-from wire.errors import DecodeError, RedisUnreachable
+from wire.errors import DecodeError, RedisUnreachable, SourceError
 from wire.heartbeat import Facts, Heartbeat
+from wire.last_words import predecessors_camera
 from wire.messages import CameraState, CameraStatus
 from wire.settings import Settings
 from wire.telemetry import Log, Throttle, setup
@@ -75,6 +78,9 @@ class Streamer:
         self._leaving: list[CameraRuntime] = []
         self._released: list[str] = []  # cameras no longer configured, whose leases are to be given back
         self._calls, self._turned = Calls(), time.monotonic()
+        self._quarantine = Quarantine(bus, self._keys)
+        self._crashed = predecessors_camera()
+        self._held: dict[str, Crashes] = {}
 
     def stop(self) -> None:
         """Make `run` return, in less than two seconds."""
@@ -110,6 +116,11 @@ class Streamer:
         return self._calls.hung(HUNG_S) or (f"no turn of the loop for {since:.0f} s" if since > TURN_S else "")
 
     @property
+    def on_device(self) -> bool:
+        """Whether a device decodes."""
+        return self._hardware.device is not None
+
+    @property
     def stuck(self) -> bool:
         """Whether a thread is still inside FFmpeg."""
         cameras = (*self._cameras.values(), *self._leaving)
@@ -123,13 +134,19 @@ class Streamer:
             self._leases.release(self._released[-1])
             self._released.pop()
         self._register()
-        mine = self._leases.step([camera.name for camera in self._config.cameras], now)
+        names = [camera.name for camera in self._config.cameras]
+        self._convict(names, now)
+        mine = self._leases.step(names, now)
+        self._held = self._quarantine.held(mine, now)
+        for name in self._cameras.keys() & self._held.keys():
+            self._leaving.append(self._cameras.pop(name))
+            self._leaving[-1].ask_to_stop()
         for name in self._cameras.keys() - mine:
             self._log.info("camera given to another streamer", camera=name)
             self._end(name)
         self._leaving = [camera for camera in self._leaving if not camera.stop(0)]
         for one in self._config.cameras:
-            if one.name in mine and one.name not in self._cameras:
+            if one.name in mine - self._held.keys() and one.name not in self._cameras:
                 self._cameras[one.name] = runtime = CameraRuntime(
                     one,
                     self._config.streamer,
@@ -169,6 +186,15 @@ class Streamer:
         self._leaving.append(camera)
         self._shown.pop(name, None)
 
+    def _convict(self, names: list[str], now: float) -> None:
+        """Count the crash of the process before this one, if a camera is known to have made it. Before it is opened."""
+        camera = self._crashed
+        if camera in names:
+            crashes = self._quarantine.convict(camera, now)
+            retry_s = round(crashes.until() - now)
+            self._log.error("a camera has crashed the streamer", camera=camera, times=crashes.count, retry_s=retry_s)
+        self._crashed = ""
+
     def _make_detector(self) -> Detector:
         """The detector of all cameras, made by the first that wants it."""
         with self._detector_lock:
@@ -191,6 +217,27 @@ class Streamer:
             if everything or state.state != self._shown.get(name):
                 self._shown[name] = state.state
                 self._publisher.offer_state(state)
+        if everything:
+            for one in self._config.cameras:
+                if crashes := self._held.get(one.name):
+                    self._shown[one.name] = "quarantined"
+                    self._publisher.offer_state(self._quarantined(one, crashes))
+
+    def _quarantined(self, one: CameraConfig, crashes: Crashes) -> CameraState:
+        again = datetime.fromtimestamp(crashes.until(), UTC).strftime("%H:%M:%S UTC")
+        times = "once" if crashes.count == 1 else f"{crashes.count} times"
+        error = SourceError(
+            "quarantined", one.source.name, f"it has crashed the streamer {times}; tried again at {again}"
+        )
+        return CameraState(
+            name=one.name,
+            state="quarantined",
+            source=one.source.name,
+            error=str(error),
+            since=crashes.last,
+            updated=self._clock(),
+            owner=self._config.name,
+        )
 
     def _register(self) -> None:
         """Make the cameras known, again where Redis lost its data; at the start, and when the configuration changed,
@@ -230,7 +277,7 @@ class Streamer:
         self._evidence.stop(max(0.0, end - time.monotonic()))
         self._publisher.stop(0.5)
         try:
-            for name in self._cameras:
+            for name in (*self._cameras, *self._held):
                 self._leases.release(name)
             self._heartbeat.stop()
         except redis.RedisError as error:
@@ -265,6 +312,7 @@ def run(settings: Settings, path: Path | None = None) -> None:
         )
     follow = Follow(path, settings, log) if path is not None else None
     streamer = Streamer(config, bus, log, choice, follow=follow)
+    _confine(config, streamer.on_device, log)
     running = True
     with ThreadPoolExecutor(1, "streamer") as pool:
         # Not in this thread: a Redis that is frozen must not keep a signal from ending us.
@@ -280,6 +328,15 @@ def run(settings: Settings, path: Path | None = None) -> None:
     bus.close()
     if streamer.stuck:
         _leave()
+
+
+def _confine(config: StreamerConfig, on_device: bool, log: Log) -> None:
+    blame.listen()
+    wanted = config.streamer.memory_mb
+    # A device's driver maps memory as it likes; there only a limit that somebody asked for holds.
+    limit_mb = 0 if on_device and wanted is None else confine.memory_mb(wanted, len(config.cameras))
+    for why in confine.confine(limit_mb):
+        log.warning("the decoders are less confined than they could be", missing=why)
 
 
 def _leave() -> None:

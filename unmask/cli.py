@@ -118,10 +118,9 @@ def demo(port: Port = None) -> None:
 def streamer(config: Config = None) -> None:
     """Run one streamer: cameras in, face windows out to Redis."""
     settings = _service(config)
-    from streamer import service
-    from wire.settings import source
+    from unmask import runner
 
-    service.run(settings, source(config))
+    raise typer.Exit(runner.run_streamer(settings, config))
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import socket
 import ssl
@@ -131,6 +132,22 @@ class _Pings:
             asked = time.monotonic()
             if self._state.answers():
                 self._heard = asked
+
+
+def run_streamer(settings: Settings, config: Path | None) -> int:
+    """Run one streamer under supervision until a signal; the exit code. `settings.redis.url` is set.
+
+    A camera that crashes its decoder ends the process it is decoded in; this one is there to tell the next process.
+    Raises ServiceError where it can't be kept running.
+    """
+    state = _State(str(settings.redis.url), Keys(settings.redis.prefix))
+    supervisor = Supervisor(telemetry.setup(settings.telemetry, "unmask"), state.is_ready)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: supervisor.stop())
+    env = {"UNMASK_SLOT": os.environ.get("UNMASK_SLOT") or str(os.getpid())}
+    command = [sys.executable, "-m", "streamer", *(["--config", str(config)] if config else [])]
+    supervisor.add(Child("streamer", command, env))
+    return supervisor.watch()
 
 
 class _State:

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from unmask.last_words import LastWords
 from unmask.signs import Ear, Ears
 from wire.errors import ServiceError
 from wire.heartbeat import RESTARTS as RESTARTS_VARIABLE
@@ -35,6 +36,7 @@ class Child:
     hint: str = "its own log lines above say why"
     when: Callable[[], bool] = lambda: True  # it is started as soon as this says so
     heard: Callable[[], float] | None = None  # when one that gives no sign of life by itself last answered
+    words: LastWords = field(default_factory=LastWords)
     process: subprocess.Popen[bytes] | None = None
     ear: Ear | None = None
     was_ready: bool = False
@@ -54,7 +56,8 @@ class Child:
             told |= self.ear.environment()
         self.process = subprocess.Popen(
             self.command,
-            env={**os.environ, **self.env, **told},
+            env={**os.environ, **self.env, **told, **self.words.environment()},
+            pass_fds=self.words.inherited,
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C goes to the supervisor alone, which stops the services in order
             preexec_fn=_die_with_parent if sys.platform == "linux" else None,
@@ -145,11 +148,13 @@ class Supervisor:
             return None
         if code in (1, 2) and not child.was_ready:  # it said why in its one line
             return code
-        if not child.may_restart(now):
+        if camera := child.words.heard():  # the streamer keeps it out from now on: not the service's own weakness
+            self._log.error("a camera has crashed a service", child=child.name, code=code, camera=camera)
+        elif not child.may_restart(now):
             raise ServiceError(f"{child.name} died {RESTARTS + 1} times within {WITHIN_S:.0f} s", child.hint)
         self._log.warning(
             "restarting a service that died", child=child.name, code=code, deaths=len(child.deaths),
-            restarts=child.restarts + 1, wait_s=round(child.due - now, 1),
+            restarts=child.restarts + 1, wait_s=round(max(0.0, child.due - now), 1),
         )  # fmt: skip
         child.process = None
         return None
@@ -166,6 +171,7 @@ class Supervisor:
     def end(self) -> None:
         """SIGTERM in the opposite order of starting, SIGKILL for what does not go in time."""
         for child in reversed(self._children):
+            child.words.close()
             if child.process is None or child.process.poll() is not None:
                 continue
             child.process.terminate()

@@ -83,6 +83,11 @@ class Keys:
         return f"{self.prefix}camera-troubles"
 
     @property
+    def crashes(self) -> str:
+        """Hash camera -> how often it brought a streamer down and when last; a camera that never did has no field."""
+        return f"{self.prefix}crashes"
+
+    @property
     def forgotten(self) -> str:
         """How often something was forgotten: when it grows, dashboards read again what is left."""
         return f"{self.prefix}forgotten"

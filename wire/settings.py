@@ -110,8 +110,8 @@ class StreamerSettings(Section):
     hwaccel: Hwaccel = Field("auto", description="Device that decodes; auto: one that works, else the CPU")
     max_pixels: int = Field(9_000_000, ge=1, le=2**31 - 1, description="Larger pictures are refused: 4K passes, 8K not")
     max_fps: float = Field(120.0, gt=0, description="A camera that sends more frames a second is refused")
-    memory_mb: int = Field(
-        4096, ge=0, description="Most memory of a streamer; a decoder that wants more fails; 0: no limit"
+    memory_mb: int | None = Field(
+        None, ge=0, description="Most memory of the process, MB; unset: by the number of cameras; 0: no limit"
     )
     max_faces: int = Field(8, ge=1, le=64, description="Faces followed at once per camera, the largest first")
     connect_timeout_s: Seconds = Field(5.0, description="Until a camera that does not answer counts as timed out")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import structlog
 from structlog.testing import capture_logs
 
 from streamer import config, models
+from streamer.quarantine import Quarantine
 from streamer.service import Streamer
 from tests.support.servers import RtspServer, wait_until
 from wire import bus as wire_bus
@@ -211,3 +213,32 @@ def test_cameras_are_known_again_after_redis_lost_its_data(
     reaches(bus, keys, "cam", "live")
     bus.flushall()
     wait_until(lambda: bus.smembers(keys.camera_names) == {b"cam"}, 5, "it is known again")
+
+
+def test_a_camera_that_crashed_the_last_process_is_kept_out_and_shown(
+    start: Callable[..., Running], bus: redis.Redis, keys: Keys, plain_clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others run; so does it once its time is over."""
+    monkeypatch.setenv("UNMASK_CRASHED", "bad")
+    monkeypatch.setattr("streamer.quarantine.HOLDS_S", (4.0, 60.0))
+    cameras: dict[str, object] = {name: {"url": str(plain_clip), "loop": True} for name in ("bad", "good")}
+    start("me", cameras)
+    shown = reaches(bus, keys, "bad", "quarantined")
+    assert "has crashed the streamer once; tried again at" in shown.error
+    assert "update the camera" in shown.error
+    assert (shown.last_frame, shown.faces, shown.owner) == (None, 0, "me")
+    reaches(bus, keys, "good", "live")
+    assert bus.get(keys.lease("bad")) == b"me"  # nobody else has to find out
+    again = state(bus, keys, "bad")
+    assert again
+    assert again.state == "quarantined"
+    reaches(bus, keys, "bad", "live")
+
+
+def test_one_that_crashes_another_streamer_is_let_go(
+    start: Callable[..., Running], bus: redis.Redis, keys: Keys, plain_clip: Path
+) -> None:
+    start("me", {"bad": {"url": str(plain_clip), "loop": True}})
+    reaches(bus, keys, "bad", "live")
+    Quarantine(bus, keys).convict("bad", time.time())
+    reaches(bus, keys, "bad", "quarantined")
