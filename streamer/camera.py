@@ -208,7 +208,7 @@ class CameraRuntime:
             self._windows += len(windows)
         for window in windows:
             self._sink.offer_window(window)
-        if self._streamer.preview_fps and frame.captured >= self._preview_due:
+        if self._streamer.preview_fps and not 0 < self._preview_due - frame.captured <= 1 / self._streamer.preview_fps:
             self._preview_due = frame.captured + 1 / self._streamer.preview_fps
             self._sink.offer_preview(self.name, preview(view, analysis.sightings))
 

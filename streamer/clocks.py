@@ -16,6 +16,7 @@ class CaptureClock:
     """
 
     FOLLOW_S = 0.5  # time constant of giving way
+    BACK_S = 0.5  # a wall clock set back by less is waited for
     JUMP_S = 5.0  # a timestamp that says a frame is older than this was renumbered, not delayed
 
     def __init__(self) -> None:
@@ -24,7 +25,12 @@ class CaptureClock:
         self._last = float("-inf")
 
     def stamp(self, pts: float | None, arrival: float, idle: bool) -> float:
-        """Capture time: never after `arrival`, never before that of the frame before. `idle`: it was waited for."""
+        """Capture time: never after `arrival`, never before that of the frame before. `idle`: it was waited for.
+
+        Unless the wall clock is set back by more than BACK_S: capture times then begin anew.
+        """
+        if arrival < self._last - self.BACK_S:
+            self._offset, self._last = None, float("-inf")
         captured = arrival
         if pts is not None:
             offset = arrival - pts

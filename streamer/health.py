@@ -15,6 +15,9 @@ class FpsMeter:
 
     def add(self, now: float) -> None:
         """One event."""
+        if self._times and now < self._times[-1]:  # the wall clock was set back
+            self._times.clear()
+            self._start = None
         if self._start is None:
             self._start = now
         self._times.append(now)
@@ -59,4 +62,6 @@ class FreezeDetector:
 
     def frozen(self, now: float) -> bool:
         """Whether the picture stands still; not before the first frame."""
+        if self._advanced is not None and now < self._advanced:  # the wall clock was set back
+            self._advanced = now
         return self._advanced is not None and now - self._advanced > self._after

@@ -86,7 +86,9 @@ class Leases:
             self._look([self._wish(c) for c in cameras]),
         )
         by_camera = dict(zip(cameras, owners, strict=True))
-        self._free_since = {c: self._free_since.get(c, now) for c, owner in by_camera.items() if owner is None}
+        self._free_since = {
+            c: min(now, self._free_since.get(c, now)) for c, owner in by_camera.items() if owner is None
+        }
         overdue = frozenset(c for c, since in self._free_since.items() if now - since > GRACE_S)
         todo = plan(self._owner, by_camera, dict(zip(cameras, wanted, strict=True)), overdue)
         for camera in todo.release:

@@ -38,6 +38,7 @@ from wire.watchdog import Calls
 IDLE_S = 0.005  # a frame that is there already takes less
 BAD_PACKETS = 250  # in a row, after which a stream counts as undecodable; one damaged group of pictures is fewer
 PACE_S = 20.0  # a camera that was stopped for so long may send all of it at once
+BACK_S = 0.5  # a wall clock set back by less is waited for
 JUMP_S = 5.0  # paced reading that is later than this gives up catching up; live timestamps that jump are renumbered
 NOT_VIDEO = ("tty", "image2", "lrc", "srt", "webvtt")  # FFmpeg takes any text file for a terminal recording
 
@@ -101,6 +102,7 @@ class Reader:
         self._paced = source.paced
         self._waited_s = 0.0
         self._start: float | None = None  # wall time of media time 0, where reading is paced
+        self._newest = float("-inf")  # wall time when the last frame was read
         self._recorder = Recorder(ring, source.crop) if ring is not None else None
         self._hardware, self._shown = hardware, 0
         self._web: Web | None = None
@@ -218,6 +220,13 @@ class Reader:
             reason = f"{width}x{height} is {width * height / 1e6:.1f} megapixels, the limit is {limit / 1e6:.1f}"
             raise SourceError("over-limit", self.source.name, reason)
 
+    def _check_refused(self, error: av.error.FFmpegError, width: int, height: int) -> None:
+        """Raises SourceError where the decoder did not take a packet because of its size, which it may not tell."""
+        self._check_size(width, height)
+        limit = self.source.max_pixels
+        if limit and not width and isinstance(error, av.error.ArgumentError):
+            raise SourceError("over-limit", self.source.name, f"a picture of more than {limit / 1e6:.1f} megapixels")
+
     def _check_pace(self) -> None:
         """Raises SourceError where a live source has sent too many frames for PACE_S, which a backlog does not."""
         limit = self.source.max_fps
@@ -268,6 +277,9 @@ class Reader:
         if not self._paced:
             return media, 0.0
         now = self._clock()
+        if self._start is not None and now < self._newest - BACK_S:  # the wall clock was set back
+            self._start -= self._newest - now
+        self._newest = now
         if self._start is None or now - self._start - media > JUMP_S:  # too late to be caught up with
             self._start = now - media
         captured = self._start + media
@@ -286,8 +298,8 @@ class Reader:
                 try:
                     with self._calls.under_way(self._call):
                         frames = packet.decode()
-                except av.error.InvalidDataError:  # damaged on the way, or cut off at the end
-                    self._check_size(stream.codec_context.width, stream.codec_context.height)
+                except (av.error.InvalidDataError, av.error.ArgumentError) as error:  # damaged, cut off, or too large
+                    self._check_refused(error, stream.codec_context.width, stream.codec_context.height)
                     bad += 1
                     if bad > BAD_PACKETS:
                         self.blame_device(av.error.InvalidDataError(0, "no packet could be decoded"))

@@ -9,10 +9,8 @@ from rich.console import Console
 
 from wire.errors import UnmaskError, UsageError
 from worker import checkpoint
-from worker.checkpoint import Meta
+from worker.checkpoint import NAME, Meta
 from worker.model import Readout
-
-NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"  # it goes into Redis keys and onto the page
 
 
 def run(old: Path, new: Path, readout: Readout, frames: int, name: str) -> None:

@@ -10,7 +10,7 @@ import hashlib
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
 import torch
@@ -28,6 +28,12 @@ DEFAULT = Path(__file__).parent / "checkpoints" / "default.safetensors"
 _GET_ANOTHER = "restore the file from the repository, or name another with worker.checkpoint"
 
 
+MOST_BYTES = 2_000_000_000  # of a file: the lineage's have 0.23 GB
+MOST_METADATA = 1_000_000
+NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"  # it goes into Redis keys and onto the page
+Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+
 class Measured(msgspec.Struct, frozen=True):
     """A figure measured on data the model never saw, with its 95 % bootstrap interval."""
 
@@ -42,8 +48,8 @@ class Measured(msgspec.Struct, frozen=True):
 class Threshold(msgspec.Struct, frozen=True):
     """A window whose calibrated p_fake is at least `p` gets the verdict; `false_alarm` of real windows did."""
 
-    p: float
-    false_alarm: float | None  # None: nobody measured it
+    p: Probability
+    false_alarm: Probability | None  # None: nobody measured it
 
 
 class Thresholds(msgspec.Struct, frozen=True):
@@ -72,9 +78,9 @@ UNMEASURED = Thresholds(suspect=Threshold(0.5, None), fake=Threshold(0.9, None))
 class Meta(msgspec.Struct, frozen=True, kw_only=True):
     """What a checkpoint says about itself. p_fake of a window is sigmoid(logit / temperature)."""
 
-    name: str
+    name: Annotated[str, msgspec.Meta(pattern=f"^{NAME}$")]
     config: ModelConfig
-    temperature: float
+    temperature: Annotated[float, msgspec.Meta(ge=1e-3, le=1e3)]
     thresholds: Thresholds
     data_digest: str  # of the rows trained on; empty: unknown
     passes: int  # images seen in training; 0: unknown
@@ -195,6 +201,8 @@ def _built(path: Path, tensors: dict[str, Tensor], meta: Meta, device: str | tor
 def _read(path: Path, weights: bool = True) -> tuple[dict[str, Tensor], Meta]:
     if not path.is_file():
         raise CheckpointError(path, "file not found", _GET_ANOTHER)
+    if (size := path.stat().st_size) > MOST_BYTES:
+        raise CheckpointError(path, f"{size / 1e9:.1f} GB, the limit is {MOST_BYTES / 1e9:g} GB", _GET_ANOTHER)
     try:
         with safe_open(path, framework="pt") as file:
             described = (file.metadata() or {}).get(KEY)
@@ -215,6 +223,8 @@ def _read(path: Path, weights: bool = True) -> tuple[dict[str, Tensor], Meta]:
 
 
 def _meta(path: Path, described: str) -> Meta:
+    if len(described) > MOST_METADATA:
+        raise CheckpointError(path, f"{len(described) / 1e6:.1f} MB of metadata, the limit is 1 MB", _GET_ANOTHER)
     try:
         version = msgspec.json.decode(described.encode(), type=_Version).format
         if version != FORMAT:

@@ -7,11 +7,13 @@ model was fed and what its two readouts are.
 
 from __future__ import annotations
 
+import os
 import re
 import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from torch import Size, Tensor
@@ -28,6 +30,7 @@ PREFIXES = {
     "linear1.": "temporal.linear1.",
 }  # theirs: ours
 WRAPPERS = ("state_dict", "model_state_dict")
+MOST_BYTES = 2_000_000_000  # theirs have 0.23 GB
 COUNTER = "num_batches_tracked"  # of no use after training: may be absent
 _REMEDY = "give a state dict of the layout in docs/checkpoints.md, saved with torch.save"
 
@@ -71,18 +74,30 @@ def read(path: Path) -> dict[str, Tensor]:
 def _unpickle(path: Path) -> object:
     """Whatever plain data the file holds; never anything that needs code from it to be run."""
     try:
-        path.open("rb").close()
+        with path.open("rb") as file:
+            size = _size(file)
     except FileNotFoundError as error:
         raise CheckpointError(path, "file not found", "name a file that is there") from error
     except OSError as error:
         reason = f"can't be read ({error.strerror or error})"
         raise CheckpointError(path, reason, "check the file's permissions") from error
+    if size > MOST_BYTES:
+        raise CheckpointError(path, f"{size / 1e9:.1f} GB unpacked, the limit is {MOST_BYTES / 1e9:g} GB", _REMEDY)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about what kind of file it may be: the error says it in one line
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a foreign file fails in any way: KeyError for a text, OSError for half a zip
         raise CheckpointError(path, *_refusal(str(error))) from error
+
+
+def _size(file: BinaryIO) -> int:
+    """Bytes of the file, or of what is packed in it."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return sum(entry.file_size for entry in archive.infolist())
+    except zipfile.BadZipFile:
+        return os.fstat(file.fileno()).st_size
 
 
 def _refusal(message: str) -> tuple[str, str]:

@@ -8,7 +8,7 @@ ResNeXt: Xie et al., "Aggregated Residual Transformations for Deep Neural Networ
 
 from __future__ import annotations
 
-from typing import Literal, cast
+from typing import Annotated, Literal, cast
 
 import msgspec
 import torch
@@ -23,6 +23,12 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
+Layers = Annotated[int, msgspec.Meta(ge=1, le=64)]  # bounds hold where a file is read: it may come from anybody
+Width = Annotated[int, msgspec.Meta(ge=1, le=8192)]
+Offset = Annotated[float, msgspec.Meta(ge=-10, le=10)]
+Scale = Annotated[float, msgspec.Meta(ge=1e-3, le=1e3)]
+
+
 class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Architecture and preprocessing: everything needed to build a Detector and to feed it.
 
@@ -30,20 +36,20 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
     `crop_margin` is the side of the square the network sees in units of max(w, h) of the detector's face box.
     """
 
-    layers: tuple[int, int, int, int] = (3, 4, 6, 3)
-    groups: int = 32
-    width_per_group: int = 4
+    layers: tuple[Layers, Layers, Layers, Layers] = (3, 4, 6, 3)
+    groups: Annotated[int, msgspec.Meta(ge=1, le=256)] = 32
+    width_per_group: Annotated[int, msgspec.Meta(ge=1, le=256)] = 4
     projection: bool = True  # without one the head sees the encoder's features, and feature_dim is 2048
-    feature_dim: int = 256  # D, what is cached per frame
+    feature_dim: Width = 256  # D, what is cached per frame
     head: HeadName = "gru"
-    head_dim: int = 128
+    head_dim: Width = 128
     readout: Readout = "last"  # of the lineage head
-    frames: int = 16  # T
-    input_size: int = 224  # S, pixels
-    mean: tuple[float, float, float] = IMAGENET_MEAN
-    std: tuple[float, float, float] = IMAGENET_STD
+    frames: Annotated[int, msgspec.Meta(ge=1, le=64)] = 16  # T
+    input_size: Annotated[int, msgspec.Meta(ge=16, le=1024)] = 224  # S, pixels
+    mean: tuple[Offset, Offset, Offset] = IMAGENET_MEAN
+    std: tuple[Scale, Scale, Scale] = IMAGENET_STD
     colour: Literal["rgb", "bgr"] = "rgb"  # order of the channels, and of mean and std
-    crop_margin: float = 0.8
+    crop_margin: Annotated[float, msgspec.Meta(ge=0.1, le=4)] = 0.8
     residual: bool = False  # the network also sees what a small blur takes away, three channels beside the colours
 
 

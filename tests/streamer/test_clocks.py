@@ -100,3 +100,13 @@ def test_media_time_never_runs_backwards(stamps: list[float | None]) -> None:
         now = clock.at(pts)
         assert now >= last
         last = now
+
+
+def test_a_wall_clock_set_back_by_an_hour_costs_no_hour() -> None:
+    clock = CaptureClock()
+    for index in range(50):
+        clock.stamp(index / 25, 10_000 + index / 25, idle=True)
+    assert clock.stamp(2.0, 10_001.9, idle=True) == pytest.approx(10_001.96)  # a little: it is waited for
+    for index in range(51, 100):
+        arrival = 10_000 - 3600 + index / 25
+        assert clock.stamp(index / 25, arrival, idle=True) == pytest.approx(arrival)

@@ -52,3 +52,17 @@ def test_frames_without_timestamps_are_not_frozen() -> None:
     for index in range(100):
         health.seen(index / 25, None)
     assert not health.frozen(4.0)
+
+
+def test_a_wall_clock_set_back_hides_no_frozen_picture_and_no_rate() -> None:
+    health, meter = FreezeDetector(3.0), FpsMeter()
+    for index in range(100):
+        health.seen(10_000 + index / 25, index / 25)
+        meter.add(10_000 + index / 25)
+    assert not health.frozen(6400.0)
+    assert not health.frozen(6402.9)
+    assert health.frozen(6403.1)
+    for index in range(200):
+        meter.add(6400 + index / 25)
+    assert meter.rate(6400 + 199 / 25) == pytest.approx(25, abs=1)
+    assert meter.count == 100

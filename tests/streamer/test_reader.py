@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import http.server
 import itertools
 import threading
@@ -15,7 +17,7 @@ import pytest
 from streamer import sources
 from streamer.reader import Decoded, Reader
 from tests.streamer.conftest import FastTime
-from tests.support import clips
+from tests.support import clips, feeds
 from wire.errors import SourceError
 from wire.settings import CameraSettings
 
@@ -168,3 +170,48 @@ def test_a_closed_http_camera(mjpeg: str) -> None:
         reader.open()
     assert caught.value.kind == "unauthorised"
     assert "s3cret" not in str(caught.value)
+
+
+def test_a_paced_file_goes_on_when_the_wall_clock_is_set_back(face_clip: Path) -> None:
+    fast = FastTime()
+    fast.now = 10_000.0
+    times = []
+    with Reader(sources.parse(CameraSettings(url=str(face_clip))), fast.stop, fast.clock) as reader:
+        for number, frame in enumerate(itertools.islice(reader.frames(), 60)):
+            times.append(frame.captured)
+            if number == 30:
+                fast.now -= 3600
+    assert times[31] == pytest.approx(10_000 - 3600 + 31 / 25, abs=0.05)
+    assert [b - a for a, b in itertools.pairwise(times[32:])] == pytest.approx([0.04] * 27)
+
+
+def limited(path: Path, **limits: float) -> Reader:
+    source = dataclasses.replace(sources.parse(CameraSettings(url=str(path))), **limits)  # type: ignore[arg-type]
+    return Reader(source, threading.Event())
+
+
+def test_a_picture_above_the_limit_is_refused(face_clip: Path, resized_clip: Path) -> None:
+    with pytest.raises(SourceError, match=r"640x480 is 0\.3 megapixels, the limit is 0\.2") as caught:
+        limited(face_clip, max_pixels=200_000).open()
+    assert caught.value.kind == "over-limit"
+    assert "streamer.max_pixels" in str(caught.value)
+    with limited(face_clip, max_pixels=640 * 480) as reader:
+        assert next(reader.frames()).size == (640, 480)
+
+
+def test_a_picture_that_grows_above_the_limit_ends_the_stream(tmp_path: Path) -> None:
+    """Its first frame of the new size is not decoded; what came before is."""
+    small, large = (feeds.elementary(tmp_path / "x.h264", list(clips.gliding(1, 10, size))) for size in (
+        (320, 240), (640, 480)
+    ))  # fmt: skip
+    both = tmp_path / "both.h264"
+    both.write_bytes(small + large)
+    sizes = []
+    with pytest.raises(SourceError) as caught, limited(both, max_pixels=100_000) as reader:
+        sizes += [frame.size for frame in reader.frames()]
+    assert caught.value.kind == "over-limit"
+    reader = limited(both, max_pixels=100_000)
+    with reader, contextlib.suppress(SourceError):
+        for frame in reader.frames():
+            sizes.append(frame.size)
+    assert set(sizes) == {(320, 240)}

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import pickle
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -159,3 +163,72 @@ def test_default_checkpoint_serves() -> None:
         logits = model(torch.zeros(1, meta.config.frames, 3, size, size))
     assert logits.shape == (1,)
     assert bool(torch.isfinite(logits).all())
+
+
+ABSURD = {
+    "name": "../../x\x1b[2J",
+    "temperature": 0.0,
+    "thresholds": {"suspect": {"p": 5.0, "false_alarm": None}, "fake": {"p": 0.9, "false_alarm": None}},
+    "layers": (10**9, 1, 1, 1),
+    "feature_dim": 2**40,
+    "frames": 10**9,
+    "input_size": 10**6,
+    "std": (0.0, 1.0, 1.0),
+    "crop_margin": 1e9,
+    "width_per_group": -4,
+}
+
+
+@pytest.mark.parametrize("field", ABSURD)
+def test_absurd_metadata_is_refused_before_anything_is_built(good: Path, field: str) -> None:
+    """A layer count of a thousand million would be built for hours, an input of a million pixels' side for ever."""
+    fields = msgspec.structs.fields(Meta)
+    config = msgspec.to_builtins(TINY) | {field: ABSURD[field]}
+    changes = {field: ABSURD[field]} if field in {one.name for one in fields} else {"config": config}
+    began = time.monotonic()
+    with pytest.raises(CheckpointError, match="unreadable metadata") as caught:
+        load(rewritten(good, **changes))
+    assert time.monotonic() - began < 1
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).isprintable()
+
+
+def test_a_book_in_the_metadata(good: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"2\.0 MB of metadata, the limit is 1 MB"):
+        load(rewritten(good, data_digest="x" * 2_000_000))
+
+
+def test_tensors_larger_than_the_file(good: Path) -> None:
+    """A header that claims a terabyte: nothing is reserved for it."""
+    header = {"encoder": {"dtype": "F16", "shape": [2**39], "data_offsets": [0, 2**40]}}
+    text = json.dumps(header).encode()
+    good.write_bytes(len(text).to_bytes(8, "little") + text + b"\0" * 100)
+    with pytest.raises(CheckpointError, match="not a readable safetensors file"):
+        load(good)
+
+
+def test_a_file_of_terabytes(good: Path) -> None:
+    with good.open("r+b") as file:
+        file.truncate(3_000_000_000)  # a hole: it takes no room
+    with pytest.raises(CheckpointError, match=r"3\.0 GB, the limit is 2 GB"):
+        load(good)
+
+
+def test_a_pickle_called_safetensors_is_never_run(tmp_path: Path) -> None:
+    path, sprung = tmp_path / "x.safetensors", tmp_path / "sprung"
+    path.write_bytes(pickle.dumps(Trap(sprung)))
+    with pytest.raises(CheckpointError, match="not a readable safetensors file"):
+        load(path)
+    assert not sprung.exists()
+    pickle.loads(path.read_bytes())
+    assert sprung.exists(), "the trap works where a file is trusted"
+
+
+class Trap:
+    """Unpickled, it makes a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> tuple[Callable[[str], None], tuple[str]]:
+        return os.mkdir, (str(self.folder),)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -316,3 +317,24 @@ def test_without_a_projection_features_are_the_encoders(tmp_path: Path) -> None:
     checkpoint.save(tmp_path / "x.safetensors", torch.nn.Linear(1, 1), meta)
     with pytest.raises(CheckpointError, match="without a projection feature_dim is 2048, not 256"):
         checkpoint.load(tmp_path / "x.safetensors")
+
+
+def test_a_small_file_that_unpacks_to_a_large_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layout_of, "MOST_BYTES", 50_000_000)
+    path = tmp_path / "bomb.pt"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("bomb/data/0", "w") as entry:
+        entry.write(bytes(2**26))
+    assert path.stat().st_size < 100_000
+    with pytest.raises(CheckpointError, match=r"0\.1 GB unpacked, the limit is 0\.05 GB"):
+        checkpoint.load(path)
+
+
+def test_a_storage_of_terabytes(tmp_path: Path) -> None:
+    """The old format says how large a storage is before its bytes come: nothing is believed."""
+    path = tmp_path / "claims.pt"
+    torch.save({"linear1.bias": torch.zeros(2)}, path, _use_new_zipfile_serialization=False)
+    data = path.read_bytes()
+    assert data.count((2).to_bytes(8, "little")) >= 1
+    path.write_bytes(data.replace((2).to_bytes(8, "little"), (2**42).to_bytes(8, "little")))
+    with pytest.raises(CheckpointError, match="not a whole PyTorch file"):
+        checkpoint.load(path)
