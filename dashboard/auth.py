@@ -1,12 +1,12 @@
-"""Who may come in: token, Origin and Host."""
+"""Where a request may come from: Origin and Host; and what it presents."""
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Collection, Mapping
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
@@ -14,17 +14,43 @@ from starlette.websockets import WebSocket
 from dashboard.config import DashboardConfig, is_loopback
 
 
-def token_matches(expected: str | None, given: str | None) -> bool:
-    """Whether `given` opens the door; takes the same time wherever the two differ."""
-    if expected is None:
-        return True
-    return given is not None and hmac.compare_digest(expected.encode(), given.encode("utf-8", "surrogatepass"))
-
-
 def bearer(headers: Mapping[str, str]) -> str | None:
     """The token of an Authorization header."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None
+
+
+def cookie_name(connection: HTTPConnection) -> str:
+    """What the cookie is called: over TLS as only this very host can set it, and only over TLS (RFC 6265bis, 4.1.3)."""
+    return "__Host-unmask" if secure(connection) else "unmask"
+
+
+def cookie_of(connection: HTTPConnection) -> str | None:
+    """The cookie of whoever has signed in, where this dashboard's own page sends it.
+
+    A page of another site can make a browser send it only from a sibling of this site, and never with this Origin.
+    """
+    given = connection.cookies.get(cookie_name(connection))
+    safe = connection.scope["type"] == "http" and connection.scope["method"] in ("GET", "HEAD")
+    return given if safe or own_origin(connection) else None
+
+
+def own_origin(connection: HTTPConnection) -> bool:
+    """Whether the Origin is there, and is this dashboard's own; over TLS no page without TLS has it."""
+    origin = connection.headers.get("origin")
+    if origin is None or not origin_allowed(connection.headers):
+        return False
+    return not secure(connection) or origin.startswith("https:")
+
+
+def secure(connection: HTTPConnection) -> bool:
+    """Whether the connection is under TLS, by itself or by what a trusted proxy says."""
+    return connection.scope["scheme"] in ("https", "wss")
+
+
+def address_of(connection: HTTPConnection) -> str:
+    """The address a request comes from, by a trusted proxy's word where one is configured."""
+    return connection.client.host if connection.client else ""
 
 
 def origin_allowed(headers: Mapping[str, str], others: Collection[str] = ()) -> bool:
@@ -74,4 +100,4 @@ class Guard:
 
 
 def _strange_host() -> JSONResponse:
-    return JSONResponse({"error": "open the dashboard as localhost, or set dashboard.token"}, 421)
+    return JSONResponse({"error": "open the dashboard as localhost, or set dashboard.users or dashboard.token"}, 421)

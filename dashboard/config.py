@@ -6,6 +6,7 @@ import ipaddress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dashboard.access.users import Access, configured
 from wire.errors import ConfigError
 from wire.heartbeat import identity
 from wire.keys import Keys
@@ -20,8 +21,11 @@ class DashboardConfig:
     keys: Keys = field(default_factory=Keys)
     host: str = "127.0.0.1"
     port: int = 8008
-    token: str | None = field(default=None, repr=False)
+    access: Access = field(default_factory=Access)
     allow_anonymous: bool = False
+    login_s: float = 12 * 3600.0  # a login lasts so long at most
+    login_idle_s: float = 1800.0  # and this long without its page being open
+    trusted_proxies: tuple[str, ...] = ()
     stale_after_s: float = 5.0
     allowed_origins: tuple[str, ...] = ()
     public_url: str | None = None
@@ -41,7 +45,7 @@ class DashboardConfig:
     @property
     def checks_host(self) -> bool:
         """Whether only loopback names are served: nobody has to show a token, so DNS rebinding must not get in."""
-        return self.token is None and not self.allow_anonymous
+        return self.access.open and not self.allow_anonymous
 
 
 def from_settings(settings: Settings) -> DashboardConfig:
@@ -50,12 +54,14 @@ def from_settings(settings: Settings) -> DashboardConfig:
     token = section.token.get_secret_value() if section.token else None
     if token is not None and not token.strip():
         raise ConfigError("configuration", "dashboard.token", "is empty", "give a long random text, or leave it out")
-    if not is_loopback(section.host) and token is None and not section.allow_anonymous:
+    access = configured(section)
+    if not is_loopback(section.host) and access.open and not section.allow_anonymous:
         raise ConfigError(
             "configuration",
             "dashboard.host",
-            f"{section.host} is reachable from other machines and there is no token",
-            "set dashboard.token (UNMASK_DASHBOARD__TOKEN), or dashboard.allow_anonymous: true",
+            f"{section.host} is reachable from other machines and there is no token and no user",
+            "add one to dashboard.users ('unmask token NAME' makes it), set dashboard.token (UNMASK_DASHBOARD__TOKEN), "
+            "or dashboard.allow_anonymous: true",
         )
     if section.tls_key and not section.tls_certificate:
         raise ConfigError("configuration", "dashboard.tls_key", "is set alone", "set dashboard.tls_certificate, too")
@@ -68,8 +74,11 @@ def from_settings(settings: Settings) -> DashboardConfig:
         keys=Keys(settings.redis.prefix),
         host=section.host,
         port=section.port,
-        token=token,
+        access=access,
         allow_anonymous=section.allow_anonymous,
+        login_s=section.login_hours * 3600,
+        login_idle_s=section.login_idle_min * 60,
+        trusted_proxies=section.trusted_proxies,
         stale_after_s=section.stale_after_s,
         allowed_origins=section.allowed_origins,
         public_url=section.public_url,

@@ -67,6 +67,10 @@ class RecentEvents:
         first = bisect_right(self._entries, cursor, key=lambda entry: entry.cursor)
         return self._entries[first : first + limit]
 
+    def last(self, wanted: Callable[[Entry], bool]) -> Cursor:
+        """The place of the newest event that is wanted, or of where this memory begins."""
+        return next((entry.cursor for entry in reversed(self._entries) if wanted(entry)), self.base)
+
     def clear(self) -> None:
         """Start again from nothing."""
         self._entries.clear()

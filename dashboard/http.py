@@ -15,6 +15,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
 
 from dashboard import auth
+from dashboard.access.gate import Gate
 from dashboard.api import errors
 from dashboard.api.context import Context
 from dashboard.api.routes import routes
@@ -30,15 +31,17 @@ STATIC = Path(__file__).parent / "static"
 class Api:
     """The application, and the handlers of all that is not REST."""
 
-    def __init__(self, config: DashboardConfig, bus: redis.asyncio.Redis, hub: Hub, metrics: Metrics) -> None:
-        self._config, self._bus, self._hub, self._metrics = config, bus, hub, metrics
+    def __init__(
+        self, config: DashboardConfig, bus: redis.asyncio.Redis, hub: Hub, metrics: Metrics, gate: Gate
+    ) -> None:
+        self._config, self._bus, self._hub, self._metrics, self._gate = config, bus, hub, metrics, gate
 
     def app(self) -> Starlette:
         """The ASGI application."""
         app = Starlette(
             routes=[
                 Route("/", self.page),
-                *routes(Context(self._config, self._bus, self._hub, self._metrics)),
+                *routes(Context(self._config, self._bus, self._hub, self._metrics, self._gate)),
                 WebSocketRoute("/ws/v1", self.subscribe),
                 WebSocketRoute("/{path:path}", self.no_socket),
                 Mount("/static", StaticFiles(directory=STATIC)),
@@ -55,7 +58,7 @@ class Api:
         return app
 
     async def page(self, _request: Request) -> Response:
-        """The page; it says by itself when a token is needed."""
+        """The page, which holds nothing of the cameras; it says by itself when somebody has to sign in."""
         return FileResponse(STATIC / "index.html", headers={"cache-control": "no-cache"})
 
     async def subscribe(self, socket: WebSocket) -> None:
@@ -64,7 +67,7 @@ class Api:
             await socket.send_denial_response(errors.failure(403, "this origin may not subscribe"))
             return
         await socket.accept()
-        await Session(socket, self._hub, self._config, self._metrics).run()
+        await Session(socket, self._hub, self._config, self._metrics, self._gate).run()
 
     async def no_socket(self, socket: WebSocket) -> None:
         """Any other WebSocket address; the framework would answer 403."""

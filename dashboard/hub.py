@@ -11,6 +11,7 @@ import redis
 import redis.asyncio
 
 from dashboard import cursors, streams, survey
+from dashboard.access.principal import Principal
 from dashboard.config import DashboardConfig
 from dashboard.cursors import START, Cursor
 from dashboard.history import AlertBook, Entry, RecentEvents
@@ -136,9 +137,16 @@ class Hub:
             return Page(entries, entries[-1].cursor if len(entries) == limit else self.recent.newest)
         return await streams.read_page(self._bus, self._config.keys.alerts, cursor, limit)
 
-    def snapshot(self) -> tuple[CameraView, ...]:
-        """All cameras, judged now."""
-        return self.cameras.views(self._clock())
+    def snapshot(self, who: Principal) -> tuple[CameraView, ...]:
+        """All cameras that exist for somebody, judged now."""
+        now = self._clock()
+        return tuple(self.cameras.view(name, now) for name in self.cameras.names() if who.may_see(name))
+
+    def newest(self, who: Principal) -> Cursor:
+        """The place after the newest alert event: for whoever may not see all cameras, after the newest it may see."""
+        if not who.scoped:
+            return self.recent.newest
+        return self.recent.last(lambda entry: who.may_see(entry.event.alert.camera))
 
     async def _catch_up(self) -> None:
         """Read what was missed, or at the start everything that is kept; afterwards the picture is whole."""

@@ -10,18 +10,16 @@ from msgspec.structs import replace
 
 from wire.errors import DecodeError
 from wire.keys import FIELD, Keys
-from wire.messages import Alert, AlertEvent, Review, ReviewVerdict, Snooze
+from wire.messages import Alert, AlertEvent, Review, Snooze
 
 
-async def review(
-    bus: redis.asyncio.Redis, keys: Keys, alert: str, verdict: ReviewVerdict, note: str, now: float, keep_s: float
-) -> AlertEvent | None:
+async def review(bus: redis.asyncio.Redis, keys: Keys, said: Review, keep_s: float) -> AlertEvent | None:
     """Keep a review and tell of it in the stream, in one transaction; None where the alert is not kept.
 
     The event holds the alert as it stands: the transaction fails, and is tried again, when the worker changes it
     meanwhile. The alert is kept for as long as its review. Raises redis errors.
     """
-    said = Review(alert=alert, verdict=verdict, note=note, at=now)
+    alert, now = said.alert, said.at
     keep_ms = round(keep_s * 1000)
     async with bus.pipeline(transaction=True) as pipe:
         while True:
@@ -56,10 +54,10 @@ async def kept_alert(bus: redis.asyncio.Redis, keys: Keys, id: str) -> Alert | N
         return found
 
 
-async def snooze(bus: redis.asyncio.Redis, keys: Keys, camera: str, until: float, now: float) -> None:
-    """Let no alert open on a camera, or on ALL_CAMERAS, before `until`. Raises redis errors."""
-    message = Snooze(camera=camera, until=until, at=now)
-    await bus.set(keys.snooze(camera), message.encode(), px=max(1, round((until - now) * 1000)))
+async def snooze(bus: redis.asyncio.Redis, keys: Keys, snooze: Snooze) -> None:
+    """Let no alert open on a camera, or on ALL_CAMERAS, before a time. Raises redis errors."""
+    left_ms = max(1, round((snooze.until - snooze.at) * 1000))
+    await bus.set(keys.snooze(snooze.camera), snooze.encode(), px=left_ms)
 
 
 async def wake(bus: redis.asyncio.Redis, keys: Keys, camera: str) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import redis.asyncio
 
+from dashboard.access.principal import ITSELF
 from dashboard.hub import Hub
 from dashboard.load import look
 from dashboard.metrics import Metrics
@@ -46,7 +47,7 @@ async def readiness(hub: Hub) -> dict[str, Part]:
 
 async def measure(metrics: Metrics, hub: Hub, bus: redis.asyncio.Redis, keys: Keys) -> None:
     """Set the gauges; those that Redis tells keep their last value when it does not answer."""
-    views = hub.snapshot()
+    views = hub.snapshot(ITSELF)
     for gauge, names, found in (
         (metrics.cameras, _STATES, Counter(view.state for view in views)),
         (metrics.verdicts, _VERDICTS, Counter(str(view.verdict) for view in views)),

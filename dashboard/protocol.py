@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from wire.messages import Alert, AlertEventName, AlertKind, Box, CameraVerdict, Score, Severity
+from dashboard.access.principal import Principal
+from wire.messages import Alert, AlertEventName, AlertKind, Box, CameraVerdict, Score, Severity, UserRole
 
 VERSION = 1
 Topic = Literal["alerts", "scores", "cameras"]
@@ -14,7 +15,7 @@ BusStatus = Literal["ok", "loading", "lost"]
 GapReason = Literal["trimmed", "reset"]
 ErrorCode = Literal[
     "malformed", "unknown-type", "expected-hello", "unexpected-hello", "unauthorised", "unsupported-version",
-    "bad-cursor", "too-many-subscriptions", "unknown-subscription",
+    "bad-cursor", "too-many-subscriptions", "unknown-subscription", "too-many-attempts",
 ]  # fmt: skip
 
 # Close codes. 1000 the client left; 1009 message too large; 1012 this server is stopping: come back with the cursor.
@@ -24,7 +25,9 @@ CLOSE_VERSION = 4406
 CLOSE_HELLO_TIMEOUT = 4408
 CLOSE_TOO_MANY_ERRORS = 4429
 CLOSE_TOO_MUCH = 4430
+CLOSE_TOO_MANY_ATTEMPTS = 4431
 CLOSE_TOO_SLOW = 4508
+CLOSE_TRY_LATER = 1013  # (RFC 6455's registry)
 
 MAX_MESSAGE_BYTES = 64 * 1024
 MAX_ERRORS = 16
@@ -118,6 +121,14 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     trouble: str = ""  # what a service says an operator must put right, as a configuration that was refused
 
 
+class You(msgspec.Struct, frozen=True, kw_only=True):
+    """Who the server takes the client for. `cameras` are the patterns of those it may see; empty: all."""
+
+    name: str = ""  # empty where nobody has to say who he is
+    role: UserRole = "viewer"
+    cameras: tuple[str, ...] = ()
+
+
 class Welcome(FromServer, frozen=True, kw_only=True, tag="welcome"):
     """The answer to hello. Subscribing with `since` = `cursor` joins the snapshot without a gap."""
 
@@ -129,6 +140,7 @@ class Welcome(FromServer, frozen=True, kw_only=True, tag="welcome"):
     bus: BusStatus
     services: Services
     snapshot: Snapshot
+    you: You = You()
 
 
 class Subscribed(FromServer, frozen=True, kw_only=True, tag="subscribed"):
@@ -235,6 +247,11 @@ def decode_server(text: str | bytes) -> ServerMessage | None:
         if "$.type" in str(error):
             return None
         raise
+
+
+def you(who: Principal) -> You:
+    """A principal, as it is told."""
+    return You(name=who.name, role=who.role, cameras=who.cameras)
 
 
 def encode(message: FromServer | FromClient) -> str:

@@ -14,9 +14,11 @@ import asyncio
 import time
 from collections import deque
 
+import msgspec
+
 from dashboard import cursors, protocol
+from dashboard.access.principal import NOBODY
 from dashboard.config import DashboardConfig
-from dashboard.cursors import START
 from dashboard.history import Entry
 from dashboard.hub import Hub
 from dashboard.metrics import Metrics
@@ -54,6 +56,7 @@ class Sender:
         self._idle = False  # the task sleeps, so another may write in its place
         self._told: tuple[object, ...] = ()
         self._generation = hub.generation
+        self.principal = NOBODY  # until it has said who it is
 
     async def run(self) -> None:
         """Send for ever. Raises Closed when the client takes too little."""
@@ -136,7 +139,7 @@ class Sender:
             self._generation = self._hub.generation
             for sub in self.subscriptions.values():
                 self._write_gap(sub, "reset")
-                sub.cursor = START
+                sub.restart()
         level = True
         for sub in self.subscriptions.values():
             level &= self._flush_subscription(sub)
@@ -175,6 +178,8 @@ class Sender:
                 continue
             if page.gap:
                 self._write_gap(sub, page.gap)
+            if page.gap == "reset":
+                sub.restart()
             for entry in page.entries:
                 await self._room()
                 self._write_alert(sub, entry)
@@ -196,6 +201,7 @@ class Sender:
         if sub.wants(entry):
             self._connection.write_frame(event_frame(entry.text, sub.ask.id))
             self._sent["alert"].inc()
+            sub.sent(entry.cursor)
         sub.cursor = entry.cursor
 
     def _write_event(self, kind: str, topic: protocol.Topic, camera: str, text: str) -> None:
@@ -205,31 +211,37 @@ class Sender:
                 self._sent[kind].inc()
 
     def _write_gap(self, sub: Subscription, reason: protocol.GapReason) -> None:
-        self.write(protocol.Gap(sub=sub.ask.id, since=cursors.show(sub.cursor), reason=reason))
+        self.write(protocol.Gap(sub=sub.ask.id, since=cursors.show(sub.told), reason=reason))
 
     def _condition(self) -> tuple[object, ...]:
-        return self._hub.bus, self._hub.services
+        return self._hub.bus, self._services()
+
+    def _services(self) -> protocol.Services:
+        """How many of each are ready; what is wrong with the configuration may name any camera."""
+        services = self._hub.services
+        return msgspec.structs.replace(services, trouble="") if self.principal.scoped else services
 
     def _beat(self) -> None:
         self._told = self._condition()
-        places = [sub.cursor for sub in self.subscriptions.values()]
+        places = [sub.told for sub in self.subscriptions.values()]
         self.write(
             protocol.Heartbeat(
                 at=time.time(),
                 cursor=cursors.show(min(places)) if places else "",
                 bus=self._hub.bus,
-                services=self._hub.services,
+                services=self._services(),
             )
         )
 
     def _welcome(self) -> None:
         """The picture and the cursor it holds at."""
-        hub, config = self._hub, self._config
-        snapshot = protocol.Snapshot(cameras=hub.snapshot(), alerts=hub.alerts.open()[:MAX_SNAPSHOT_ALERTS])
+        hub, config, who = self._hub, self._config, self.principal
+        open_ = [alert for alert in hub.alerts.open() if who.may_see(alert.camera)]
+        snapshot = protocol.Snapshot(cameras=hub.snapshot(who), alerts=tuple(open_[:MAX_SNAPSHOT_ALERTS]))
         welcome = protocol.Welcome(
-            version=protocol.VERSION, at=time.time(), cursor=cursors.show(hub.recent.newest),
+            version=protocol.VERSION, at=time.time(), cursor=cursors.show(hub.newest(who)),
             heartbeat_s=config.heartbeat_s, stale_after_s=config.stale_after_s,
-            bus=hub.bus, services=hub.services, snapshot=snapshot,
+            bus=hub.bus, services=self._services(), snapshot=snapshot, you=protocol.you(who),
         )  # fmt: skip
         self._told, self._generation = self._condition(), hub.generation
         self.write(welcome)

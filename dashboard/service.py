@@ -19,6 +19,8 @@ import redis.asyncio
 import uvicorn
 
 from dashboard import tls
+from dashboard.access.gate import Gate
+from dashboard.access.logins import Logins
 from dashboard.config import DashboardConfig, from_settings, is_loopback
 from dashboard.connection import BoundedHttp
 from dashboard.headers import SecurityHeaders
@@ -77,19 +79,25 @@ async def _until_signalled(config: DashboardConfig, listener: socket.socket, log
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     bus = connect_async(config.redis_url)
-    server, hub = assemble(config, bus, log)
+    gate = gate_of(config, bus, log)
+    server, hub = assemble(config, bus, log, gate)
     try:
-        await serve(config, server, hub, bus, listener, log)
+        await serve(config, server, hub, bus, listener, log, gate)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def assemble(config: DashboardConfig, bus: redis.asyncio.Redis, log: Log) -> tuple[uvicorn.Server, Hub]:
+def gate_of(config: DashboardConfig, bus: redis.asyncio.Redis, log: Log) -> Gate:
+    """What lets in."""
+    return Gate(config.access, Logins(bus, config.keys, config.access, config.login_idle_s, config.login_s), log)
+
+
+def assemble(config: DashboardConfig, bus: redis.asyncio.Redis, log: Log, gate: Gate) -> tuple[uvicorn.Server, Hub]:
     """The web server and the hub behind it, not yet running."""
     metrics = Metrics()
     hub = Hub(config, bus, log, metrics)
-    app = SecurityHeaders(Shape(Api(config, bus, hub, metrics).app()))
+    app = SecurityHeaders(Shape(Api(config, bus, hub, metrics, gate).app()))
     door = Door(config.max_connections, config.max_connections_per_address)
     http: Any = partial(BoundedHttp, door=door)
     ws: Any = partial(BoundedProtocol, door=door)
@@ -98,7 +106,8 @@ def assemble(config: DashboardConfig, bus: redis.asyncio.Redis, log: Log) -> tup
         app, http=http, ws=ws, lifespan="off", log_config=None, access_log=False,
         h11_max_incomplete_event_size=MAX_HEAD + MAX_TARGET,
         ws_max_size=MAX_MESSAGE_BYTES, ws_per_message_deflate=False, server_header=False,
-        timeout_graceful_shutdown=GRACE_S, proxy_headers=False, ws_ping_timeout=PING_TIMEOUT_S,
+        timeout_graceful_shutdown=GRACE_S, proxy_headers=bool(config.trusted_proxies),
+        forwarded_allow_ips=list(config.trusted_proxies), ws_ping_timeout=PING_TIMEOUT_S,
         headers=[tls.HSTS] if config.tls_certificate and not is_loopback(config.host) else None,
     )  # fmt: skip
     return uvicorn.Server(options), hub
@@ -111,10 +120,12 @@ async def serve(
     bus: redis.asyncio.Redis,
     listener: socket.socket,
     log: Log,
+    gate: Gate,
 ) -> None:
     """Serve on `listener` until `server.should_exit`."""
     notifying = couriers(config, hub, bus, log)
-    works = [hub.run(), hub.tick(), _tell_supervisor(), _beat(config, bus, lambda: hub.bus == "ok"), *notifying]
+    beating = _beat(config, bus, lambda: hub.bus == "ok")
+    works = [hub.run(), hub.tick(), gate.patrol(), _tell_supervisor(), beating, *notifying]
     if certificate := tls.of(config):
         works.append(tls.follow(certificate, log))
         server.config.load()

@@ -8,13 +8,15 @@ import time
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from dashboard import cursors, protocol
-from dashboard.auth import token_matches
+from dashboard import auth, cursors, protocol
+from dashboard.access.gate import Denied, Gate, Wait
+from dashboard.access.principal import Principal
 from dashboard.config import DashboardConfig
 from dashboard.hub import Hub
 from dashboard.metrics import Metrics
 from dashboard.protocol import BadMessage, ClientMessage, Hello, Ping, Subscribe, Unsubscribe
 from dashboard.sender import Closed, Sender
+from dashboard.streams import BUS_ERRORS
 from dashboard.subscription import Subscription
 from dashboard.tasks import end
 from dashboard.transport import EXTENSION
@@ -22,22 +24,27 @@ from dashboard.transport import EXTENSION
 _REFUSALS: dict[str, int] = {
     "unsupported-version": protocol.CLOSE_VERSION,
     "unauthorised": protocol.CLOSE_UNAUTHORISED,
+    "too-many-attempts": protocol.CLOSE_TOO_MANY_ATTEMPTS,
 }
 
 
 class Session:
     """Serves one accepted WebSocket until it ends."""
 
-    def __init__(self, socket: WebSocket, hub: Hub, config: DashboardConfig, metrics: Metrics) -> None:
-        self._socket, self._hub, self._config, self._metrics = socket, hub, config, metrics
+    def __init__(self, socket: WebSocket, hub: Hub, config: DashboardConfig, metrics: Metrics, gate: Gate) -> None:
+        self._socket, self._hub, self._config, self._metrics, self._gate = socket, hub, config, metrics, gate
         self._sender = Sender(socket.scope["extensions"][EXTENSION]["connection"], hub, config, metrics)
         self._errors = 0
+        self._cookie: str | None = None  # where that is what let it in
 
     async def run(self) -> None:
         """Greet, then send and receive until either ends; always closes the socket."""
         try:
             await self._greet()
-            await self._talk()
+            if self._cookie is None:
+                await self._talk()
+            else:
+                await self._talk_until_signed_out(self._cookie)
         except Closed as closed:
             await self._close(closed)
         except WebSocketDisconnect:
@@ -50,22 +57,47 @@ class Session:
         except TimeoutError:
             raise Closed(protocol.CLOSE_HELLO_TIMEOUT, "no hello in time") from None
         try:
-            self._check(protocol.decode_client(text))
+            self._sender.principal = await self._check(protocol.decode_client(text))
         except BadMessage as error:
             self._sender.write(protocol.Error(code=error.code, message=error.message))
             raise Closed(_REFUSALS.get(error.code, protocol.CLOSE_BAD_HELLO), error.code) from None
 
-    def _check(self, hello: ClientMessage) -> None:
+    async def _check(self, hello: ClientMessage) -> Principal:
         if not isinstance(hello, Hello):
             raise BadMessage("expected-hello", "the first message must be hello")
         if hello.version != protocol.VERSION:
             raise BadMessage("unsupported-version", f"this server speaks version {protocol.VERSION}")
-        if not token_matches(self._config.token, hello.token):
-            raise BadMessage("unauthorised", "the token is missing or wrong")
+        try:
+            return await self._who(hello)
+        except Denied:
+            raise BadMessage("unauthorised", "the token is missing or wrong") from None
+        except Wait as wait:
+            raise BadMessage("too-many-attempts", str(wait)) from None
+        except BUS_ERRORS:
+            raise Closed(protocol.CLOSE_TRY_LATER, "Redis can't be asked for the login") from None
 
-    async def _talk(self) -> None:
+    async def _who(self, hello: Hello) -> Principal:
+        """By the token, or by the cookie that this dashboard's own page sends. Raises Denied, Wait and redis errors."""
+        cookie = auth.cookie_of(self._socket)
+        if hello.token is None and cookie is not None and not self._gate.access.open:
+            who = await self._gate.by_cookie(cookie)
+            self._cookie = cookie
+            return who
+        return await self._gate.by_token(hello.token, auth.address_of(self._socket))
+
+    async def _talk_until_signed_out(self, cookie: str) -> None:
+        over = asyncio.Event()
+
+        async def wait() -> None:
+            await over.wait()
+            raise Closed(protocol.CLOSE_UNAUTHORISED, "signed out")
+
+        with self._gate.watching(cookie, over.set):
+            await self._talk(asyncio.create_task(wait()))
+
+    async def _talk(self, *others: asyncio.Task[None]) -> None:
         self._hub.subscribers.add(self._sender)
-        tasks = {asyncio.create_task(self._sender.run()), asyncio.create_task(self._receive_all())}
+        tasks = {asyncio.create_task(self._sender.run()), asyncio.create_task(self._receive_all()), *others}
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -117,7 +149,9 @@ class Session:
             raise BadMessage("too-many-subscriptions", f"{protocol.MAX_SUBSCRIPTIONS} is the limit")
         try:
             cursor = self._hub.recent.newest if ask.since is None else cursors.parse(ask.since)
+            told = self._hub.newest(self._sender.principal) if ask.since is None else cursor
         except ValueError as error:
             raise BadMessage("bad-cursor", str(error)) from None
-        self._sender.subscriptions[ask.id] = Subscription(ask, cursor)
-        self._sender.reply(protocol.Subscribed(id=ask.id, cursor=cursors.show(cursor)))
+        made = self._sender.subscriptions[ask.id] = Subscription(ask, cursor, self._sender.principal)
+        made.sent(told)
+        self._sender.reply(protocol.Subscribed(id=ask.id, cursor=cursors.show(made.told)))

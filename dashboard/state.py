@@ -203,10 +203,6 @@ class CameraBook:
         until = max(self.snoozes.get(name, 0.0), self.snoozes.get(ALL_CAMERAS, 0.0))
         return until if until > now else None
 
-    def views(self, now: float) -> tuple[CameraView, ...]:
-        """All cameras, by name."""
-        return tuple(self.view(name, now) for name in self.names())
-
     def timeline(self, name: str) -> dict[str, list[tuple[float, float, str]]]:
         """The camera's score lines by track. Raises KeyError."""
         return {track: list(kept.points) for track, kept in self._cameras[name].tracks.items()}

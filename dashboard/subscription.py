@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 
-from dashboard.cursors import Cursor
+from dashboard.access.principal import Principal
+from dashboard.cursors import START, Cursor
 from dashboard.history import Entry
 from dashboard.protocol import Subscribe, Topic
 
@@ -12,20 +13,39 @@ _REMEMBERED = 4096
 
 
 class Subscription:
-    """What a client asked for, and its place in the alert stream."""
+    """What a client asked for, within what exists for it, and its place in the alert stream.
 
-    def __init__(self, ask: Subscribe, cursor: Cursor) -> None:
+    `cursor` is where it has read to. `told` is what the client hears of that: for whoever may not see all cameras the
+    place of the last event it was sent, since any later one would tell when something happened elsewhere.
+    """
+
+    def __init__(self, ask: Subscribe, cursor: Cursor, principal: Principal) -> None:
         self.ask, self.cursor = ask, cursor
+        self._principal, self._sent = principal, cursor
         self._cameras: dict[str, bool] = {}
 
+    @property
+    def told(self) -> Cursor:
+        """The place that may be told."""
+        return self._sent if self._principal.scoped else self.cursor
+
+    def sent(self, cursor: Cursor) -> None:
+        """An event was sent."""
+        self._sent = cursor
+
+    def restart(self) -> None:
+        """Begin anew with what there is."""
+        self.cursor = self._sent = START
+
     def wants_camera(self, name: str) -> bool:
-        """Whether the camera's name matches a pattern."""
+        """Whether the camera exists for the client, and its name matches a pattern."""
         known = self._cameras.get(name)
         if known is None:
             if len(self._cameras) > _REMEMBERED:
                 self._cameras.clear()
             patterns = self.ask.cameras
-            known = self._cameras[name] = not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)
+            asked = not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)
+            known = self._cameras[name] = asked and self._principal.may_see(name)
         return known
 
     def takes(self, topic: Topic, camera: str) -> bool:

@@ -73,7 +73,13 @@ def test_what_an_import_loads(package: str, forbidden: list[str]) -> None:
     assert result.stdout.strip() == "[]"
 
 
-DISTRIBUTION = {"cv2": "opencv-python-headless", "yaml": "PyYAML", "sklearn": "scikit-learn", "PIL": "pillow"}
+DISTRIBUTION = {
+    "cv2": "opencv-python-headless",
+    "yaml": "PyYAML",
+    "sklearn": "scikit-learn",
+    "PIL": "pillow",
+    "argon2": "argon2-cffi",
+}
 
 
 SYSTEM = {"gi"}  # unmask/bench/rtsp_server.py runs under the system's Python

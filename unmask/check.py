@@ -19,7 +19,7 @@ OK, BAD = "[green]ok[/]", "[bold red]failed[/]"
 def run(settings: Settings, timeout_s: float) -> int:
     """Print a table; 0 when everything works, else 1."""
     console = Console()
-    rows = [_redis(settings), _checkpoint(settings), *_channels(settings)]
+    rows = [_redis(settings), _checkpoint(settings), *_channels(settings), _access(settings)]
     with console.status(f"probing {len(settings.cameras)} cameras"):
         rows += _cameras(settings, timeout_s)
     table = Table("", "state", "details", title="unmask check", title_justify="left")
@@ -62,6 +62,20 @@ def _channels(settings: Settings) -> list[tuple[str, bool, str]]:
     except UnmaskError as error:
         return [("notify", False, str(error))]
     return [(channel.name, True, "valid; 'unmask notify-test' sends a message") for channel in found]
+
+
+def _access(settings: Settings) -> tuple[str, bool, str]:
+    """Who may come in to the dashboard."""
+    from dashboard.access.users import configured
+
+    try:
+        access = configured(settings.dashboard)
+    except UnmaskError as error:
+        return "access", False, str(error)
+    if access.open:
+        return "access", True, "nobody has to sign in"
+    words = [f"{len(access.users)} users"] * bool(access.users) + ["a token"] * (access.token is not None)
+    return "access", True, " and ".join(words)
 
 
 def _cameras(settings: Settings, timeout_s: float) -> list[tuple[str, bool, str]]:

@@ -50,6 +50,14 @@ class Transition(StrEnum):
     REVIEW = "review"
 
 
+class UserRole(StrEnum):
+    """What a user may do: see; judge and snooze, too; everything."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+
 class Init(StrEnum):
     """What weights training begins with."""
 
@@ -186,6 +194,21 @@ def watch(
         kinds=[one.value for one in kind or []], severities=[one.value for one in severity or []],
         events=[one.value for one in event or []], execute=execute, since=since, ca=ca,
     )  # fmt: skip
+
+
+@app.command()
+def token(
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    role: Annotated[UserRole, typer.Option(help="viewer sees, operator judges and snoozes, admin may do everything.")],
+    camera: Annotated[
+        list[str] | None, typer.Option(help="Name or pattern, e.g. 'lobby-*'; repeatable; none: all cameras.")
+    ] = None,
+    password: Annotated[bool, typer.Option("--password", help="Ask for a password instead of making a token.")] = False,
+) -> None:
+    """Make a user of the dashboard: print a token, once, and the lines for the configuration. Nothing is stored."""
+    from unmask import users
+
+    raise typer.Exit(users.run(name, role.value, camera or [], password))
 
 
 @app.command("notify-test")

@@ -21,6 +21,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from rich.console import Console
 
+from dashboard.access import users
 from dashboard.notify.build import channels
 from dashboard.tls import Certificate
 from streamer import sources
@@ -55,6 +56,7 @@ def run(settings: Settings, config: Path | None, on_ready: Callable[[str], None]
     channels(settings.notify, None, Keys(settings.redis.prefix))  # so is a receiver's url
     if settings.dashboard.tls_certificate:
         Certificate(settings.dashboard.tls_certificate, settings.dashboard.tls_key)
+    users.configured(settings.dashboard)  # and a user's hash
     port = _port(settings)
     log = telemetry.setup(settings.telemetry, "unmask")
     with contextlib.ExitStack() as stack:

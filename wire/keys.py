@@ -152,6 +152,10 @@ class Keys:
         """The streamer that owns the camera."""
         return f"{self.prefix}lease:{camera}"
 
+    def login(self, digest: str) -> str:
+        """Encoded Login of a browser, under a TTL; by its cookie's digest, so that reading Redis lets nobody in."""
+        return f"{self.prefix}login:{digest}"
+
     def service(self, role: str, id: str) -> str:
         """Encoded ServiceState, under a TTL."""
         return f"{self.prefix}service:{role}:{id}"

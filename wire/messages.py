@@ -30,6 +30,7 @@ EndReason = Literal["cleared", "track-ended", "camera-lost", "camera-removed"]
 ReviewVerdict = Literal["none", "confirmed", "false-alarm"]  # none: an earlier one was taken back
 Severity = Literal["warning", "critical"]
 Role = Literal["streamer", "worker", "dashboard"]
+UserRole = Literal["viewer", "operator", "admin"]  # each may do what those before it may
 ServiceStatus = Literal["starting", "ready", "draining"]
 
 
@@ -151,6 +152,7 @@ class Review(Message, frozen=True, kw_only=True):
     verdict: ReviewVerdict
     note: str = ""
     at: float
+    by: str = ""  # the user who says so; empty where nobody has to sign in
 
 
 class Alert(Message, frozen=True, kw_only=True):
@@ -275,6 +277,16 @@ class Snooze(Message, frozen=True, kw_only=True):
     camera: str
     until: float
     at: float
+    by: str = ""  # the user who wants it so
+
+
+class Login(Message, frozen=True, kw_only=True):
+    """One browser that has signed in, kept under a TTL: all dashboards share it, and it outlives their restarts."""
+
+    kind_name: ClassVar[str] = "login"
+    user: str
+    proof: bytes  # of the user's hash or token, keyed by the cookie's secret: another password ends the login
+    began: float
 
 
 class ServiceState(Message, frozen=True, kw_only=True):

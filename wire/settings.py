@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import yaml
@@ -25,10 +26,11 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 
 from wire import environment
 from wire.errors import ConfigError
-from wire.messages import AlertEventName, AlertKind, Severity
+from wire.messages import AlertEventName, AlertKind, Severity, UserRole
 from wire.redact import remember, remember_url
 
 DEFAULT_FILE = Path("unmask.yaml")
+UserName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}$")]
 CameraName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 SecretUrl = Annotated[SecretStr, AfterValidator(lambda secret: SecretStr(_from_environment(secret.get_secret_value())))]
 Seconds = Annotated[float, Field(gt=0, le=86_400 * 365)]
@@ -178,13 +180,34 @@ class AlertSettings(Section):
     clip_after_s: float = Field(4.0, ge=0, le=30, description="And after")
 
 
+class UserSettings(Section):
+    """Who may come in, and to what. 'unmask token NAME' makes these lines."""
+
+    role: UserRole = Field(description="viewer: sees; operator: judges and snoozes, too; admin: everything")
+    hash: SecretStr | None = Field(None, description="Argon2id hash of the token or password, by 'unmask token'")
+    hash_file: Path | None = Field(None, description="Or the file that holds the hash")
+    cameras: tuple[str, ...] = Field((), description="Names or patterns, as lobby-*; empty: all")
+
+    @model_validator(mode="after")
+    def _one_hash(self) -> Self:
+        if (self.hash is None) == (self.hash_file is None):
+            raise ValueError("give either hash or hash_file, made by 'unmask token'")
+        return self
+
+
 class DashboardSettings(Section):
     """The page, the subscriptions, the health checks: one port."""
 
-    host: str = Field("127.0.0.1", description="Address to listen on; anything but loopback wants a token")
+    host: str = Field("127.0.0.1", description="Address to listen on; anything but loopback wants a token or users")
     port: int = Field(8008, ge=0, le=65535, description="Port; 0: any free one, which is printed")
-    token: SecretStr | None = Field(None, description="What browsers and subscribers must present")
-    allow_anonymous: bool = Field(False, description="Listen beyond loopback without a token")
+    token: SecretStr | None = Field(None, description="Who presents this may do everything")
+    users: dict[UserName, UserSettings] = Field({}, description="Who may do what; docs/access.md explains it")
+    allow_anonymous: bool = Field(False, description="Listen beyond loopback without a token or users")
+    login_hours: float = Field(12.0, gt=0, le=24 * 366, description="A browser must sign in again after this")
+    login_idle_min: float = Field(30.0, ge=1, le=60 * 24 * 366, description="And when its page was closed this long")
+    trusted_proxies: tuple[str, ...] = Field(
+        (), description="Addresses or networks whose X-Forwarded-For and -Proto are believed"
+    )
     stale_after_s: Seconds = Field(5.0, description="A camera not heard of for this long is shown as stale")
     allowed_origins: tuple[str, ...] = Field(
         (), description="Other sites whose pages may subscribe, as https://portal.example"
@@ -201,6 +224,13 @@ class DashboardSettings(Section):
     @classmethod
     def _blank_is_none(cls, token: SecretStr | None) -> SecretStr | None:
         return token if token and token.get_secret_value().strip() else None
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        for one in given:
+            ipaddress.ip_network(one)  # says in its ValueError what is wrong
+        return given
 
 
 class ChannelSettings(Section):

@@ -14,12 +14,16 @@ from dashboard.api.context import GONE, Context
 from dashboard.api.errors import Refused
 from dashboard.api.types import Alerts, AlertsQuery, OneAlert, Reviewed, VerdictBody
 from dashboard.history import Place, place_of
-from wire.messages import Review
+from wire.messages import Alert, Review
 
 
 async def alerts(context: Context, request: Request, ask: AlertsQuery) -> Response:
     """Alerts, newest first, filtered and paged: all that are kept, or the newest 20,000 where there are more."""
-    found = context.hub.alerts.select(ask.wants, ask.limit + 1, await _place(context, ask), ask.since, ask.end)
+
+    def wanted(alert: Alert) -> bool:
+        return context.who.may_see(alert.camera) and ask.wants(alert)
+
+    found = context.hub.alerts.select(wanted, ask.limit + 1, await _place(context, ask), ask.since, ask.end)
     page = found[: ask.limit]
     more = page[-1].id if len(found) > ask.limit else None
     return answers.json(request, Alerts(bus=context.hub.bus, alerts=page, next=more))
@@ -29,7 +33,7 @@ async def _place(context: Context, ask: AlertsQuery) -> Place | None:
     """Where the page begins. Raises Refused."""
     if ask.before is None:
         return None
-    known = context.hub.alerts.get(ask.before) or await operator.kept_alert(context.bus, context.keys, ask.before)
+    known = await context.find(ask.before)
     if known is None:
         raise Refused(400, "before: the id of an alert that is no longer kept")
     return place_of(known)
@@ -44,10 +48,11 @@ async def alert(context: Context, request: Request, _ask: None) -> Response:
 
 async def verdict(context: Context, request: Request, ask: VerdictBody) -> Response:
     """Say what an alert was; kept beside its scores, told to all subscribers."""
-    id: str = request.path_params["id"]
-    event = await operator.review(
-        context.bus, context.keys, id, ask.verdict, ask.note, time.time(), context.config.keep_s
-    )
+    said = Review(
+        alert=(await context.alert(request)).id, verdict=ask.verdict, note=ask.note, at=time.time(),
+        by=context.who.name,
+    )  # fmt: skip
+    event = await operator.review(context.bus, context.keys, said, context.config.keep_s)
     if event is None:
         raise Refused(404, GONE)
     context.hub.alerts.take(event)  # so that whoever asks next sees it; the stream brings it again

@@ -14,6 +14,7 @@ from dashboard import archive
 
 FOREVER = "private, max-age=86400, immutable"  # of what never changes; a day, since what is deleted here is to go there
 ANEW = "no-cache"  # may be kept, but is to be asked for again with its tag
+VARY = "authorization, cookie"  # what one user's browser keeps is not for the next one
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 
 
@@ -25,7 +26,12 @@ def json(request: Request, body: Any, status: int = 200) -> Response:
 def tagged(request: Request, data: bytes, media_type: str, caching: str, status: int = 200, **headers: str) -> Response:
     """`data` with its tag; 304 without it where the client has it."""
     tag = f'"{hashlib.blake2b(data, digest_size=16).hexdigest()}"'
-    about = {"etag": tag, "cache-control": caching, **{key.replace("_", "-"): text for key, text in headers.items()}}
+    about = {
+        "etag": tag,
+        "cache-control": caching,
+        "vary": VARY,
+        **{key.replace("_", "-"): text for key, text in headers.items()},
+    }
     if status == 200 and _has(request, tag):
         return Response(None, 304, about)
     return Response(data, status, about, media_type=media_type)
@@ -42,7 +48,7 @@ def ranged(request: Request, data: bytes, media_type: str, content_disposition: 
     place = span(asked[1], asked[2], len(data))
     if place is None:
         return whole
-    kept = ("etag", "cache-control", "accept-ranges", "content-disposition")
+    kept = ("etag", "cache-control", "vary", "accept-ranges", "content-disposition")
     about = {name: whole.headers[name] for name in kept}
     first, last = place
     if first > last:

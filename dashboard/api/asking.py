@@ -12,23 +12,52 @@ import msgspec
 from starlette.requests import ClientDisconnect, Request
 
 from dashboard import auth
-from dashboard.api.errors import Refused
+from dashboard.access.gate import Denied, Gate, Wait
+from dashboard.access.principal import Principal
+from dashboard.api.errors import UNSCOPED, Refused
 from dashboard.api.types import Question
-from dashboard.config import DashboardConfig
+from wire.messages import UserRole
 
 MAX_BODY = 64 * 1024
 Q = TypeVar("Q", bound=Question)
 _PLACE = re.compile(r"(.*) - at `\$\.?(.*)`")
 
 
-def admit(request: Request, config: DashboardConfig) -> None:
-    """Raises Refused where the token is wrong, or a change is asked for from another site's page."""
-    if not auth.token_matches(config.token, auth.bearer(request.headers)):
+async def admit(request: Request, gate: Gate, role: UserRole, unscoped: bool) -> Principal:
+    """Whoever asks, by token or cookie. Raises Refused where he may not, or where another site's page asks for a
+    change; and redis errors."""
+    try:
+        who = await _who(request, gate)
+    except Denied:
         raise Refused(
-            401, "a token is needed: send 'Authorization: Bearer TOKEN'", {"www-authenticate": "Bearer"}
-        )  # fmt: skip
+            401, "a token is needed: send 'Authorization: Bearer TOKEN', or sign in", {"www-authenticate": "Bearer"}
+        ) from None
+    except Wait as wait:
+        raise later(wait) from None
+    refuse_strangers(request)
+    if not who.may(role):
+        raise Refused(403, f"this needs the role {role}, and yours is {who.role}")
+    if unscoped and who.scoped:
+        raise Refused(403, UNSCOPED)
+    return who
+
+
+async def _who(request: Request, gate: Gate) -> Principal:
+    token, cookie = auth.bearer(request.headers), auth.cookie_of(request)
+    if token is None and cookie is not None and not gate.access.open:
+        return await gate.by_cookie(cookie)
+    return await gate.by_token(token, auth.address_of(request))
+
+
+def refuse_strangers(request: Request) -> None:
+    """Raises Refused where another site's page asks for a change."""
     if request.method in ("POST", "DELETE") and not auth.origin_allowed(request.headers):
         raise Refused(403, "this origin may not change anything")
+
+
+def later(wait: Wait) -> Refused:
+    """The answer to whoever has to wait."""
+    return Refused(429, str(wait), {"retry-after": str(wait.seconds)})
 
 
 def query(request: Request, kind: type[Q]) -> Q:

@@ -11,28 +11,34 @@ from starlette.responses import Response
 from dashboard import operator
 from dashboard.api import answers
 from dashboard.api.context import Context
-from dashboard.api.errors import Refused
+from dashboard.api.errors import UNSCOPED, Refused
 from dashboard.api.types import Cameras, SnoozeBody, Snoozed, Timeline
 from wire.keys import ALL_CAMERAS
+from wire.messages import Snooze
+
+UNKNOWN = "no camera of that name"
 
 
 async def cameras(context: Context, request: Request, _ask: None) -> Response:
-    """All cameras with their verdicts."""
-    return answers.json(request, Cameras(bus=context.hub.bus, cameras=context.hub.snapshot()))
+    """All cameras, of those one may see, with their verdicts."""
+    return answers.json(request, Cameras(bus=context.hub.bus, cameras=context.hub.snapshot(context.who)))
 
 
 async def timeline(context: Context, request: Request, _ask: None) -> Response:
     """One camera's rolling score lines."""
+    if not context.who.may_see(request.path_params["name"]):
+        raise Refused(404, UNKNOWN)
     try:
         tracks = context.hub.cameras.timeline(request.path_params["name"])
     except KeyError:
-        raise Refused(404, "no camera of that name") from None
+        raise Refused(404, UNKNOWN) from None
     return answers.json(request, Timeline(tracks=tracks))
 
 
 async def preview(context: Context, request: Request, _ask: None) -> Response:
     """One camera's newest picture, boxes drawn."""
-    data = await context.bus.get(context.keys.preview(request.path_params["name"]))
+    name: str = request.path_params["name"]
+    data = await context.bus.get(context.keys.preview(name)) if context.who.may_see(name) else None
     if data is None:
         raise Refused(404, "no picture of that camera in the last seconds")
     return Response(cast(bytes, data), media_type="image/jpeg", headers={"cache-control": "no-store"})
@@ -61,7 +67,8 @@ async def wake_all(context: Context, request: Request, _ask: None) -> Response:
 async def _snooze(context: Context, request: Request, camera: str, ask: SnoozeBody) -> Response:
     now = time.time()
     until = now + ask.minutes * 60
-    await operator.snooze(context.bus, context.keys, camera, until, now)
+    wanted = Snooze(camera=camera, until=until, at=now, by=context.who.name)
+    await operator.snooze(context.bus, context.keys, wanted)
     return await _told(context, request, Snoozed(camera=camera, until=until))
 
 
@@ -73,10 +80,12 @@ async def _wake(context: Context, request: Request, camera: str) -> Response:
 def _camera(context: Context, request: Request) -> str:
     """The camera the address names, which may be all. Raises Refused."""
     name: str = request.path_params["name"]
-    if name != ALL_CAMERAS and name not in context.hub.cameras:
+    if name == ALL_CAMERAS and context.who.scoped:
+        raise Refused(403, UNSCOPED)
+    if name != ALL_CAMERAS and not (name in context.hub.cameras and context.who.may_see(name)):
         if not context.hub.synced.is_set():
             raise Refused(503, "the cameras have not yet been read from Redis")
-        raise Refused(404, "no camera of that name")
+        raise Refused(404, UNKNOWN)
     return name
 
 

@@ -8,6 +8,8 @@ import redis.asyncio
 from starlette.requests import Request
 
 from dashboard import operator
+from dashboard.access.gate import Gate
+from dashboard.access.principal import NOBODY, Principal
 from dashboard.api.errors import Refused
 from dashboard.config import DashboardConfig
 from dashboard.hub import Hub
@@ -26,6 +28,8 @@ class Context:
     bus: redis.asyncio.Redis
     hub: Hub
     metrics: Metrics
+    gate: Gate
+    who: Principal = NOBODY  # whoever asks: each request has a context of its own
 
     @property
     def keys(self) -> Keys:
@@ -34,8 +38,12 @@ class Context:
 
     async def alert(self, request: Request) -> Alert:
         """The alert that the address names. Raises Refused, and redis errors."""
-        id = request.path_params["id"]
-        alert = self.hub.alerts.get(id) or await operator.kept_alert(self.bus, self.keys, id)
+        alert = await self.find(request.path_params["id"])
         if alert is None:
             raise Refused(404, GONE)
         return alert
+
+    async def find(self, id: str) -> Alert | None:
+        """An alert that exists for whoever asks. Raises redis errors."""
+        alert = self.hub.alerts.get(id) or await operator.kept_alert(self.bus, self.keys, id)
+        return alert if alert is not None and self.who.may_see(alert.camera) else None

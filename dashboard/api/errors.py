@@ -13,6 +13,8 @@ from starlette.responses import Response
 from dashboard.api.types import Failure
 from wire.bus import REACH_ERRORS, reason
 
+UNSCOPED = "this concerns all cameras, and you may see some of them only"
+
 
 class Refused(Exception):
     """The request can't be followed; becomes the answer."""

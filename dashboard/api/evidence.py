@@ -120,6 +120,8 @@ async def clip(context: Context, request: Request, _ask: None) -> Response:
 
 
 async def _parts(context: Context, request: Request, name: Part) -> Parts:
+    if context.who.scoped:
+        await context.alert(request)  # evidence bears no camera's name, its alert does
     return await parts(context, request.path_params["id"], name)
 
 

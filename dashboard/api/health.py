@@ -1,4 +1,4 @@
-"""What monitors ask for; none of it needs the token."""
+"""What monitors ask for."""
 
 from __future__ import annotations
 

@@ -19,12 +19,13 @@ STATUSES = {
     206: "The range that was asked for",
     304: "Unchanged since the ETag that was sent",
     400: "A value is wrong; the message names the field",
-    401: "The token is missing or wrong",
-    403: "Asked for by another site's page",
+    401: "The token is missing or wrong, or nobody has signed in",
+    403: "Asked for by another site's page, or more than the role or the cameras of whoever asks allow",
     404: "There is none, or it is no longer kept",
     413: f"The body is larger than {MAX_BODY} bytes",
     415: "The body is not sent as JSON",
     416: "No such range",
+    429: "Too many tokens or passwords from this address, or of this user, were wrong; Retry-After says when to return",
     503: "Redis can't be reached",
 }
 PARAMETERS = {
@@ -56,15 +57,21 @@ def document(operations: Sequence[Operation]) -> dict[str, Any]:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
-        "security": [{}, {"token": []}],
+        "security": [{}, {"token": []}, {"login": []}],
         "paths": paths,
         "components": {
             "schemas": dict(sorted(schemas.items())),
             "securitySchemes": {
-                "token": {"type": "http", "scheme": "bearer", "description": "dashboard.token, where one is set"}
+                "token": {
+                    "type": "http", "scheme": "bearer", "description": "dashboard.token, or that of a user",
+                },
+                "login": {
+                    "type": "apiKey", "in": "cookie", "name": "unmask",
+                    "description": "Set by POST /api/v1/login; __Host-unmask under TLS",
+                },
             },
         },
-    }
+    }  # fmt: skip
 
 
 def _operation(one: Operation, asked: dict[str, Any] | None) -> dict[str, Any]:
@@ -85,8 +92,11 @@ def _operation(one: Operation, asked: dict[str, Any] | None) -> dict[str, Any]:
         ],
         "responses": _responses(one),
     }  # fmt: skip
-    if not one.guarded:
+    if one.role is None:
         made["security"] = []
+    else:
+        made["x-role"] = one.role
+        made["x-unscoped"] = one.unscoped
     if one.body is not None:
         made["requestBody"] = {
             "required": True,

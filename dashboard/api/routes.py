@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dashboard.api import alerts, answers, cameras, evidence, health, system
+from dashboard.api import alerts, answers, cameras, evidence, health, login, system
 from dashboard.api.context import Context
 from dashboard.api.openapi import document
 from dashboard.api.operation import Operation
@@ -15,9 +15,12 @@ from dashboard.api.types import (
     AlertsQuery,
     Alive,
     Cameras,
+    LoginBody,
+    Me,
     OneAlert,
     Readiness,
     Reviewed,
+    SignedOut,
     SnoozeBody,
     Snoozed,
     SystemView,
@@ -43,28 +46,31 @@ async def asyncapi(_context: Context, request: Request, _ask: None) -> Response:
 
 
 OPERATIONS = (
-    Operation("GET", f"{BASE}/cameras", cameras.cameras, Cameras, statuses=(304,)),
-    Operation("GET", f"{CAMERA}/preview.jpg", cameras.preview, JPEG, statuses=(404,)),
-    Operation("GET", f"{CAMERA}/timeline", cameras.timeline, Timeline, statuses=(304, 404)),
-    Operation("POST", f"{CAMERA}/snooze", cameras.snooze, Snoozed, body=SnoozeBody, statuses=(404,)),
-    Operation("DELETE", f"{CAMERA}/snooze", cameras.wake, Snoozed, statuses=(404,)),
-    Operation("POST", f"{BASE}/snooze", cameras.snooze_all, Snoozed, body=SnoozeBody),
-    Operation("DELETE", f"{BASE}/snooze", cameras.wake_all, Snoozed),
-    Operation("GET", f"{BASE}/alerts", alerts.alerts, Alerts, query=AlertsQuery, statuses=(304,)),
-    Operation("GET", ALERT, alerts.alert, OneAlert, statuses=(304, 404)),
-    Operation("POST", f"{ALERT}/verdict", alerts.verdict, Reviewed, body=VerdictBody, statuses=(404,)),
-    Operation("GET", f"{ALERT}/export.zip", alerts.export, ZIP, statuses=(304, 404)),
-    Operation("GET", f"{EVIDENCE}/sheet.jpg", evidence.sheet, JPEG, statuses=(304, 404)),
-    Operation("GET", f"{EVIDENCE}/heat.jpg", evidence.heat, JPEG, statuses=(304, 404)),
-    Operation("GET", f"{EVIDENCE}/picture.jpg", evidence.picture, JPEG, statuses=(304, 404)),
-    Operation("GET", f"{EVIDENCE}/clip.mp4", evidence.clip, MP4, statuses=(206, 304, 404, 416)),
-    Operation("GET", f"{EVIDENCE}/{{n}}.jpg", evidence.crop, JPEG, statuses=(304, 404)),
-    Operation("GET", f"{BASE}/system", system.system, SystemView, statuses=(304,)),
-    Operation("GET", f"{BASE}/asyncapi.json", asyncapi, JSON, statuses=(304,)),
-    Operation("GET", f"{BASE}/openapi.json", openapi, JSON, statuses=(304,)),
-    Operation("GET", "/healthz", health.healthz, Alive, guarded=False),
-    Operation("GET", "/readyz", health.readyz, Readiness, statuses=(503,), guarded=False),
-    Operation("GET", "/metrics", health.metrics, TEXT, guarded=False),
+    Operation("POST", f"{BASE}/login", login.login, Me, body=LoginBody, statuses=(401, 429, 503), role=None),
+    Operation("DELETE", f"{BASE}/login", login.logout, SignedOut, statuses=(503,), role=None),
+    Operation("GET", f"{BASE}/me", login.me, Me, statuses=(304,), role="viewer"),
+    Operation("GET", f"{BASE}/cameras", cameras.cameras, Cameras, statuses=(304,), role="viewer"),
+    Operation("GET", f"{CAMERA}/preview.jpg", cameras.preview, JPEG, statuses=(404,), role="viewer"),
+    Operation("GET", f"{CAMERA}/timeline", cameras.timeline, Timeline, statuses=(304, 404), role="viewer"),
+    Operation("POST", f"{CAMERA}/snooze", cameras.snooze, Snoozed, body=SnoozeBody, statuses=(404,), role="operator"),
+    Operation("DELETE", f"{CAMERA}/snooze", cameras.wake, Snoozed, statuses=(404,), role="operator"),
+    Operation("POST", f"{BASE}/snooze", cameras.snooze_all, Snoozed, body=SnoozeBody, role="operator", unscoped=True),
+    Operation("DELETE", f"{BASE}/snooze", cameras.wake_all, Snoozed, role="operator", unscoped=True),
+    Operation("GET", f"{BASE}/alerts", alerts.alerts, Alerts, query=AlertsQuery, statuses=(304,), role="viewer"),
+    Operation("GET", ALERT, alerts.alert, OneAlert, statuses=(304, 404), role="viewer"),
+    Operation("POST", f"{ALERT}/verdict", alerts.verdict, Reviewed, body=VerdictBody, statuses=(404,), role="operator"),
+    Operation("GET", f"{ALERT}/export.zip", alerts.export, ZIP, statuses=(304, 404), role="viewer"),
+    Operation("GET", f"{EVIDENCE}/sheet.jpg", evidence.sheet, JPEG, statuses=(304, 404), role="viewer"),
+    Operation("GET", f"{EVIDENCE}/heat.jpg", evidence.heat, JPEG, statuses=(304, 404), role="viewer"),
+    Operation("GET", f"{EVIDENCE}/picture.jpg", evidence.picture, JPEG, statuses=(304, 404), role="viewer"),
+    Operation("GET", f"{EVIDENCE}/clip.mp4", evidence.clip, MP4, statuses=(206, 304, 404, 416), role="viewer"),
+    Operation("GET", f"{EVIDENCE}/{{n}}.jpg", evidence.crop, JPEG, statuses=(304, 404), role="viewer"),
+    Operation("GET", f"{BASE}/system", system.system, SystemView, statuses=(304,), role="viewer", unscoped=True),
+    Operation("GET", f"{BASE}/asyncapi.json", asyncapi, JSON, statuses=(304,), role="viewer"),
+    Operation("GET", f"{BASE}/openapi.json", openapi, JSON, statuses=(304,), role="viewer"),
+    Operation("GET", "/healthz", health.healthz, Alive, role=None),
+    Operation("GET", "/readyz", health.readyz, Readiness, statuses=(503,), role=None),
+    Operation("GET", "/metrics", health.metrics, TEXT, role="viewer", unscoped=True),
 )
 
 

@@ -26,6 +26,7 @@ from wire.messages import (
     Role,
     ServiceStatus,
     Severity,
+    UserRole,
     Verdict,
 )
 
@@ -88,6 +89,27 @@ class SnoozeBody(Question, frozen=True, kw_only=True):
     """For how long no alert is to open."""
 
     minutes: Annotated[float, Meta(ge=1, le=MAX_SNOOZE_MIN)]
+
+
+class LoginBody(Question, frozen=True, kw_only=True):
+    """Who wants to sign in: a user's name and password, or a token and no name."""
+
+    name: Annotated[str, Meta(max_length=64)] = ""
+    password: Annotated[str, Meta(min_length=1, max_length=1024)]
+
+
+class Me(Answer, frozen=True, kw_only=True):
+    """Who asks. An empty `name`: nobody has to sign in here. `cameras` are names or patterns; empty: all."""
+
+    name: str
+    role: UserRole
+    cameras: tuple[str, ...]
+
+
+class SignedOut(Answer, frozen=True, kw_only=True):
+    """Whether there was anybody to sign out."""
+
+    was: bool
 
 
 class Failure(Answer, frozen=True, kw_only=True):

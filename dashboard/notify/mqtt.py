@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 import aiomqtt
 import redis.asyncio
 
+from dashboard.access.principal import ITSELF
 from dashboard.history import Entry
 from dashboard.hub import Hub
 from dashboard.notify import mqtt_topics
@@ -111,7 +112,7 @@ class Mqtt:
 
     def _wanted(self, hub: Hub) -> Retained:
         """All retained topics as they should be; the status last: what an earlier life left is never current."""
-        topic, views = self._settings.topic, hub.snapshot()
+        topic, views = self._settings.topic, hub.snapshot(ITSELF)
         wanted = mqtt_topics.states(topic, views, hub.alerts.open())
         if self._settings.discovery:
             wanted |= mqtt_topics.discovery(self._settings.discovery, topic, views, self._public_url)

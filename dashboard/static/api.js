@@ -1,17 +1,7 @@
-// REST with the token, which lives in sessionStorage and nowhere else.
-
-const KEY = "unmask-token";
-
-export const token = {
-  get: () => sessionStorage.getItem(KEY),
-  set: (value) => sessionStorage.setItem(KEY, value),
-  drop: () => sessionStorage.removeItem(KEY),
-};
+// REST. Whoever has signed in is known by a cookie, which the browser sends and no script can read.
 
 function ask(path, options = {}) {
-  const headers = { ...options.headers };
-  if (token.get() !== null) headers.authorization = `Bearer ${token.get()}`;
-  return fetch(`/api/v1/${path}`, { cache: "no-cache", signal: AbortSignal.timeout(15000), ...options, headers });
+  return fetch(`/api/v1/${path}`, { cache: "no-cache", signal: AbortSignal.timeout(15000), ...options });
 }
 
 /** Parsed JSON, or null for any failure: what can't be had is left out, the socket tells when all is lost. */

@@ -2,7 +2,8 @@
 
 import "./alert-feed.js";
 import "./camera-card.js";
-import { alertPath, json, send, token } from "./api.js";
+import * as account from "./account.js";
+import { alertPath, json, send } from "./api.js";
 import * as keys from "./keys.js";
 import { page, remember } from "./page.js";
 import * as router from "./router.js";
@@ -38,6 +39,7 @@ function drop(name) {
 
 function welcome(message) {
   page.staleAfter = message.stale_after_s;
+  account.become(message.you);
   hear(message);
   const named = new Set(message.snapshot.cameras.map((view) => view.name));
   for (const name of cards.keys()) if (!named.has(name)) drop(name);
@@ -172,29 +174,13 @@ function renderSummary() {
   $("summary").replaceChildren(...(calm ? [el("span", { class: "calm" }, "Nothing needs attention")] : chips));
 }
 
-function askForToken() {
-  page.link = "lost";
-  render();
-  say($("token-text"), token.get() === null
-    ? "This dashboard asks for its token (dashboard.token). It is kept until this tab is closed."
-    : "That token was refused. Try again.");
-  token.drop();
-  if (!$("token-dialog").open) $("token-dialog").showModal();
-}
-
-$("token-form").addEventListener("submit", (event) => {
-  event.preventDefault();
-  token.set($("token").value);
-  $("token").value = "";
-  $("token-dialog").close();
-  page.link = "connecting";
-  link.restart();
-});
-$("token-dialog").addEventListener("cancel", (event) => event.preventDefault());
-
 link.addEventListener("welcome", (event) => welcome(event.detail));
 link.addEventListener("message", (event) => receive(event.detail));
-link.addEventListener("unauthorised", askForToken);
+link.addEventListener("unauthorised", () => {
+  page.link = "lost";
+  render();
+  account.ask();
+});
 link.addEventListener("link", (event) => {
   page.link = event.detail;
   if (page.link === "live") lastNews = page.now();
@@ -204,9 +190,14 @@ link.addEventListener("link", (event) => {
 });
 document.addEventListener("verdict", renderSummary);
 $("alerts").begin(page);
-$("cameras-title").after(settings.snoozer("all cameras", async (minutes) => {
+const snoozeAll = settings.snoozer("all cameras", async (minutes) => {
   say($("announcer"), (await send("snooze", minutes === null ? undefined : { minutes })) || "Done");
-}));
+});
+$("cameras-title").after(snoozeAll);
+account.start(() => {
+  page.link = "connecting";
+  link.restart();
+}, snoozeAll);
 setInterval(() => {
   render();
   page.tell("tick");

@@ -158,6 +158,7 @@ export class CameraCard extends HTMLElement {
     const options = this.snooze.options;
     say(options[0], left > 0 ? `Snoozed, ${span(left)} left` : "Alerts on");
     options[options.length - 1].hidden = left <= 0;
+    this.snooze.disabled = !this.page.may("operator");
   }
 
   async #snooze(minutes) {

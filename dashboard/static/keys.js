@@ -18,7 +18,7 @@ export function start() {
 }
 
 function press(key) {
-  if ($("token-dialog").open) return false;
+  if ($("login").open) return false;
   if (key === "?") $("help").open ? $("help").close() : $("help").showModal();
   else if ($("help").open) return false;
   else if (key === "j" || key === "k") step(key === "j" ? 1 : -1);

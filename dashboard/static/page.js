@@ -1,5 +1,6 @@
 // What all views share: the link's state, the newest of every camera and alert, and the news as events.
 
+const ROLES = ["viewer", "operator", "admin"]; // each may do what those before it may
 const MOST = 600; // alerts remembered; a wall display runs for months
 
 export const page = {
@@ -8,6 +9,7 @@ export const page = {
   offset: 0, // server time minus this machine's: a wrong clock here makes nothing look fresh
   bus: "ok",
   services: null,
+  you: { name: "", role: "viewer", cameras: [] }, // whom the server takes us for
   model: "",
   query: "", // of the view's hash
   cameras: new Map(), // name -> CameraView
@@ -16,6 +18,8 @@ export const page = {
   now: () => Date.now() / 1000 + page.offset,
   tell: (name, detail) => page.events.dispatchEvent(new CustomEvent(name, { detail })),
   go: (hash) => (location.hash = hash),
+  may: (role) => ROLES.indexOf(page.you.role) >= ROLES.indexOf(role),
+  scoped: () => page.you.cameras.length > 0,
 };
 
 /** Take an alert's newest form: an end is final, and a review stays until another comes. */

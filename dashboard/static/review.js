@@ -15,14 +15,14 @@ export class Review {
     this.buttons = [button("confirmed", "Confirmed"), button("false-alarm", "False alarm"), button("none", "Take back")];
     this.element = el(
       "section", { class: "review", "aria-label": "Your verdict" }, el("h3", {}, "Your verdict"), this.said,
-      el("label", { htmlFor: "note" }, "Note"), this.note, el("div", { class: "buttons" }, ...this.buttons), this.trouble,
+      ...(page.may("operator") ? [el("label", { htmlFor: "note" }, "Note"), this.note, el("div", { class: "buttons" }, ...this.buttons), this.trouble] : []),
     );
   }
 
   /** Show what was said of the alert, here or on another page. */
   show(alert) {
     const review = reviewOf(alert);
-    say(this.said, review ? `${REVIEWS[review.verdict]}, ${stamp(review.at)}${review.note ? `: ${review.note}` : ""}` : "Nobody has judged this alert yet.");
+    say(this.said, review ? `${REVIEWS[review.verdict]}${review.by ? ` by ${review.by}` : ""}, ${stamp(review.at)}${review.note ? `: ${review.note}` : ""}` : "Nobody has judged this alert yet.");
     const kept = review?.note ?? "";
     if (this.note.value === this.filled) this.note.value = kept; // what somebody is writing is left alone
     this.filled = kept;
@@ -40,6 +40,6 @@ export class Review {
     if (trouble) return;
     this.filled = this.note.value = note;
     const known = page.alerts.get(this.id);
-    if (known) this.show(remember({ ...known, review: { verdict, note, at: page.now() } }));
+    if (known) this.show(remember({ ...known, review: { verdict, note, at: page.now(), by: page.you.name } }));
   }
 }

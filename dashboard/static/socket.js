@@ -1,7 +1,5 @@
 // The subscription: hello, welcome, subscribe, and resuming by cursor after every loss.
 
-import { token } from "./api.js";
-
 const BACKOFF_MS = [300, 700, 1500, 3000, 5000];
 const CLOSE_UNAUTHORISED = 4401;
 
@@ -20,7 +18,7 @@ export class Link extends EventTarget {
     this.#open();
   }
 
-  /** Start afresh at once: with another token, or when events were lost. */
+  /** Start afresh at once: signed in, or when events were lost. */
   restart() {
     this.#cursor = null;
     this.#again(0);
@@ -30,7 +28,7 @@ export class Link extends EventTarget {
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     const socket = (this.#socket = new WebSocket(`${scheme}://${location.host}/ws/v1`));
     this.#heard = performance.now();
-    socket.onopen = () => socket.send(JSON.stringify({ type: "hello", version: 1, token: token.get() }));
+    socket.onopen = () => socket.send(JSON.stringify({ type: "hello", version: 1 }));
     socket.onmessage = (event) => socket === this.#socket && this.#receive(JSON.parse(event.data));
     socket.onclose = (event) => socket === this.#socket && this.#closed(event.code);
   }

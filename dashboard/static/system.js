@@ -1,6 +1,6 @@
 // How the line is doing: whether it keeps up, where time goes, what is lost, who is there.
 
-import { json } from "./api.js";
+import { answer } from "./api.js";
 import { page } from "./page.js";
 import { bytes, clock, el, latency, span } from "./words.js";
 
@@ -21,11 +21,11 @@ export function show(root) {
   root.append(body);
   let showing = true;
   const refresh = async () => {
-    const found = await json("system");
+    const { status, found } = await answer("system");
     if (!showing) return;
     root.querySelector(".loading")?.remove();
     if (found) body.replaceChildren(...render(found));
-    else if (!body.children.length) body.replaceChildren(el("p", { class: "empty" }, "The dashboard does not answer."));
+    else if (!body.children.length) body.replaceChildren(el("p", { class: "empty" }, status === 403 ? "This view is about all cameras, and you may see some of them only." : "The dashboard does not answer."));
   };
   refresh();
   const timer = setInterval(refresh, PERIOD_MS);

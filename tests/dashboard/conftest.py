@@ -14,9 +14,11 @@ import structlog
 import uvicorn
 from playwright.sync_api import Browser, Page, expect
 
+from dashboard.access.gate import Gate
+from dashboard.access.users import Access, User
 from dashboard.config import DashboardConfig
 from dashboard.hub import Hub
-from dashboard.service import assemble, listen, serve
+from dashboard.service import assemble, gate_of, listen, serve
 from tests.dashboard.feed import Feed
 from tests.support.servers import wait_until
 from wire.bus import connect_async
@@ -30,6 +32,7 @@ class Running:
     config: DashboardConfig
     port: int = 0
     hub: Hub = field(init=False)
+    gate: Gate = field(init=False)
     loop: asyncio.AbstractEventLoop = field(init=False)
     _server: uvicorn.Server = field(init=False)
     _failure: BaseException | None = None
@@ -54,9 +57,10 @@ class Running:
             self.loop = asyncio.get_running_loop()
             bus = connect_async(self.config.redis_url)
             log: Any = structlog.wrap_logger(structlog.PrintLogger(), processors=[_silent])
-            self._server, self.hub = assemble(self.config, bus, log)
+            self.gate = gate_of(self.config, bus, log)
+            self._server, self.hub = assemble(self.config, bus, log, self.gate)
             ready.set()
-            await serve(self.config, self._server, self.hub, bus, listener, log)
+            await serve(self.config, self._server, self.hub, bus, listener, log, self.gate)
 
         def thread() -> None:
             try:
@@ -100,10 +104,11 @@ def feed(bus: redis.Redis, keys: Keys) -> Feed:
 
 @pytest.fixture
 def dashboard(redis_url: str) -> Iterator[Callable[..., Running]]:
-    """Starts dashboards (fields of DashboardConfig, and port); each is stopped at the end."""
+    """Starts dashboards (fields of DashboardConfig, port, token, users); each is stopped at the end."""
     running: list[Running] = []
 
-    def make(*, port: int = 0, **options: Any) -> Running:
+    def make(*, port: int = 0, token: str | None = None, users: tuple[User, ...] = (), **options: Any) -> Running:
+        options["access"] = Access(token, {user.principal.name: user for user in users})
         one = Running(DashboardConfig(**{"redis_url": redis_url, "name": f"d{len(running)}", "tick_s": 0.1, **options}))
         one.port = port
         one.start()

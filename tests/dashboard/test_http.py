@@ -97,8 +97,9 @@ def test_the_token_guards_data_and_not_the_probes(dashboard: Start, feed: Feed) 
             assert "token" in answer.json()["error"]
     good = httpx.get(f"{one.http}/api/v1/cameras/door/preview.jpg", headers={"authorization": "Bearer s3cret"})
     assert good.content == JPEG
-    for path in ("/", "/healthz", "/metrics", "/static/app.js"):
+    for path in ("/", "/healthz", "/static/app.js"):
         assert httpx.get(one.http + path).status_code == 200
+    assert httpx.get(f"{one.http}/metrics").status_code == 401
 
 
 def test_security_headers(dashboard: Start) -> None:

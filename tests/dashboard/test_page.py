@@ -184,17 +184,17 @@ def test_the_token_is_asked_for_once_and_kept_out_of_addresses(page: Page, dashb
     page.on("request", lambda request: asked.append(request.url))
     with kept_up(lambda: feed.camera("door", faces=0)):
         page.goto(one.http)
-        field = page.get_by_label("Token", exact=True).and_(page.locator("input"))
+        field = page.get_by_label("Password or token")
         field.fill("wrong")
         page.keyboard.press("Enter")
-        expect(page.locator("#token-text")).to_contain_text("refused")
+        expect(page.locator("#login-trouble")).to_contain_text("is wrong")
         field.fill("s3cret")
         page.keyboard.press("Enter")
         verdict(page, "door", "No face")
         expect(page.locator("#camera-door img")).to_be_visible()
         page.reload()
         verdict(page, "door", "No face")
-        expect(page.locator("#token-dialog")).to_be_hidden()
+        expect(page.locator("#login")).to_be_hidden()
     assert asked
     assert not [url for url in asked if "s3cret" in url]
 

@@ -72,7 +72,7 @@ def talking(one: Running, hello: bool = True, **options: Any) -> Iterator[Talk]:
     with connect(one.ws, **{"compression": None, "close_timeout": 1, **options}) as socket:
         talk = Talk(socket)
         if hello:
-            talk.say(type="hello", version=1, token=one.config.token)
+            talk.say(type="hello", version=1, token=one.config.access.token)
             talk.welcome = talk.hear("welcome")
         yield talk
 

@@ -11,6 +11,7 @@ from wire.messages import (
     Evidence,
     Explanation,
     Frame,
+    Login,
     Message,
     Picture,
     Quality,
@@ -35,7 +36,7 @@ FRAMES = tuple(
     )
     for number in range(4)
 )
-REVIEW = Review(alert="lobby-1700000000000-1-0", verdict="false-alarm", note="a mask", at=T0 + 20)
+REVIEW = Review(alert="lobby-1700000000000-1-0", verdict="false-alarm", note="a mask", at=T0 + 20, by="anna")
 ALERT = Alert(
     id="lobby-1700000000000-1-0", camera="lobby", track=f"{EPOCH}-1", kind="sustained", severity="critical",
     started=T0, updated=T0 + 4, ended=T0 + 9, end_reason="cleared", score=0.75, peak=0.96875, mean=0.875, windows=5,
@@ -77,7 +78,8 @@ EXAMPLES: list[Message] = [
     Clip(
         alert=ALERT.id, started=T0 - 4, ended=T0 + 4, codec="h264", as_received=True, mp4=b"\0\0\0\x18ftyp",
     ),
-    Snooze(camera="lobby", until=T0 + 60, at=T0),
+    Snooze(camera="lobby", until=T0 + 60, at=T0, by="anna"),
+    Login(user="anna", proof=bytes(range(32)), began=T0),
     Explanation(
         alert=ALERT.id, frame_scores=(0.5, 0.75, 0.25, 0.5), peak=1, grid=((0.0, 0.5), (1.5, -0.25)), heat=b"\xff\xd8",
         sheet=b"\xff\xd8", camera=CAMERA,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.support.messages import EXAMPLES
 from wire.errors import DecodeError
-from wire.messages import Message, Score, ServiceState, Window
+from wire.messages import Message, Review, Score, ServiceState, Snooze, Window
 
 GOLDEN = Path(__file__).with_name("golden")
 
@@ -78,6 +78,13 @@ def test_the_sign_of_life_of_an_older_worker_is_read() -> None:
     assert ServiceState.decode(before) == msgspec.structs.replace(untold, queue_age=None, shed=None)
     before = (GOLDEN / "ServiceState.v1-before-restarts.bin").read_bytes()
     assert ServiceState.decode(before) == untold
+
+
+@pytest.mark.parametrize("kind", [Review, Snooze])
+def test_what_an_operator_decided_before_there_were_users_is_read(kind: type[Review | Snooze]) -> None:
+    today = next(message for message in EXAMPLES if isinstance(message, kind))
+    before = (GOLDEN / f"{kind.__name__}.v1-before-by.bin").read_bytes()
+    assert kind.decode(before) == msgspec.structs.replace(today, by="")
 
 
 def test_a_window_knows_its_id_and_capture_time() -> None:

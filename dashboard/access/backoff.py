@@ -1,0 +1,93 @@
+"""How long whoever failed to sign in has to wait: per address and per name, longer each time. Pure; times are seconds.
+
+The name's wait hinders guessing from many addresses; that nobody can keep a user out with it, it does not hold at
+addresses from which the user has come in before.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import OrderedDict
+from dataclasses import dataclass
+
+FREE = 10  # failures before there is any wait
+FIRST_S = 1.0
+ADDRESS_MOST_S = 300.0
+NAME_MOST_S = 60.0
+FORGET_S = 900.0  # after the last failure
+KEPT = 10_000
+
+
+@dataclass(slots=True)
+class _Failures:
+    count: int
+    last: float
+
+
+class Backoff:
+    """Failures by key; beyond `FREE` the wait doubles with each, up to `most_s`. Bounded: the oldest are forgotten."""
+
+    def __init__(self, most_s: float) -> None:
+        self._most_s = most_s
+        self._failures: OrderedDict[str, _Failures] = OrderedDict()
+
+    def wait(self, key: str, now: float) -> float:
+        """How long until the next attempt is allowed; 0: it is now."""
+        known = self._failures.get(key)
+        if known is None or known.count < FREE:
+            return 0.0
+        span = min(self._most_s, FIRST_S * 2.0 ** min(known.count - FREE, 30))
+        return max(0.0, known.last + span - now)
+
+    def failed(self, key: str, now: float) -> None:
+        """Count a failure."""
+        known = self._failures.pop(key, None)
+        count = known.count if known is not None and now - known.last < FORGET_S else 0
+        self._failures[key] = _Failures(count + 1, now)
+        if len(self._failures) > KEPT:
+            self._failures.popitem(last=False)
+
+    def clear(self, key: str) -> None:
+        """Forget the failures."""
+        self._failures.pop(key, None)
+
+
+class Attempts:
+    """The waits of addresses and names together."""
+
+    def __init__(self) -> None:
+        self._addresses, self._names = Backoff(ADDRESS_MOST_S), Backoff(NAME_MOST_S)
+        self._at_home: OrderedDict[tuple[str, str], None] = OrderedDict()
+
+    def wait(self, address: str, name: str, now: float) -> float:
+        """How long until this address may try this name again; an empty name is none."""
+        place = network(address)
+        by_name = 0.0 if not name or (place, name) in self._at_home else self._names.wait(name, now)
+        return max(self._addresses.wait(place, now), by_name)
+
+    def failed(self, address: str, name: str, now: float) -> None:
+        """Count a failure."""
+        self._addresses.failed(network(address), now)
+        if name:
+            self._names.failed(name, now)
+
+    def succeeded(self, address: str, name: str) -> None:
+        """The name is its owner's again. The address's failures stay: they may have been another's."""
+        self._names.clear(name)
+        self._at_home[network(address), name] = None
+        self._at_home.move_to_end((network(address), name))
+        if len(self._at_home) > KEPT:
+            self._at_home.popitem(last=False)
+
+
+def network(address: str) -> str:
+    """What counts as one address: of IPv6 the first 64 bits, which one subscriber has to himself."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv6Address):
+        if found.ipv4_mapped:
+            return str(found.ipv4_mapped)
+        return str(ipaddress.ip_network((found, 64), strict=False))
+    return str(found)
