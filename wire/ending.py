@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
+from typing import NoReturn
+
+
+def leave() -> NoReturn:
+    """Exit with code 0 at once: all is done, and taking large libraries down in order may take seconds."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def leave_within(seconds: float) -> None:

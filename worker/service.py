@@ -6,11 +6,12 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 import redis
 
 from wire import bus, telemetry
-from wire.ending import leave_within
+from wire.ending import leave, leave_within
 from wire.errors import RedisUnreachable
 from wire.heartbeat import Facts, Heartbeat
 from wire.messages import AlertEvent
@@ -33,8 +34,8 @@ START_S = 300.0  # to make a network ready; a GPU's may have to be compiled
 TURN_S = 60.0  # for a turn of the loop, all time-outs of Redis in it together
 
 
-def run(settings: Settings) -> None:
-    """Run one worker until SIGTERM or SIGINT. Raises UnmaskError where it can't start or go on."""
+def run(settings: Settings) -> NoReturn:
+    """Run one worker until a signal, then end the process. Raises UnmaskError where it can't start or go on."""
     worker = Worker(settings)
 
     def end(_number: int, _frame: object) -> None:
@@ -44,6 +45,7 @@ def run(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
     worker.run()
+    leave()
 
 
 class Worker:
