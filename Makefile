@@ -87,7 +87,7 @@ image:
 
 FUZZED := wire subscriber server cursor redact configuration source evidence checkpoint
 fuzz: setup
-	PYTHONPATH=. $(BIN)/python -m tests.fuzz.drive --inputs 1000000 --out fuzz.json
+	PYTHONPATH=. $(BIN)/python -m tests.fuzz.drive --inputs 1000000 --out docs/fuzz.json
 	@if $(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install --disable-pip-version-check atheris; \
 	then for name in $(FUZZED); do PYTHONPATH=. $(BIN)/python -m tests.fuzz.guided $$name --runs 20000 || exit 1; done; \
 	else echo "no atheris for this Python: not guided by coverage"; fi

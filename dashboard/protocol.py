@@ -247,6 +247,8 @@ def decode_server(text: str | bytes) -> ServerMessage | None:
         if "$.type" in str(error):
             return None
         raise
+    except RecursionError as error:
+        raise msgspec.DecodeError(str(error)) from None
 
 
 def you(who: Principal) -> You:

@@ -81,3 +81,10 @@ def test_what_is_no_cursor(text: str) -> None:
 
 def test_cursors_are_ordered_as_numbers() -> None:
     assert cursors.parse("9-1") < cursors.parse("10-0") < cursors.parse("10-2") < cursors.parse("10-10")
+
+
+def test_what_is_nested_without_end_is_no_message() -> None:
+    with pytest.raises(msgspec.DecodeError):
+        protocol.decode_server('{"type":' + "[" * 5000)
+    with pytest.raises(protocol.BadMessage):
+        protocol.decode_client('{"type":' + "[" * 5000)
