@@ -18,6 +18,7 @@ from dashboard.headers import SECURITY_HEADERS, SecurityHeaders
 from dashboard.http import Api
 from dashboard.hub import Hub
 from dashboard.metrics import Metrics
+from dashboard.service import gate_of
 from dashboard.shape import Shape
 from tests.dashboard.feed import Feed
 from tests.support.servers import valkey
@@ -52,11 +53,12 @@ class Rest:
     async def _made(self, config: DashboardConfig) -> SecurityHeaders:
         self._bus = connect_async(config.redis_url)
         metrics = Metrics()
-        hub = Hub(config, self._bus, structlog.wrap_logger(structlog.PrintLogger(), processors=[_silent]), metrics)
+        log = structlog.wrap_logger(structlog.PrintLogger(), processors=[_silent])
+        hub = Hub(config, self._bus, log, metrics)
         self._reading = asyncio.create_task(hub.run())
         async with asyncio.timeout(10):
             await hub.synced.wait()
-        return SecurityHeaders(Shape(Api(config, self._bus, hub, metrics).app()))
+        return SecurityHeaders(Shape(Api(config, self._bus, hub, metrics, gate_of(config, self._bus, log)).app()))
 
     def __exit__(self, *_error: object) -> None:
         """End both."""
