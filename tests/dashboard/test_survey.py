@@ -13,6 +13,11 @@ from wire.keys import ALL_CAMERAS, Keys
 from wire.messages import ServiceState, Snooze
 
 
+def test_what_a_service_wants_put_right_is_told() -> None:
+    found = count_ready([ServiceState(role="streamer", id="s", state="ready", since=0.0, updated=0.0, trouble="no!")])
+    assert found.trouble == "no!"
+
+
 def test_only_what_is_ready_counts_and_one_caveat_is_told() -> None:
     states = [
         ServiceState(role=role, id=str(n), state=state, since=0.0, updated=0.0, caveat=caveat)  # type: ignore[arg-type]

@@ -204,7 +204,7 @@ def test_a_worker_whose_network_hangs_is_started_again_and_loses_nothing(
     supervise: Callable[[Child], Child], tmp_path: Path, tiny: Path, redis_url: str, bus: redis.Redis, keys: Keys
 ) -> None:
     trap, file = tmp_path / "trap", tmp_path / "unmask.yaml"
-    worker = {"checkpoint": str(tiny), "device": "torch-cpu", "threads": 1, "name": "w"}
+    worker = {"checkpoint": str(tiny), "device": "torch-cpu", "threads": 1, "name": "w", "max_age_s": 600}
     file.write_text(json.dumps({"worker": worker, "window": {"frames": FRAMES}, "redis": {"url": redis_url}}))
     command = [*wrapped("worker", INFERENCE, trap), "--config", str(file)]
     child = supervise(Child("worker", command))
