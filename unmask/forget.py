@@ -153,6 +153,7 @@ class Eraser:
         if due := [member for member in members if member.partition(b"\0")[0] == name.encode()]:
             client.zrem(keys.due_tracks, *due)
         client.hdel(keys.camera_troubles, name)
+        client.hdel(keys.crashes, name)
         patterns = (keys.track(name, "*"), keys.held(name, "*"), f"{keys.prefix}feature:{name}:*")
         found = [key for pattern in patterns for key in self._scan(pattern)]
         for at in range(0, len(found), 500):

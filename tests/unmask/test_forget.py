@@ -67,6 +67,7 @@ def test_everything_of_a_camera_goes_and_nothing_of_another(
     for camera in ("cellar", "attic"):
         bus.sadd(keys.camera_names, camera)
         bus.hset(keys.camera_troubles, camera, f"{camera} ails")
+        bus.hset(keys.crashes, camera, "1")
         for key in (keys.preview(camera), keys.reference(camera), keys.snooze(camera), keys.camera(camera)):
             bus.set(key, f"of {camera}")
     attic = holding(bus, b"attic")
