@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from argon2 import PasswordHasher
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection
 
 from dashboard.access.principal import Principal
 from dashboard.access.users import User
@@ -29,3 +31,13 @@ def bearer(name: str) -> dict[str, str]:
 def person(name: str, role: UserRole = "viewer", *cameras: str) -> User:
     """A user."""
     return User(Principal(name, role, cameras), _QUICK.hash(secret(name)))
+
+
+def rest(socket: ClientConnection, timeout_s: float = 5.0) -> list[str | bytes]:
+    """All that comes until the server closes."""
+    found: list[str | bytes] = []
+    while True:
+        try:
+            found.append(socket.recv(timeout=timeout_s))
+        except ConnectionClosed:
+            return found
