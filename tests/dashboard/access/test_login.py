@@ -14,6 +14,7 @@ import redis
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from dashboard import protocol
 from dashboard.access import gate as gates
 from dashboard.access.backoff import FREE
 from dashboard.access.logins import digest
@@ -202,7 +203,7 @@ def test_too_many_failures_have_to_wait_wherever_they_knock(dashboard: Start) ->
             with pytest.raises(ConnectionClosed) as caught:
                 socket.recv(timeout=5)
             assert caught.value.rcvd
-            assert caught.value.rcvd.code == 4430
+            assert caught.value.rcvd.code == protocol.CLOSE_TOO_MANY_ATTEMPTS
         assert client.get("/api/v1/me").status_code == 200  # who is in stays in
 
 
