@@ -88,7 +88,7 @@ class Streamer:
 
     def run(self) -> None:
         """Run the cameras this streamer has the leases of."""
-        watchdog = Watchdog(self._hung, self._log)
+        watchdog = Watchdog(self._hung, self._log, ending=self._accuse)
         watchdog.start()
         self._publisher.start()
         self._evidence.start()
@@ -114,6 +114,10 @@ class Streamer:
         """Why there is no progress, "" where there is. A camera that is away is none: its reads end by themselves."""
         since = time.monotonic() - self._turned
         return self._calls.hung(HUNG_S) or (f"no turn of the loop for {since:.0f} s" if since > TURN_S else "")
+
+    def _accuse(self) -> None:
+        if (thread := self._calls.hung_thread(HUNG_S)) is not None:
+            blame.accuse(thread)
 
     @property
     def on_device(self) -> bool:
@@ -192,7 +196,7 @@ class Streamer:
         if camera in names:
             crashes = self._quarantine.convict(camera, now)
             retry_s = round(crashes.until() - now)
-            self._log.error("a camera has crashed the streamer", camera=camera, times=crashes.count, retry_s=retry_s)
+            self._log.error("a camera has brought the streamer down", camera=camera, times=crashes.count, retry_s=retry_s)
         self._crashed = ""
 
     def _make_detector(self) -> Detector:
@@ -227,7 +231,7 @@ class Streamer:
         again = datetime.fromtimestamp(crashes.until(), UTC).strftime("%H:%M:%S UTC")
         times = "once" if crashes.count == 1 else f"{crashes.count} times"
         error = SourceError(
-            "quarantined", one.source.name, f"it has crashed the streamer {times}; tried again at {again}"
+            "quarantined", one.source.name, f"it has brought the streamer down {times}; tried again at {again}"
         )
         return CameraState(
             name=one.name,

@@ -21,6 +21,16 @@ def frame_name(camera: str) -> str:
     return f"camera:{camera}"
 
 
+def is_frame(name: str) -> bool:
+    """Whether a function called so works for a camera."""
+    return name.startswith(frame_name(""))
+
+
+def frame_line(name: str) -> str:
+    """A line as faulthandler writes it, for a function of this name."""
+    return f'  File "-", line 0 in {name}\n'
+
+
 def camera_of(stack: str) -> str:
     """The camera whose function is in faulthandler's text; empty where there is none."""
     found = _FRAME.findall(stack)

@@ -44,11 +44,19 @@ class Calls:
 
     def hung(self, after_s: float) -> str:
         """Which call has not returned for `after_s`, in words; "" where none."""
-        now = self._clock()
-        for what, since in list(self._under_way.values()):
-            if now - since >= after_s:
-                return f"{what} has not returned for {now - since:.0f} s"
+        for _, what, lasted in self._late(after_s):
+            return f"{what} has not returned for {lasted:.0f} s"
         return ""
+
+    def hung_thread(self, after_s: float) -> int | None:
+        """The thread that is in it; None where none."""
+        return next((thread for thread, _, _ in self._late(after_s)), None)
+
+    def _late(self, after_s: float) -> Iterator[tuple[int, str, float]]:
+        now = self._clock()
+        for thread, (what, since) in list(self._under_way.items()):
+            if now - since >= after_s:
+                yield thread, what, now - since
 
 
 def notify(message: bytes = b"WATCHDOG=1") -> None:
@@ -62,10 +70,17 @@ def notify(message: bytes = b"WATCHDOG=1") -> None:
 
 
 class Watchdog:
-    """A thread that looks every second until `stop`; `hung` says why there is no progress, "" where there is."""
+    """A thread that looks every second until `stop`; `hung` says why there is no progress, "" where there is, and
+    `ending` is called before the process ends for it."""
 
-    def __init__(self, hung: Callable[[], str], log: Log, clock: Callable[[], float] = time.monotonic) -> None:
-        self._hung, self._log, self._clock = hung, log, clock
+    def __init__(
+        self,
+        hung: Callable[[], str],
+        log: Log,
+        clock: Callable[[], float] = time.monotonic,
+        ending: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._hung, self._log, self._clock, self._ending = hung, log, clock, ending
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
 
@@ -86,6 +101,7 @@ class Watchdog:
             last = now
             if (why := self._hung()) and now - stopped >= HUNG_S:
                 self._log.error("hung: ending this process, to be started again", why=why)
+                self._ending()
                 sys.stderr.flush()
                 os._exit(EXIT_HUNG)
             notify()

@@ -423,7 +423,7 @@ def test_one_that_crashes_the_decoder(redis_url: str, bus: redis.Redis, report: 
         line.reaches("hostile", "live")
         wait_until(lambda: line.reaches("hostile", "live", "quarantined").state == "quarantined", 20, "it is named")
         error = line.reaches("hostile", "quarantined").error
-        assert "it has crashed the streamer once; tried again at" in error
+        assert "it has brought the streamer down once; tried again at" in error
         crashed = line.reaches("hostile", "quarantined").since
         line.reaches("good", "live")
         line.has("good", 2)

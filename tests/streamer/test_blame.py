@@ -10,6 +10,7 @@ import pytest
 
 from streamer import blame
 from wire.last_words import CRASHED, LAST_WORDS, camera_of, frame_name, predecessors_camera
+from wire.watchdog import EXIT_HUNG
 
 CRASH = """
 import ctypes, threading
@@ -37,6 +38,40 @@ def test_the_camera_is_named() -> None:
     assert result.returncode == -11
     assert camera_of(stack) == "front-door.2"
     assert "innocent" not in stack
+
+
+HANG = """
+import sys, threading, structlog
+from streamer import blame
+from wire.watchdog import Calls, Watchdog
+calls, stay = Calls(), threading.Event()
+def decode():
+    with calls.under_way("decoding"):
+        stay.wait()
+for camera, work in (("innocent", stay.wait), ("attic", decode)):
+    threading.Thread(target=lambda c=camera, w=work: blame.under(c, w), daemon=True).start()
+now = [0.0]
+def clock():
+    now[0] += 2.9
+    return now[0]
+Watchdog(lambda: calls.hung(0.2), structlog.get_logger(), clock, lambda: blame.accuse(calls.hung_thread(0.2))).start()
+stay.wait()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="inherits a file by its number")
+def test_the_camera_whose_decoder_hangs_is_named() -> None:
+    ear, mouth = os.pipe()
+    environment = {**os.environ, LAST_WORDS: str(mouth)}
+    result = subprocess.run(
+        [sys.executable, "-c", HANG], env=environment, pass_fds=[mouth], check=False, capture_output=True, timeout=60
+    )
+    os.close(mouth)
+    with os.fdopen(ear) as pipe:
+        words = pipe.read()
+    assert result.returncode == EXIT_HUNG
+    assert camera_of(words) == "attic"
+    assert "innocent" not in words
 
 
 def test_without_a_listener_it_goes_to_standard_error() -> None:

@@ -224,7 +224,7 @@ def test_a_camera_that_crashed_the_last_process_is_kept_out_and_shown(
     cameras: dict[str, object] = {name: {"url": str(plain_clip), "loop": True} for name in ("bad", "good")}
     start("me", cameras)
     shown = reaches(bus, keys, "bad", "quarantined")
-    assert "has crashed the streamer once; tried again at" in shown.error
+    assert "has brought the streamer down once; tried again at" in shown.error
     assert "update the camera" in shown.error
     assert (shown.last_frame, shown.faces, shown.owner) == (None, 0, "me")
     reaches(bus, keys, "good", "live")

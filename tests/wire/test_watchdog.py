@@ -40,9 +40,11 @@ def test_one_of_many_threads_is_enough() -> None:
     with calls.under_way("decoding lobby"):
         now[0] = 11.0
         assert "attic" in calls.hung(10)
+        assert calls.hung_thread(10) == thread.ident
     leave.set()
     thread.join(5)
     assert calls.hung(0) == ""
+    assert calls.hung_thread(0) is None
 
 
 def test_a_failing_call_has_returned() -> None:
