@@ -16,7 +16,7 @@ from unmask.bench.soak.trend import Verdict
 LIMIT_MB_H = 1.0
 SLACK = 3  # descriptors or threads: a camera that reconnects has some more or less
 CAMERA_KINDS = ("offline", "frozen")
-SURELY_TOLD_S = 34.0  # a camera away for this long has raised an alert of its own, see alerts.offline_after_s
+SURELY_TOLD_S = 42.0  # alerts.offline_after_s, and up to 10 s until a frozen camera counts as away
 LOST = ("stale", "trimmed", "dead")
 
 
