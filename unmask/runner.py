@@ -28,7 +28,7 @@ from streamer import sources
 from unmask.embedded import EmbeddedServer
 from unmask.supervisor import Child, Supervisor
 from wire import bus, telemetry
-from wire.errors import RedisUnreachable, ServiceError, UsageError
+from wire.errors import ConfigError, RedisUnreachable, ServiceError, UsageError
 from wire.heartbeat import alive
 from wire.keys import Keys
 from wire.messages import Role
@@ -159,7 +159,10 @@ class _State:
         self._keys, self.url = keys, redact(url)
         self.embedded = url.startswith("unix:")
         retry = Retry(NoBackoff(), 0)  # whoever asks asks again soon
-        self._bus = bus.open_client(url, socket_timeout=1, socket_connect_timeout=1, retry=retry)
+        try:
+            self._bus = bus.open_client(url, socket_timeout=1, socket_connect_timeout=1, retry=retry)
+        except RedisUnreachable as error:  # nothing was sent yet: the address itself is wrong, or a certificate's file
+            raise ConfigError("configuration", "redis.url", error.reason, "correct it, or REDIS_URL") from None
 
     def answers(self) -> bool:
         """Whether the server answers at all: one that loads its data, or is busy, does."""
