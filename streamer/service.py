@@ -196,7 +196,9 @@ class Streamer:
         if camera in names:
             crashes = self._quarantine.convict(camera, now)
             retry_s = round(crashes.until() - now)
-            self._log.error("a camera has brought the streamer down", camera=camera, times=crashes.count, retry_s=retry_s)
+            self._log.error(
+                "a camera has brought the streamer down", camera=camera, times=crashes.count, retry_s=retry_s
+            )
         self._crashed = ""
 
     def _make_detector(self) -> Detector:

@@ -79,10 +79,10 @@ def test_every_kind_of_answer_carries_the_headers(dashboard: Start, feed: Feed, 
         ("GET", "/", {}, 200), ("GET", "/static/app.js", {}, 200), ("GET", "/static/none.js", {}, 404),
         ("GET", "/api/v1/alerts", {}, 401), ("GET", "/api/v1/alerts", door, 200),
         ("GET", "/api/v1/alerts?x=1", door, 400),
-        ("PUT", "/api/v1/alerts", door, 405), ("POST", "/api/v1/snooze", door, 415), ("GET", "/metrics", {}, 200),
+        ("PUT", "/api/v1/alerts", door, 405), ("POST", "/api/v1/snooze", door, 415), ("GET", "/metrics", {}, 401),
         ("POST", "/api/v1/snooze", {**door, "origin": "https://evil.example"}, 403), ("HEAD", "/", {}, 200),
         ("GET", "/api/v1/alerts/a1/export.zip", door, 200), ("GET", "/api/v1/cameras/x/preview.jpg", door, 404),
-        ("OPTIONS", "/", {}, 405), ("GET", "/ws/v1", {}, 404), ("TRACE", "/", {}, 405),
+        ("OPTIONS", "/", {}, 405), ("GET", "/ws/v1", {}, 404), ("TRACE", "/", {}, 405), ("GET", "/metrics", door, 200),
     ]  # fmt: skip
     for method, path, headers, expected in asked:
         answer = httpx.request(method, f"{one.http}{path}", headers=headers)
