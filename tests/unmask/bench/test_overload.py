@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
 from rich.console import Console
 
+from unmask.bench import overload
 from unmask.bench.overload import Options, measure
 
 
-def test_every_window_of_a_flood_is_accounted_for() -> None:
+def test_every_window_of_a_flood_is_accounted_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overload, "WARM_S", 1.5)
+    monkeypatch.setattr(overload, "CAPACITY_S", 2.0)
     found = measure(Options(factor=2.0, seconds=3.0, force=True), Console(quiet=True))
     outcomes = found["outcomes"]
     assert outcomes["made"] > 0
