@@ -20,7 +20,7 @@ from rich.console import Console
 from unmask import server
 from wire.errors import UnmaskError, UsageError
 from wire.heartbeat import alive
-from wire.keys import Keys
+from wire.keys import Keys, literal
 from wire.messages import Role
 from wire.settings import Settings
 
@@ -75,14 +75,10 @@ def _names(client: redis.Redis, keys: Keys, patterns: tuple[str, ...]) -> list[b
     found: set[bytes] = set()
     for pattern in patterns:
         if pattern.endswith("*"):
-            found.update(client.scan_iter(match=_literal(keys.prefix) + pattern, count=1000))
+            found.update(client.scan_iter(match=literal(keys.prefix) + pattern, count=1000))
         elif client.exists(keys.prefix + pattern):
             found.add((keys.prefix + pattern).encode())
     return sorted(found)
-
-
-def _literal(prefix: str) -> str:
-    return "".join("\\" + letter if letter in "*?[]^\\" else letter for letter in prefix)
 
 
 def _read(client: redis.Redis, keys: Keys) -> list[Row]:

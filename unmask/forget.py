@@ -16,7 +16,7 @@ from rich.console import Console
 
 from unmask import server
 from wire.errors import DecodeError, UsageError
-from wire.keys import FIELD, GROUP, Keys
+from wire.keys import FIELD, GROUP, Keys, literal
 from wire.messages import Alert, AlertEvent, CameraState, DeadLetter, Message, Score, Window
 from wire.settings import Settings
 
@@ -130,7 +130,7 @@ class Eraser:
     def _alerts_of(self, name: str) -> set[str]:
         """By the alerts as they stand, and by the stream: either may be kept longer."""
         found: set[str] = set()
-        for key in self._scan(self._keys.alert("*")):
+        for key in self._scan("alert:*"):
             raw: Any = self._client.get(key)
             alert = _read(Alert, raw) if raw is not None else None
             if alert is not None and alert.camera == name:
@@ -154,17 +154,15 @@ class Eraser:
             client.zrem(keys.due_tracks, *due)
         client.hdel(keys.camera_troubles, name)
         client.hdel(keys.crashes, name)
-        patterns = (keys.track(name, "*"), keys.held(name, "*"), f"{keys.prefix}feature:{name}:*")
-        found = [key for pattern in patterns for key in self._scan(pattern)]
+        kinds = ("track", "held", "feature")
+        found = [key for kind in kinds for key in self._scan(f"{kind}:{literal(name)}:*")]
         for at in range(0, len(found), 500):
             client.delete(*found[at : at + 500])
         self.gone["references"] += int(client.delete(keys.reference(name)))
         client.delete(keys.preview(name), keys.camera_opened(name), keys.snooze(name))
 
     def _scan(self, pattern: str) -> list[bytes]:
-        prefix = self._keys.prefix
-        literal = "".join("\\" + letter if letter in "*?[]^\\" else letter for letter in prefix)
-        return list(self._client.scan_iter(match=literal + pattern[len(prefix) :], count=1000))
+        return list(self._client.scan_iter(match=literal(self._keys.prefix) + pattern, count=1000))
 
 
 def _read(kind: type[M], data: bytes) -> M | None:

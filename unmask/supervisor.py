@@ -149,7 +149,7 @@ class Supervisor:
         if code in (1, 2) and not child.was_ready:  # it said why in its one line
             return code
         if camera := child.words.heard():  # the streamer keeps it out from now on: not the service's own weakness
-            self._log.error("a camera has crashed a service", child=child.name, code=code, camera=camera)
+            self._log.error("a camera has brought a service down", child=child.name, code=code, camera=camera)
         elif not child.may_restart(now):
             raise ServiceError(f"{child.name} died {RESTARTS + 1} times within {WITHIN_S:.0f} s", child.hint)
         self._log.warning(

@@ -10,6 +10,11 @@ ALL_CAMERAS = "*"  # no camera can be called so
 FIELD = b"m"  # the one field of every stream entry: the encoded message
 
 
+def literal(text: str) -> str:
+    """`text` for a pattern of SCAN or KEYS, where it stands for itself only."""
+    return "".join("\\" + letter if letter in "*?[]^\\" else letter for letter in text)
+
+
 @dataclass(frozen=True, slots=True)
 class Keys:
     """Names of the streams, hashes and strings under one prefix."""

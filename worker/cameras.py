@@ -33,7 +33,7 @@ _CAUSES: dict[CameraStatus, str] = {
     "failed": "the camera can't be read",
     "over-limit": "the camera sends more than is decoded",
     "forbidden": "the camera's server points elsewhere",
-    "quarantined": "the camera has crashed the streamer",
+    "quarantined": "the camera has brought the streamer down",
 }
 _REMEDY = "check that the camera is on and the network reaches it"
 

@@ -6,9 +6,10 @@ addresses from which the user has come in before.
 
 from __future__ import annotations
 
-import ipaddress
 from collections import OrderedDict
 from dataclasses import dataclass
+
+from dashboard.limits import neighbourhood
 
 FREE = 10  # failures before there is any wait
 FIRST_S = 1.0
@@ -61,33 +62,20 @@ class Attempts:
 
     def wait(self, address: str, name: str, now: float) -> float:
         """How long until this address may try this name again; an empty name is none."""
-        place = network(address)
+        place = neighbourhood(address)
         by_name = 0.0 if not name or (place, name) in self._at_home else self._names.wait(name, now)
         return max(self._addresses.wait(place, now), by_name)
 
     def failed(self, address: str, name: str, now: float) -> None:
         """Count a failure."""
-        self._addresses.failed(network(address), now)
+        self._addresses.failed(neighbourhood(address), now)
         if name:
             self._names.failed(name, now)
 
     def succeeded(self, address: str, name: str) -> None:
         """The name is its owner's again. The address's failures stay: they may have been another's."""
         self._names.clear(name)
-        self._at_home[network(address), name] = None
-        self._at_home.move_to_end((network(address), name))
+        self._at_home[neighbourhood(address), name] = None
+        self._at_home.move_to_end((neighbourhood(address), name))
         if len(self._at_home) > KEPT:
             self._at_home.popitem(last=False)
-
-
-def network(address: str) -> str:
-    """What counts as one address: of IPv6 the first 64 bits, which one subscriber has to himself."""
-    try:
-        found = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(found, ipaddress.IPv6Address):
-        if found.ipv4_mapped:
-            return str(found.ipv4_mapped)
-        return str(ipaddress.ip_network((found, 64), strict=False))
-    return str(found)

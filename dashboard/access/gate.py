@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from dashboard.access import hashing
-from dashboard.access.backoff import Attempts, network
+from dashboard.access.backoff import Attempts
 from dashboard.access.logins import Logins, digest
 from dashboard.access.principal import ANYBODY, Principal
 from dashboard.access.users import TOKEN, Access
 from dashboard.access.verifier import Busy, Verifier
+from dashboard.limits import neighbourhood
 from dashboard.streams import BUS_ERRORS
 from wire.telemetry import Log, Throttle
 
@@ -81,7 +82,7 @@ class Gate:
         """The name of the user whose secret it is. `token`: the whole of it, where it may be dashboard.token."""
         if len(secret) + len(token or "") > 2 * hashing.MAX_SECRET:
             raise Denied
-        mark = self._mark(network(address), name, token or secret)
+        mark = self._mark(neighbourhood(address), name, token or secret)
         trusted = mark in self._at_home
         limited = name if name in self.access.users else name[:64] and "?" + name[:64]
         if not trusted and (wait := self._attempts.wait(address, limited, self._clock())):

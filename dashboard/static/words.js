@@ -39,7 +39,7 @@ const STATES = {
   failed: ["failed", "The camera can't be read: run 'unmask check'"],
   "over-limit": ["over limit", "The camera sends more than is decoded: choose a smaller stream"],
   forbidden: ["forbidden", "The camera's server points to another host, which is not allowed"],
-  quarantined: ["quarantined", "The camera has crashed the streamer; it is tried again now and then"],
+  quarantined: ["quarantined", "The camera has brought the streamer down; it is tried again now and then"],
   unknown: ["not reported", "No streamer has reported this camera yet"],
 };
 

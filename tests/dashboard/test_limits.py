@@ -65,3 +65,13 @@ def test_a_budget_allows_a_burst_and_a_rate() -> None:
     assert not budget.take(1, 0.5)
     assert budget.take(1, 2.0)
     assert budget.take(10, 1000.0)
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [("10.0.0.1", "10.0.0.1"), ("::ffff:10.0.0.1", "10.0.0.1"), ("2001:db8::1", "2001:db8::/64"),
+     ("fe80::1%eth0", "fe80::/64"),
+     ("", ""), ("no address", "no address")],
+)  # fmt: skip
+def test_what_counts_as_one_address(address: str, expected: str) -> None:
+    assert neighbourhood(address) == expected

@@ -439,7 +439,7 @@ def test_one_that_crashes_the_decoder(redis_url: str, bus: redis.Redis, report: 
         log.close()
     text = (tmp_path / "log").read_text()
     assert text.count("restarting a service that died") == 1, text
-    assert "a camera has crashed a service" in text
+    assert "a camera has brought a service down" in text
     made, there = int(bus.hget(KEYS.outcomes, "made") or 0), bus.xlen(KEYS.windows)  # type: ignore[arg-type]
     report.add(
         name="camera: crashes the decoder", accounted=there / made, alerts_lost=0, alerts_doubled=0,

@@ -126,6 +126,17 @@ def test_one_alert(plain: Settings, bus: redis.Redis, keys: Keys) -> None:
         forget.run(plain, None, "open", sure=True)
 
 
+def test_a_name_is_no_pattern(plain: Settings, bus: redis.Redis, keys: Keys) -> None:
+    kept = [keys.track("attic", "1-0"), keys.held("attic", "1-0"), keys.feature("attic", "1-0", 1, "model")]
+    for key in kept:
+        bus.set(key, b"x")
+    for name in ("*", "atti?", "att[hi]c"):
+        assert forget.run(plain, name, None, sure=True) == 0
+    assert bus.exists(*kept) == 3
+    assert forget.run(plain, "attic", None, sure=True) == 0
+    assert bus.exists(*kept) == 0
+
+
 def test_it_asks_first(plain: Settings, bus: redis.Redis, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
     bus.sadd(keys.camera_names, "cellar")
     monkeypatch.setattr("typer.confirm", lambda *_, **__: False)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard.access import backoff
-from dashboard.access.backoff import ADDRESS_MOST_S, FORGET_S, FREE, NAME_MOST_S, Attempts, Backoff, network
+from dashboard.access.backoff import ADDRESS_MOST_S, FORGET_S, FREE, NAME_MOST_S, Attempts, Backoff
 
 
 def test_the_first_failures_cost_nothing_and_then_the_wait_doubles_up_to_the_most() -> None:
@@ -45,16 +45,6 @@ def test_an_address_is_hindered_whatever_it_tries_and_a_success_forgives_it_noth
     one.succeeded("2001:db8::1", "mine")
     assert one.wait("2001:db8::ffff:1", "otto", 5.0) == ADDRESS_MOST_S
     assert one.wait("2001:db8:0:1::1", "otto", 5.0) == 0
-
-
-@pytest.mark.parametrize(
-    ("address", "expected"),
-    [("10.0.0.1", "10.0.0.1"), ("::ffff:10.0.0.1", "10.0.0.1"), ("2001:db8::1", "2001:db8::/64"),
-     ("fe80::1%eth0", "fe80::/64"),
-     ("", ""), ("no address", "no address")],
-)  # fmt: skip
-def test_what_counts_as_one_address(address: str, expected: str) -> None:
-    assert network(address) == expected
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.floats(0, 5000)), max_size=80))
