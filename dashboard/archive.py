@@ -54,6 +54,7 @@ What is in it
     manifest.json   all facts: the alert, what an operator said of it, the scores, the model and its threshold, the
                     stream's condition, and what is missing and why that may be
     crops/NN.jpg    the face crops that were scored, in their order, as they were scored
+    face.jpg        the last of them with what is around it, where the crops do not show it
     sheet.jpg       the same on one sheet, each with its score
     heat.jpg        the frame with the highest score; warm parts are those that made it
     picture.jpg     the whole frame, the face boxed
@@ -98,6 +99,7 @@ def _files(parts: dict[bytes, bytes], facts: EvidenceFacts | None) -> dict[str, 
     files: dict[str, bytes] = {}
     if window := read(parts, Evidence):
         files |= {f"crops/{number:02}.jpg": frame.jpeg for number, frame in enumerate(window.frames)}
+        files["face.jpg"] = window.portrait.jpeg if window.portrait else b""
     if shown := read(parts, Explanation):
         files |= {"sheet.jpg": shown.sheet, "heat.jpg": shown.heat}
     if picture := read(parts, Picture):

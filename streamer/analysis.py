@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import cv2
+import msgspec
 import numpy as np
 
 from streamer import crops, motion, regions
 from streamer.faces import Detector, Face, resize
 from streamer.motion import Motion
-from streamer.pixels import Region, View
+from streamer.pixels import Picture, Region, View
 from streamer.sampling import Sample, Sampler
 from streamer.tracking import MIN_IOU, Sighting, Tracker, iou
 from streamer.windows import Crop, WindowBuilder
-from wire.messages import Box, Frame, Window
+from wire.messages import Box, Frame, Portrait, Window
 from wire.settings import StreamerSettings, WindowSettings
 
 PREVIEW_WIDTH = 640
@@ -40,6 +41,7 @@ class Analysis:
         self.sampler = Sampler(analysis_fps)
         self.sightings: Sequence[Sighting] = ()
         self._detector, self._settings, self._clock = detector, window, clock
+        self._share = window.seen_margin / window.crop_margin
         self._motion = Motion(STILL_S)
         self._tracker = Tracker(streamer.max_faces, streamer.min_face_px)
         self._windows = WindowBuilder(camera, window.frames, window.stride, self.sampler.max_gap, short)
@@ -61,12 +63,14 @@ class Analysis:
         sure = bool(self.sightings) and all(sighting.detected for sighting in self.sightings)
         faces = [] if hurry and sure else self._search(sample, view)
         self.sightings = self._tracker.update(faces, sample.captured)
-        found = [self._crop(sample, view, sighting) for sighting in self.sightings]
-        return self._windows.add(sample, found, self._clock())
+        pictures = {sighting.track: self._cut(view, sighting) for sighting in self.sightings}
+        found = [self._crop(sample, sighting, pictures[sighting.track]) for sighting in self.sightings]
+        made = self._windows.add(sample, found, self._clock())
+        return [self._finished(window, pictures if window.captured == sample.captured else {}) for window in made]
 
     def finish(self) -> list[Window]:
         """The windows that the end of the video completes; live video has none."""
-        return self._windows.finish(self._clock())
+        return [self._finished(window, {}) for window in self._windows.finish(self._clock())]
 
     def _search(self, sample: Sample, view: View) -> list[Face]:
         """All faces; between whole searches only those near the ones that are followed.
@@ -111,9 +115,19 @@ class Analysis:
         whole = [face for face in faces if regions.inside(face.box, place, view.size)]
         return sorted(whole, key=lambda face: -face.score)
 
-    def _crop(self, sample: Sample, view: View, sighting: Sighting) -> Crop:
-        picture = crops.cut(view, sighting.smooth, self._settings.crop_margin, self._settings.crop_size)
-        jpeg = crops.encode(picture, self._settings.jpeg_quality)
+    def _cut(self, view: View, sighting: Sighting) -> Picture:
+        return crops.cut(view, sighting.smooth, self._settings.crop_margin, self._settings.crop_size)
+
+    def _finished(self, window: Window, pictures: Mapping[str, Picture]) -> Window:
+        """The window with what its frames leave out: how wide they are, and the newest picture whole."""
+        margin, picture = self._settings.crop_margin, pictures.get(window.track)
+        if self._share == 1:
+            return msgspec.structs.replace(window, margin=margin)
+        whole = Portrait(margin, crops.encode(picture, self._settings.jpeg_quality)) if picture is not None else None
+        return msgspec.structs.replace(window, margin=self._settings.seen_margin, portrait=whole or msgspec.UNSET)
+
+    def _crop(self, sample: Sample, sighting: Sighting, picture: Picture) -> Crop:
+        jpeg = crops.encode(crops.middle(picture, self._share), self._settings.jpeg_quality)
         return Crop(
             track=sighting.track,
             frame=Frame(sample.index, sample.captured, sighting.box, jpeg),

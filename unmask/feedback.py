@@ -47,7 +47,7 @@ def run(folder: Path, settings: Settings) -> int:
     client, url = running.connect(settings)
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
-        lines, counts = collect(client, Keys(settings.redis.prefix), folder, settings.window.crop_margin, console)
+        lines, counts = collect(client, Keys(settings.redis.prefix), folder, console)
     except redis.RedisError as error:
         raise RedisUnreachable(url, bus.reason(error)) from error
     except OSError as error:
@@ -61,9 +61,7 @@ def run(folder: Path, settings: Settings) -> int:
     return 0 if lines else 1
 
 
-def collect(
-    client: redis.Redis, keys: Keys, folder: Path, margin: float, console: Console
-) -> tuple[list[Line], Counter[str]]:
+def collect(client: redis.Redis, keys: Keys, folder: Path, console: Console) -> tuple[list[Line], Counter[str]]:
     """Bring the folder up to date: the manifest's lines, and how many alerts are new or were skipped, by reason."""
     folder.mkdir(parents=True, exist_ok=True)
     known = read_lines(folder / MANIFEST)
@@ -76,7 +74,7 @@ def collect(
     try:
         with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
             for id in progress.track(ids):
-                take(client, keys, folder, id, margin, kept, counts)
+                take(client, keys, folder, id, kept, counts)
     finally:  # what was taken until an interruption may be gone from Redis the next time
         lines = [line for id in sorted(kept) for line in kept[id]]
         write_lines(folder / MANIFEST, lines)
@@ -96,7 +94,6 @@ def take(
     keys: Keys,
     folder: Path,
     id: str,
-    margin: float,
     kept: dict[str, list[Line]],
     counts: Counter[str],
 ) -> None:
@@ -121,8 +118,8 @@ def take(
     if window is None:
         counts["without kept evidence"] += 1
         return
-    names = store(folder, id, window)
-    kept[id] = [_line(name, label, judged, window, margin) for name in names]
+    stored = store(folder, id, window)
+    kept[id] = [_line(name, label, judged, window, margin) for name, margin in stored]
     counts["new"] += 1
 
 
@@ -143,18 +140,20 @@ def _window(client: redis.Redis, keys: Keys, id: str) -> bytes | None:
     return found if isinstance(found, bytes) else None
 
 
-def store(folder: Path, id: str, window: Evidence) -> list[str]:
-    """Write an alert's crops, all or none, and name them relative to the folder."""
+def store(folder: Path, id: str, window: Evidence) -> list[tuple[str, float]]:
+    """Write an alert's crops, all or none; each one's name relative to the folder, and its margin."""
     place = folder / CROPS / safe_name(id)
     part = place.with_name(f".{place.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    names = [f"{number:02}.jpg" for number in range(len(window.frames))]
-    for name, frame in zip(names, window.frames, strict=True):
-        (part / name).write_bytes(frame.jpeg)
+    made = [(f"{number:02}.jpg", window.margin, frame.jpeg) for number, frame in enumerate(window.frames)]
+    if window.portrait:
+        made.append(("face.jpg", window.portrait.margin, window.portrait.jpeg))
+    for name, _, jpeg in made:
+        (part / name).write_bytes(jpeg)
     shutil.rmtree(place, ignore_errors=True)
     part.rename(place)
-    return [f"{CROPS}/{place.name}/{name}" for name in names]
+    return [(f"{CROPS}/{place.name}/{name}", margin) for name, margin, _ in made]
 
 
 def _line(name: str, label: str, judged: Judged, window: Evidence, margin: float) -> Line:

@@ -67,7 +67,17 @@ class Frame(msgspec.Struct, frozen=True, array_like=True):
     index: int  # number of the sample within its epoch; with camera and track it names the cached feature
     captured: float
     box: Box  # the detected (or tracked) face, before the crop margin
-    jpeg: bytes  # the square crop, BGR as OpenCV encodes it
+    jpeg: bytes  # the square view of the face, BGR as OpenCV encodes it; its side is the window's `margin`
+
+
+class Portrait(msgspec.Struct, frozen=True, array_like=True):
+    """The newest frame's face with what is around it, for people: frames hold no more than the network sees."""
+
+    margin: float  # the square's side over the face box's longer side
+    jpeg: bytes
+
+
+WHOLE_MARGIN = 1.4  # of messages that do not say it
 
 
 class Quality(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +101,8 @@ class Window(Message, frozen=True, kw_only=True):
     quality: Quality
     enqueued: float
     frames: tuple[Frame, ...]
+    margin: float = WHOLE_MARGIN  # side of the frames' squares over the face box's longer side
+    portrait: Portrait | UnsetType = UNSET  # absent where the frames show as much
 
     @property
     def id(self) -> str:
@@ -224,6 +236,8 @@ class Evidence(Message, frozen=True, kw_only=True):
     quality: Quality
     frame_size: tuple[int, int]
     frames: tuple[Frame, ...]
+    margin: float = WHOLE_MARGIN  # see Window
+    portrait: Portrait | UnsetType = UNSET
 
 
 class Trace(Message, frozen=True, kw_only=True):

@@ -14,10 +14,11 @@ from wire.watchdog import Calls
 from worker.backend import Backend
 from worker.features import Feature, FrameId
 from worker.model import ModelConfig
-from worker.preprocess import Pixels, pixels
+from worker.preprocess import pixels
 
 ASK_S = 0.05  # how often the caller is asked whether to abandon
 Slice = dict[FrameId, Feature]
+Cropped = tuple[bytes, float]  # a JPEG, and its margin as in `worker.preprocess`
 
 
 class Abandoned(Exception):
@@ -54,16 +55,12 @@ class Encoding:
 class Encoder:
     """Hands crops to the lanes. A frame that is on its way already is not encoded again."""
 
-    def __init__(self, backend: Backend, config: ModelConfig, margin: float, calls: Calls) -> None:
-        self._backend, self._config, self._margin, self._calls = backend, config, margin, calls
+    def __init__(self, backend: Backend, config: ModelConfig, calls: Calls) -> None:
+        self._backend, self._config, self._calls = backend, config, calls
         self._lanes = ThreadPoolExecutor(backend.lanes, "lane")
         self._flying: dict[FrameId, Future[Slice]] = {}
 
-    def pixels(self, crops: Sequence[bytes]) -> Pixels:
-        """JPEG crops as what the backend is given. Raises ValueError when one is no picture."""
-        return pixels(crops, self._config, self._margin)
-
-    def start(self, crops: Mapping[FrameId, bytes]) -> Encoding:
+    def start(self, crops: Mapping[FrameId, Cropped]) -> Encoding:
         """Begin to encode these. One thread calls it."""
         new = [name for name in crops if name not in self._flying]
         for part in divide(new, self._backend.chunk, self._backend.lanes):
@@ -75,10 +72,10 @@ class Encoder:
         for name in encoding.new:
             self._flying.pop(name, None)
 
-    def _encode(self, names: Sequence[FrameId], crops: Sequence[bytes]) -> Slice:
+    def _encode(self, names: Sequence[FrameId], crops: Sequence[Cropped]) -> Slice:
         with self._calls.under_way(f"encoding {len(names)} crops"):
             try:
-                images = self.pixels(crops)
+                images = pixels([jpeg for jpeg, _ in crops], self._config, [margin for _, margin in crops])
             except ValueError as error:
                 raise Unscorable(str(error)) from error
             return dict(zip(names, self._backend.encode(images), strict=True))

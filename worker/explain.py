@@ -93,7 +93,7 @@ class Explainer:
             job.kept = evidence.read(parts, Evidence)
             if job.kept is None:
                 return True  # it gave way already
-            self._queue(job, self._scorer.pixels([frame.jpeg for frame in job.kept.frames]))
+            self._queue(job, self._scorer.pixels([frame.jpeg for frame in job.kept.frames], job.kept.margin))
         if job.waiting:
             job.features.extend(self._scorer.encode(job.waiting[0]))
             job.waiting.pop(0)
@@ -114,7 +114,7 @@ class Explainer:
         shift = self._shift(job.alert.camera)
         job.scores = tuple(self._scorer.probability(logit + shift) for logit in logits)
         job.peak = max(range(len(logits)), key=logits.__getitem__)
-        image = self._scorer.pixels([job.kept.frames[job.peak].jpeg])[0]
+        image = self._scorer.pixels([job.kept.frames[job.peak].jpeg], job.kept.margin)[0]
         self._queue(job, covered(image))
 
     def _finish(self, job: Job, kept: Evidence, logits: list[float]) -> None:
@@ -125,7 +125,7 @@ class Explainer:
             frame_scores=job.scores,
             peak=job.peak,
             grid=grid,
-            heat=heat_map(crop, grid, self._scorer.seen_share, score),
+            heat=heat_map(crop, grid, self._scorer.seen_share(kept.margin), score),
             sheet=contact_sheet(kept, job.alert.camera, job.scores, job.peak),
             camera=self._camera(job.alert.camera),
         )

@@ -100,6 +100,8 @@ def _evidence(told: Told, window: Window) -> Evidence:
         quality=window.quality,
         frame_size=window.frame_size,
         frames=window.frames,
+        margin=window.margin,
+        portrait=window.portrait,
     )
 
 

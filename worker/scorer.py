@@ -17,12 +17,13 @@ from worker import checkpoint
 from worker.backend import Half, Mask, open_backend, warm_up
 from worker.calibration import probability
 from worker.checkpoint import Meta
-from worker.encoding import Encoder, Encoding, Unscorable
+from worker.encoding import Cropped, Encoder, Encoding, Unscorable
 from worker.features import Feature, FrameId, MemoryCache, frame_ids, unique_ids
-from worker.preprocess import Pixels
+from worker.preprocess import Pixels, pixels
 from worker.reference import limit
 from worker.verdict import doubt, verdict
 
+MARGIN_ERROR = 0.01  # of a margin, from whole pixels
 SWAPS = "swaps"  # the metric that the caveat quotes: video AUC on unseen swaps
 
 
@@ -46,14 +47,21 @@ class Scorer:
                 f"made for windows of {self.config.frames} frames, window.frames is {settings.window.frames}",
                 f"set window.frames to {self.config.frames}, or name another checkpoint",
             )
+        seen = settings.window.seen_margin
+        if seen < self.config.crop_margin - MARGIN_ERROR:
+            raise CheckpointError(
+                path,
+                f"sees {self.config.crop_margin:g} times the face, windows show {seen:g} times",
+                f"set window.view_margin to {self.config.crop_margin:g}, or name another checkpoint",
+            )
         self.model = meta.model_id
         self.suspect, self.fake = meta.thresholds.suspect.p, meta.thresholds.fake.p
         self.shift_limit = limit(meta)
         self.temperature, self.caveat = meta.temperature, caveat(meta)
-        self._limits, self._margin = settings.worker.quality, settings.window.crop_margin
+        self._limits = settings.worker.quality
         self._backend = open_backend(model, settings.worker)
         self.calls = Calls()
-        self._encoder = Encoder(self._backend, self.config, self._margin, self.calls)
+        self._encoder = Encoder(self._backend, self.config, self.calls)
         self._cache, self._clock = MemoryCache(), clock
 
     @property
@@ -66,14 +74,13 @@ class Scorer:
         """Most images that `encode` takes at once."""
         return self._backend.chunk
 
-    @property
-    def seen_share(self) -> float:
-        """How much of a crop's side the network sees."""
-        return min(1.0, self.config.crop_margin / self._margin)
+    def seen_share(self, margin: float) -> float:
+        """How much of the side of a crop of this margin the network sees."""
+        return min(1.0, self.config.crop_margin / margin)
 
-    def pixels(self, crops: Sequence[bytes]) -> Pixels:
-        """JPEG crops as the backend's input (N, S, S, 3). Raises ValueError when one is no picture."""
-        return self._encoder.pixels(crops)
+    def pixels(self, crops: Sequence[bytes], margin: float) -> Pixels:
+        """JPEG crops of one margin as the backend's input (N, S, S, 3). Raises ValueError when one is no picture."""
+        return pixels(crops, self.config, margin)
 
     def encode(self, images: Pixels) -> list[Feature]:
         """Features of at most `chunk` images."""
@@ -100,11 +107,11 @@ class Scorer:
 
     def start(self, windows: Sequence[Window], known: Mapping[FrameId, Feature]) -> Encoding:
         """Begin to encode what is not `known` of `windows`, each frame once however many windows share it."""
-        missing: dict[FrameId, bytes] = {}
+        missing: dict[FrameId, Cropped] = {}
         for window in windows:
             for name, frame in zip(frame_ids(window), window.frames, strict=True):
                 if name not in known:
-                    missing.setdefault(name, frame.jpeg)
+                    missing.setdefault(name, (frame.jpeg, window.margin))
         return self._encoder.start(missing)
 
     def infer(
@@ -121,6 +128,11 @@ class Scorer:
         for window in windows:
             if not 0 < len(window.frames) <= self.config.frames:
                 raise Unscorable(f"window {window.id} has {len(window.frames)} frames, not 1..{self.config.frames}")
+            if window.margin < self.config.crop_margin - MARGIN_ERROR:
+                raise Unscorable(
+                    f"window {window.id} shows {window.margin:g} times the face, the network sees "
+                    f"{self.config.crop_margin:g}: set window.view_margin where the streamer runs"
+                )
         encoding = begun or self.start(windows, known)
         features = {**known, **encoding.features(abandon)}
         fresh = {name: features[name] for name in encoding.new}

@@ -12,6 +12,7 @@ from wire.messages import Evidence
 from worker.preprocess import Image, centre_cut, decode
 
 COLUMNS, TILE, LINE = 4, 160, 22  # tiles in a row; pixels of a tile and of a line of text
+PORTRAIT = 224
 HEAT_SIDE = 320
 FULL_LOGITS = 1.5  # a fall of this many logits, or the largest if that is more, has the full colour
 STRENGTH = 0.72  # of the full colour over the picture
@@ -20,15 +21,19 @@ INK, PAPER, MARK = (235, 235, 235), (24, 20, 17), (97, 92, 255)  # BGR
 
 
 def contact_sheet(evidence: Evidence, camera: str, scores: Sequence[float], peak: int) -> bytes:
-    """JPEG of all crops in their order, under each its score and time; the highest is framed."""
+    """JPEG of all crops in their order, under each its score and time; the highest is framed. Above them, where the
+    evidence has it, the face with what is around it."""
     rows = -(-len(evidence.frames) // COLUMNS)
-    sheet = np.full((2 * LINE + rows * (TILE + LINE), COLUMNS * TILE, 3), PAPER, np.uint8)
+    head, text = (PORTRAIT + 4, PORTRAIT + 4) if evidence.portrait else (2 * LINE, 0)
+    sheet = np.full((head + rows * (TILE + LINE), COLUMNS * TILE, 3), PAPER, np.uint8)
+    if evidence.portrait:
+        sheet[2 : PORTRAIT + 2, 2 : PORTRAIT + 2] = centre_cut(decode(evidence.portrait.jpeg), 1.0, PORTRAIT)
     first = evidence.frames[0].captured
     when = datetime.fromtimestamp(first, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    _write(sheet, f"{camera}  {when}", 0, 0)
-    _write(sheet, f"p {evidence.p_fake:.2f}  threshold {evidence.threshold:.2f}  {evidence.model}", 0, LINE)
+    _write(sheet, f"{camera}  {when}", text, 0)
+    _write(sheet, f"p {evidence.p_fake:.2f}  threshold {evidence.threshold:.2f}  {evidence.model}", text, LINE)
     for number, (frame, score) in enumerate(zip(evidence.frames, scores, strict=True)):
-        top, left = 2 * LINE + number // COLUMNS * (TILE + LINE), number % COLUMNS * TILE
+        top, left = head + number // COLUMNS * (TILE + LINE), number % COLUMNS * TILE
         tile = centre_cut(decode(frame.jpeg), 1.0, TILE - 4)
         sheet[top + 2 : top + TILE - 2, left + 2 : left + TILE - 2] = tile
         _write(sheet, f"{score:.2f}  +{frame.captured - first:.2f} s", left, top + TILE - 2)

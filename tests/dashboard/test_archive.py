@@ -28,8 +28,8 @@ def opened(alert: Alert, kept: dict[bytes, bytes]) -> tuple[zipfile.ZipFile, dic
 def test_everything_is_in_it_in_a_fixed_order() -> None:
     made, manifest = opened(ALERT, PARTS_KEPT)
     assert made.namelist() == [
-        "README.txt", "manifest.json", "crops/00.jpg", "crops/01.jpg", "crops/02.jpg", "crops/03.jpg", "sheet.jpg",
-        "heat.jpg", "picture.jpg", "clip.mp4", "trace.json", "SHA256SUMS",
+        "README.txt", "manifest.json", "crops/00.jpg", "crops/01.jpg", "crops/02.jpg", "crops/03.jpg", "face.jpg",
+        "sheet.jpg", "heat.jpg", "picture.jpg", "clip.mp4", "trace.json", "SHA256SUMS",
     ]  # fmt: skip
     assert {info.date_time for info in made.infolist()} == {(2023, 11, 14, 22, 13, 20)}
     assert manifest["missing"] == []

@@ -3,6 +3,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from msgspec import UNSET
 
 from streamer import regions
 from streamer.analysis import STILL_S, WHOLE_EVERY, Analysis, preview
@@ -71,10 +72,20 @@ def test_pictures_to_windows_with_a_real_detector() -> None:
     for index, picture in enumerate(clips.gliding(2, fps=6)):
         windows += analysis.analyse(at(index), View(picture))
     assert [w.seq for w in windows] == list(range(5))
-    crop = cv2.imdecode(np.frombuffer(windows[0].frames[0].jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert [w.margin for w in windows] == [0.8] * 5
+    portrait = windows[0].portrait
+    assert portrait
+    assert portrait.margin == 1.4
+    crop, sent = (
+        cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+        for jpeg in (portrait.jpeg, windows[0].frames[-1].jpeg)
+    )
     assert crop is not None
+    assert sent is not None
     assert crop.shape == (224, 224, 3)
-    assert len(Haar(640, 32).detect(crop.astype(np.uint8))) == 1  # the crop shows the face
+    assert len(Haar(640, 32).detect(crop.astype(np.uint8))) == 1  # the portrait shows the face
+    inner = np.abs(crop[48:-48, 48:-48].astype(int) - sent)[2:-2, 2:-2]
+    assert inner.max() == 0, "what is sent is its middle, block for block of the JPEG"
     assert windows[0].quality.sharpness > 15
 
 
@@ -174,3 +185,14 @@ def test_the_preview_is_small_and_shows_the_boxes() -> None:
     assert picture.shape == (480, 640, 3)
     assert picture[50:151, 100:181, 1].max() > 150  # half of BOX: the picture was halved
     assert picture[200:, 300:, 1].max() < 110
+
+
+def test_a_window_of_whole_crops_needs_no_portrait() -> None:
+    analysis = Analysis(
+        "cam", 6.0, Scripted(BOX), StreamerSettings(), WindowSettings(frames=2, stride=2).whole, clock=lambda: 50.0
+    )  # fmt: skip
+    (window,) = [w for index in range(2) for w in analysis.analyse(at(index), VIEW)]
+    assert (window.margin, window.portrait) == (1.4, UNSET)
+    sent = cv2.imdecode(np.frombuffer(window.frames[0].jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert sent is not None
+    assert sent.shape == (224, 224, 3)

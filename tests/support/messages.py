@@ -14,6 +14,7 @@ from wire.messages import (
     Login,
     Message,
     Picture,
+    Portrait,
     Quality,
     Reference,
     Review,
@@ -36,6 +37,7 @@ FRAMES = tuple(
     )
     for number in range(4)
 )
+PORTRAIT = Portrait(margin=1.5, jpeg=b"\xff\xd8\xff")
 REVIEW = Review(alert="lobby-1700000000000-1-0", verdict="false-alarm", note="a mask", at=T0 + 20, by="anna")
 ALERT = Alert(
     id="lobby-1700000000000-1-0", camera="lobby", track=f"{EPOCH}-1", kind="sustained", severity="critical",
@@ -52,7 +54,7 @@ CAMERA = CameraState(
 EXAMPLES: list[Message] = [
     Window(
         camera="lobby", track=f"{EPOCH}-1", epoch=EPOCH, seq=3, frame_size=(1280, 720), quality=QUALITY,
-        enqueued=T0 + 0.5, frames=FRAMES,
+        enqueued=T0 + 0.5, frames=FRAMES, margin=0.75, portrait=PORTRAIT,
     ),
     Score(
         window=f"lobby/{EPOCH}-1/3", camera="lobby", track=f"{EPOCH}-1", epoch=EPOCH, seq=3, logit=1.5, p_fake=0.8125,
@@ -69,7 +71,7 @@ EXAMPLES: list[Message] = [
     REVIEW,
     Evidence(
         alert=ALERT.id, window=f"lobby/{EPOCH}-1/3", model=ALERT.model, threshold=0.625, p_fake=0.75, quality=QUALITY,
-        frame_size=(1280, 720), frames=FRAMES,
+        frame_size=(1280, 720), frames=FRAMES, margin=0.75, portrait=PORTRAIT,
     ),
     Trace(alert=ALERT.id, points=((T0, 0.5, "suspect"), (T0 + 1, 0.75, "fake"))),
     Picture(

@@ -138,7 +138,7 @@ def test_what_was_taken_until_a_failure_is_in_the_manifest(site: Feed, tmp_path:
     (tmp_path / "crops").mkdir()
     (tmp_path / "crops" / ".door-2.part").write_text("a file where a folder is to be")
     with pytest.raises(OSError, match="door-2"):
-        feedback.collect(site.bus, site.keys, tmp_path, 1.4, Console(quiet=True))
+        feedback.collect(site.bus, site.keys, tmp_path, Console(quiet=True))
     assert {clip.path.parent.name for clip in read_manifest(tmp_path / "manifest.tsv")} == {"door-1"}
 
 
@@ -147,7 +147,7 @@ def test_what_can_not_be_read_is_skipped(feed: Feed, tmp_path: Path) -> None:
     feed.bus.set(feed.keys.evidence("a"), b"garbage")
     feed.alert("b", "end")
     feed.bus.set(feed.keys.review("b"), b"garbage")
-    lines, counts = feedback.collect(feed.bus, feed.keys, tmp_path, 1.4, Console(quiet=True))
+    lines, counts = feedback.collect(feed.bus, feed.keys, tmp_path, Console(quiet=True))
     assert lines == []
     assert counts == {"without kept evidence": 1, "no longer kept": 1}
 
@@ -157,7 +157,7 @@ def test_an_id_never_leads_out_of_the_folder(feed: Feed, tmp_path: Path) -> None
     feed.bus.set(feed.keys.alert("../../x"), window.encode())
     feed.evidence("../../x", crops(1))
     judge(feed, "../../x", "confirmed")
-    lines, _ = feedback.collect(feed.bus, feed.keys, tmp_path / "f", 1.4, Console(quiet=True))
+    lines, _ = feedback.collect(feed.bus, feed.keys, tmp_path / "f", Console(quiet=True))
     assert [line["file"] for line in lines] == ["crops/______x/00.jpg"]
     assert [path.name for path in tmp_path.iterdir()] == ["f"]
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.support.messages import EXAMPLES
 from wire.errors import DecodeError
-from wire.messages import Message, Review, Score, ServiceState, Snooze, Window
+from wire.messages import WHOLE_MARGIN, Evidence, Message, Review, Score, ServiceState, Snooze, Window
 
 GOLDEN = Path(__file__).with_name("golden")
 
@@ -91,3 +91,10 @@ def test_a_window_knows_its_id_and_capture_time() -> None:
     window = next(message for message in EXAMPLES if isinstance(message, Window))
     assert window.id == "lobby/1700000000000-1/3"
     assert window.captured == window.frames[-1].captured
+
+
+@pytest.mark.parametrize("kind", [Window, Evidence])
+def test_a_window_from_before_there_were_views_shows_the_whole_crop(kind: type[Window] | type[Evidence]) -> None:
+    today = next(message for message in EXAMPLES if isinstance(message, kind))
+    before = kind.decode((GOLDEN / f"{kind.__name__}.v1-before-view.bin").read_bytes())
+    assert before == msgspec.structs.replace(today, margin=WHOLE_MARGIN, portrait=msgspec.UNSET)

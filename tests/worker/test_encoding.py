@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from tests.worker.making import picture
 from wire.watchdog import Calls
 from worker.backend import Half, Mask, Single
-from worker.encoding import Abandoned, Encoder, Unscorable, divide
+from worker.encoding import Abandoned, Cropped, Encoder, Unscorable, divide
 from worker.features import FrameId
 from worker.model import ModelConfig
-from worker.preprocess import Pixels
+from worker.preprocess import Pixels, pixels
+
+CONFIG = ModelConfig(input_size=32)
 
 
 class Told:
@@ -36,8 +38,8 @@ class Told:
         raise NotImplementedError
 
 
-def crops(*numbers: int) -> dict[FrameId, bytes]:
-    return {("door", "1-0", number): picture(number) for number in numbers}
+def crops(*numbers: int) -> dict[FrameId, Cropped]:
+    return {("door", "1-0", number): (picture(number), 1.4) for number in numbers}
 
 
 @pytest.fixture
@@ -47,7 +49,7 @@ def backend() -> Told:
 
 @pytest.fixture
 def encoder(backend: Told) -> Encoder:
-    return Encoder(backend, ModelConfig(input_size=32), 1.4, Calls())
+    return Encoder(backend, CONFIG, Calls())
 
 
 def never() -> bool:
@@ -56,8 +58,8 @@ def never() -> bool:
 
 def test_every_frame_gets_the_features_of_its_own_picture(encoder: Encoder, backend: Told) -> None:
     found = encoder.start(crops(*range(11))).features(never)
-    for name, jpeg in crops(*range(11)).items():
-        assert found[name] == pytest.approx(backend.encode(encoder.pixels([jpeg]))[0])
+    for name, (jpeg, margin) in crops(*range(11)).items():
+        assert found[name] == pytest.approx(backend.encode(pixels([jpeg], CONFIG, margin))[0])
 
 
 def test_a_frame_on_its_way_is_not_encoded_again(encoder: Encoder, backend: Told) -> None:
@@ -77,7 +79,7 @@ def test_what_has_landed_is_the_caller_s_to_remember(encoder: Encoder, backend: 
 
 
 def test_a_crop_that_is_no_picture_costs_its_own_encoding_only(encoder: Encoder) -> None:
-    bad = encoder.start({**crops(0), ("door", "1-0", 9): b"junk"})
+    bad = encoder.start({**crops(0), ("door", "1-0", 9): (b"junk", 1.4)})
     good = encoder.start(crops(1))
     with pytest.raises(Unscorable, match="no picture"):
         bad.features(never)

@@ -73,7 +73,7 @@ def test_piece_by_piece_an_alert_is_explained(bench: Bench) -> None:
     assert [len(row) for row in found.grid] == [CELLS] * CELLS
     assert found.heat.startswith(b"\xff\xd8")
     assert found.sheet.startswith(b"\xff\xd8")
-    images = bench.scorer.pixels([frame.jpeg for frame in kept.frames])
+    images = bench.scorer.pixels([frame.jpeg for frame in kept.frames], kept.margin)
     logits = bench.scorer.frame_logits(bench.scorer.encode(images))
     expected = [bench.scorer.probability(logit + 0.5) for logit in logits]
     assert found.frame_scores == pytest.approx(expected, abs=1e-6), "the camera's shift counts"

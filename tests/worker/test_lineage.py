@@ -57,7 +57,9 @@ def window(seq: int, pictures: list[Picture]) -> tuple[Window, list[Picture]]:
 
 
 def scorer(path: Path, frames: int) -> Scorer:
-    return Scorer(Settings(worker={"checkpoint": path, "device": "torch-cpu"}, window={"frames": frames}))
+    return Scorer(
+        Settings(worker={"checkpoint": path, "device": "torch-cpu"}, window={"frames": frames, "view_margin": 1.0})
+    )
 
 
 @pytest.fixture(scope="module", params=READOUTS)

@@ -141,3 +141,23 @@ def test_a_baseline_says_so_with_its_measured_figure(tmp_path: Path) -> None:
     known = replace(meta, metrics={"swaps": checkpoint.Measured(0.708, 0.6, 0.807)})
     assert caveat(known) == "a baseline, AUC 0.71 (0.60-0.81) on swaps never trained on"
     assert caveat(replace(known, baseline=False)) == ""
+
+
+def test_a_checkpoint_that_sees_more_than_windows_show_is_refused_in_one_line(tiny: Path) -> None:
+    narrow = Settings(worker={"checkpoint": tiny}, window={"frames": FRAMES, "view_margin": 0.5})
+    with pytest.raises(CheckpointError) as caught:
+        Scorer(narrow)
+    assert "sees 0.8 times the face, windows show 0.5 times: set window.view_margin to 0.8" in str(caught.value)
+
+
+def test_a_window_that_shows_too_little_is_at_fault_itself(scorer: Scorer) -> None:
+    with pytest.raises(Unscorable, match=r"shows 0\.5 times the face, the network sees 0\.8: set window.view_margin"):
+        scorer.score([window(margin=0.5)])
+    assert scorer.score([window(margin=0.8)])
+
+
+def test_windows_of_two_margins_are_scored_together(scorer: Scorer, tiny: Path) -> None:
+    both = [window(track="1-0", margin=0.8), window(track="1-1", margin=1.6)]
+    alone = [Scorer(settings(tiny)).score([one])[0].logit for one in both]
+    assert [score.logit for score in scorer.score(both)] == pytest.approx(alone, abs=1e-4)
+    assert alone[0] != pytest.approx(alone[1], abs=1e-4)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from tests.worker.making import GOOD, window
-from wire.messages import Evidence, Frame
-from worker.sheets import COLUMNS, HEAT_SIDE, LINE, TILE, contact_sheet, heat_map
+from wire.messages import Evidence, Frame, Portrait
+from worker.sheets import COLUMNS, HEAT_SIDE, LINE, PORTRAIT, TILE, contact_sheet, heat_map
 
 
 def evidence(count: int = 16) -> Evidence:
@@ -71,3 +72,11 @@ def test_a_crop_that_is_no_picture_is_said() -> None:
     with pytest.raises(ValueError, match="no picture"):
         heat_map(b"nothing", [[0.0]], 0.5, 0.9)
     assert window().frames
+
+
+def test_the_face_with_what_is_around_it_stands_above() -> None:
+    plain = evidence(4)
+    jpeg = bytes(cv2.imencode(".jpg", np.full((224, 224, 3), 250, np.uint8))[1].tobytes())
+    shown = picture(contact_sheet(replace(plain, portrait=Portrait(1.4, jpeg)), "door", [0.5] * 4, 0))
+    assert shown.shape == (PORTRAIT + 4 + TILE + LINE, COLUMNS * TILE, 3)
+    assert shown[10:PORTRAIT, 10:PORTRAIT].min() > 240

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import cycle
 
 import redis
 
+from unmask.bench.crops import Pool
 from wire.keys import FIELD, Keys
 from wire.messages import Frame, Quality, Window
 
@@ -23,10 +24,13 @@ POLL_S = 0.02
 
 
 class Track:
-    """One face: its windows in order, each with `stride` new frames, of which the crops come from `crops`."""
+    """One face: its windows in order, each with `stride` new frames, whose views come from `pool`, from `first` on."""
 
-    def __init__(self, camera: str, number: int, epoch: int, frames: int, stride: int, crops: Iterator[bytes]) -> None:
-        self._camera, self._name, self._epoch, self._crops = camera, f"{epoch}-{number}", epoch, crops
+    def __init__(
+        self, camera: str, number: int, epoch: int, frames: int, stride: int, pool: Pool, first: int = 0
+    ) -> None:
+        self._camera, self._name, self._epoch, self._pool = camera, f"{epoch}-{number}", epoch, pool
+        self._views = cycle([*pool.views[first:], *pool.views[:first]])
         self._length, self._stride = frames, stride
         self._frames: deque[Frame] = deque(maxlen=frames)
         self._index = self._seq = 0
@@ -35,23 +39,24 @@ class Track:
         """The next window; its new frames were captured at `now`, a millisecond apart."""
         fresh = self._stride if self._frames else self._length
         for back in range(fresh - 1, -1, -1):
-            self._frames.append(Frame(self._index, now - back / 1000, BOX, next(self._crops)))
+            self._frames.append(Frame(self._index, now - back / 1000, BOX, next(self._views)))
             self._index += 1
         self._seq += 1
         return Window(
             camera=self._camera, track=self._name, epoch=self._epoch, seq=self._seq - 1, frame_size=SIZE,
-            quality=QUALITY, enqueued=now, frames=tuple(self._frames),
+            quality=QUALITY, enqueued=now, frames=tuple(self._frames), margin=self._pool.margin,
+            portrait=self._pool.portrait,
         )  # fmt: skip
 
 
 def tracks(
-    faces: int, per_camera: int, epoch: int, frames: int, stride: int, crops: Sequence[bytes], name: str = "bench"
+    faces: int, per_camera: int, epoch: int, frames: int, stride: int, pool: Pool, name: str = "bench"
 ) -> list[Track]:
-    """`faces` tracks over cameras NAME-0, NAME-1 of `per_camera` faces, each beginning at another crop."""
+    """`faces` tracks over cameras NAME-0, NAME-1 of `per_camera` faces, each beginning at another view."""
     return [
         Track(
             f"{name}-{face // per_camera}", face % per_camera, epoch, frames, stride,
-            cycle([*crops[face * 7 % len(crops) :], *crops[: face * 7 % len(crops)]]),
+            pool, face * 7 % len(pool.views),
         )
         for face in range(faces)
     ]  # fmt: skip

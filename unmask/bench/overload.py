@@ -25,7 +25,7 @@ from rich.table import Table
 from streamer.publish import Publisher
 from unmask.bench import processes
 from unmask.bench.busy import Watch, look
-from unmask.bench.crops import jpegs
+from unmask.bench.crops import pool
 from unmask.bench.feed import Feeder, Track, tracks
 from wire.errors import ServiceError
 from wire.heartbeat import alive
@@ -56,7 +56,7 @@ class Line:
 
     def __init__(self, url: str, bus: redis.Redis) -> None:
         self.bus, self.keys, self._settings = bus, Keys(), Settings()
-        self._crops = jpegs(CROPS, self._settings.window)
+        self._crops = pool(CROPS, self._settings.window)
         self._url, self._epoch = url, 0
 
     @property

@@ -67,7 +67,7 @@ def measure(options: Options, console: Console) -> dict[str, Any]:
         task = progress.add_task("starting", total=5 * ROUNDS + 3)
         raw = stack.enter_context(limit(folder, options.checkpoint, options.device))
         window = WindowSettings(frames=raw.frames, stride=max(1, raw.frames // 4))
-        pool = crops.jpegs(POOL, window)
+        pool = crops.pool(POOL, window)
         start = Starter(url, folder, options.checkpoint, window, stack)
         progress.advance(task)
         ours = start("ours", options.device, WorkerSettings().batch)
@@ -84,9 +84,7 @@ def measure(options: Options, console: Console) -> dict[str, Any]:
 class _Plan:
     """The order of the spans."""
 
-    def __init__(
-        self, options: Options, window: WindowSettings, pool: list[bytes], told: Callable[[str], None]
-    ) -> None:
+    def __init__(self, options: Options, window: WindowSettings, pool: crops.Pool, told: Callable[[str], None]) -> None:
         self._options, self._window, self._pool, self._told = options, window, pool, told
         self._span = options.seconds / ROUNDS
         self._epoch = round(time.time() * 1000)
@@ -138,7 +136,7 @@ def _after(seconds: float, windows: int) -> Callable[[float, int], bool]:
 
 def _figures(
     options: Options, window: WindowSettings, limits: list[float], ours: Served, theirs: Served,
-    about: Mapping[str, Any], pool: list[bytes],
+    about: Mapping[str, Any], pool: crops.Pool,
 ) -> dict[str, Any]:  # fmt: skip
     shared, new = median(ours.spans["shared"]), median(ours.spans["new"])
     baseline, raw = median(theirs.spans["new"]), mean(limits)
@@ -162,7 +160,7 @@ def _figures(
         "chunk": about["chunk"],
         "faces": options.faces,
         "seconds": options.seconds,
-        "crop_kb": round(mean(map(len, pool)) / 1000, 1),
+        "crop_kb": round(mean(map(len, pool.views)) / 1000, 1),
         "unscored": ours.feeder.unscored() + theirs.feeder.unscored(),
     }
 

@@ -50,7 +50,7 @@ class Follower:
 
     def __init__(self, detector: Detector, settings: Settings) -> None:
         # A window for each two consecutive crops: the links of which windows of any length are made.
-        window = settings.window.model_copy(update={"frames": 2, "stride": 1})
+        window = settings.window.whole.model_copy(update={"frames": 2, "stride": 1})
         self.analysis = Analysis("clip", ANALYSIS_FPS, detector, settings.streamer, window, clock=lambda: 0.0)
         self.tracks: dict[str, list[Run]] = {}
         self._settings = settings.window

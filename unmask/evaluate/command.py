@@ -60,6 +60,7 @@ def run(request: Request, settings: Settings) -> int:
     if request.model:
         worker = settings.worker.model_copy(update={"checkpoint": request.model})
         settings = settings.model_copy(update={"worker": worker})
+    settings = settings.model_copy(update={"window": settings.window.whole})  # probes and attacks want the surroundings
     if request.report:
         _make(request.report, "--report")
     choice = models.choose(settings.streamer, settings.models)

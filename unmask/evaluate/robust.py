@@ -179,7 +179,7 @@ def middle(windows: Sequence[Window], frames: int) -> Window | None:
 
 def measure(cases: Sequence[Case], scorer: Scorer, model: Detector, console: Console) -> list[Row]:
     """A row for each condition."""
-    known = handlings(scorer.seen_share)
+    known = handlings(scorer.seen_share(cases[0].window.margin)) if cases else {}
     labels = np.array([case.item.label for case in cases])
     clean = np.full(len(cases), np.nan)
     handled = {name: clean.copy() for name in known}
@@ -191,7 +191,7 @@ def measure(cases: Sequence[Case], scorer: Scorer, model: Detector, console: Con
         images = [decode(crop) for crop in crops]
         for name, handle in known.items():
             handled[name][number] = _logit(scorer, case.window, handle(images, np.random.default_rng(number)))
-        seen = scorer.pixels(crops)
+        seen = scorer.pixels(crops, case.window.margin)
         for how in ATTACKS:
             towards: Literal["real", "fake"] = "real" if case.item.label else "fake"
             made = attack(model, seen, how, towards, seed=number)

@@ -9,17 +9,17 @@ import cv2
 import numpy as np
 import redis
 
-from unmask.bench.crops import jpegs
+from unmask.bench.crops import Pool, pool
 from unmask.bench.feed import Feeder, tracks
 from wire.keys import FIELD, Keys
 from wire.messages import Window
 from wire.settings import WindowSettings
 
-CROPS = [bytes([number]) for number in range(20)]
+CROPS = Pool([bytes([number]) for number in range(20)])
 
 
 def test_a_track_s_windows_share_all_but_the_new_frames() -> None:
-    (track,) = tracks(1, 4, epoch=5, frames=16, stride=4, crops=CROPS)
+    (track,) = tracks(1, 4, epoch=5, frames=16, stride=4, pool=CROPS)
     first, second = track.next(100.0), track.next(101.0)
     assert [frame.index for frame in first.frames] == list(range(16))
     assert [frame.index for frame in second.frames] == list(range(4, 20))
@@ -32,20 +32,20 @@ def test_a_track_s_windows_share_all_but_the_new_frames() -> None:
 
 
 def test_without_overlap_no_frame_comes_twice() -> None:
-    (track,) = tracks(1, 4, epoch=5, frames=16, stride=16, crops=CROPS)
+    (track,) = tracks(1, 4, epoch=5, frames=16, stride=16, pool=CROPS)
     indices = [frame.index for _ in range(3) for frame in track.next(100.0).frames]
     assert indices == list(range(48))
 
 
 def test_faces_are_spread_over_cameras() -> None:
-    windows = [track.next(1.0) for track in tracks(6, 4, epoch=5, frames=4, stride=1, crops=CROPS)]
+    windows = [track.next(1.0) for track in tracks(6, 4, epoch=5, frames=4, stride=1, pool=CROPS)]
     assert [window.camera for window in windows] == ["bench-0"] * 4 + ["bench-1"] * 2
     assert len({(window.camera, window.track) for window in windows}) == 6
     assert len({window.frames[0].jpeg for window in windows}) > 1
 
 
 def test_the_queue_is_kept_full_and_no_fuller(bus: redis.Redis, keys: Keys) -> None:
-    feeder, faces = Feeder(bus, keys, depth=10), tracks(3, 4, epoch=5, frames=4, stride=1, crops=CROPS)
+    feeder, faces = Feeder(bus, keys, depth=10), tracks(3, 4, epoch=5, frames=4, stride=1, pool=CROPS)
     settled = 0
 
     def over(_seconds: float, scored: int) -> bool:
@@ -75,10 +75,10 @@ def test_the_queue_is_kept_full_and_no_fuller(bus: redis.Redis, keys: Keys) -> N
 
 
 def test_no_two_crops_are_alike_and_all_are_pictures(tmp_path: Path) -> None:
-    made = jpegs(12, WindowSettings())
+    made = pool(12, WindowSettings()).views
     assert len(set(made)) == 12
-    assert all(12_000 < len(jpeg) < 30_000 for jpeg in made)
+    assert all(5_000 < len(jpeg) < 12_000 for jpeg in made)
     picture = cv2.imdecode(np.frombuffer(made[0], np.uint8), cv2.IMREAD_COLOR)
     assert picture is not None
-    assert picture.shape == (224, 224, 3)
-    assert jpegs(2, WindowSettings()) == made[:2], "the same for every run"
+    assert picture.shape == (128, 128, 3)
+    assert pool(2, WindowSettings()).views == made[:2], "the same for every run"

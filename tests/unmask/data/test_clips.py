@@ -15,6 +15,8 @@ from streamer.scan import SEAM_PX, windows_of_file
 from tests.unmask.data.conftest import SETTINGS
 from unmask.data.clips import Crop, Run, halves, main_face, runs_of_clip, runs_of_pair, spread, within
 from wire.errors import SourceError
+from worker.model import ModelConfig
+from worker.preprocess import pixels
 
 
 def decoded(crop: Crop) -> NDArray[np.uint8]:
@@ -24,11 +26,20 @@ def decoded(crop: Crop) -> NDArray[np.uint8]:
 
 
 def test_training_sees_what_serving_sees(folder: Path, haar: Detector) -> None:
-    """A run of T crops is a window of the live path, to the byte."""
-    windows = list(windows_of_file(folder / "face.mp4", SETTINGS))
+    """A run of T crops is a window of the live path, to the byte; of what workers are sent, to the network's input."""
+    whole = SETTINGS.model_copy(update={"window": SETTINGS.window.whole})
+    window = next(iter(windows_of_file(folder / "face.mp4", whole)))
     (run,) = runs_of_clip(folder / "face.mp4", haar, SETTINGS, frames=16, windows=4)
-    assert [crop.jpeg for crop in run] == [frame.jpeg for frame in windows[0].frames]
-    assert [crop.captured for crop in run] == [frame.captured for frame in windows[0].frames]
+    assert [crop.jpeg for crop in run] == [frame.jpeg for frame in window.frames]
+    assert [crop.captured for crop in run] == [frame.captured for frame in window.frames]
+    sent = next(iter(windows_of_file(folder / "face.mp4", SETTINGS)))
+    assert sent.margin == 0.8
+    trained, served = (
+        pixels([one.jpeg for one in crops], ModelConfig(), margin).astype(int)
+        for crops, margin in ((run, 1.4), (sent.frames, sent.margin))
+    )
+    edge = 2  # chroma is sampled across the cut
+    assert np.abs(trained - served)[:, edge:-edge, edge:-edge].max() <= 1
 
 
 def test_runs_are_consecutive_and_do_not_overlap(folder: Path, haar: Detector) -> None:
