@@ -17,9 +17,10 @@ from tests.dashboard.feed import Feed, alert_event
 from tests.support.clips import FACE, portrait
 from tests.support.servers import free_port
 from tests.unmask.test_cli import assert_one_line, call
+from tests.worker.making import GOOD
 from unmask import feedback, train
 from wire.keys import Keys
-from wire.messages import Review, ReviewVerdict
+from wire.messages import Evidence, Frame, Portrait, Review, ReviewVerdict
 from wire.settings import Settings
 from worker.training.manifest import read_manifest
 from worker.training.store import Pack
@@ -172,3 +173,20 @@ def test_refusals_are_one_line(redis_url: str, tmp_path: Path) -> None:
     assert_one_line(export(tmp_path / "file", redis_url), 2, "can't be written")
     lost = export(tmp_path / "x", f"redis://127.0.0.1:{free_port()}/0")
     assert_one_line(lost, 1, "can't be reached")
+
+
+def test_crops_keep_their_margin_and_the_portrait_comes_along(feed: Feed, tmp_path: Path) -> None:
+    judged(feed, "a", "confirmed")
+    [jpeg] = crops(1)
+    frames = (Frame(0, 1.0, (1.0, 2.0, 3.0, 4.0), jpeg),)
+    kept = Evidence(
+        alert="a", window="door/1-1/7", model="tiny", threshold=0.8, p_fake=0.9, quality=GOOD, frame_size=(640, 480),
+        frames=frames, margin=0.8, portrait=Portrait(1.4, jpeg),
+    )  # fmt: skip
+    feed.bus.hset(feed.keys.evidence("a"), "window", kept.encode())
+    lines, _ = feedback.collect(feed.bus, feed.keys, tmp_path, Console(quiet=True))
+    assert [(line["file"], line["margin"]) for line in lines] == [
+        ("crops/a/00.jpg", "0.8"),
+        ("crops/a/face.jpg", "1.4"),
+    ]
+    assert (tmp_path / "crops" / "a" / "face.jpg").read_bytes() == jpeg
