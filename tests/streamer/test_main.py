@@ -110,6 +110,7 @@ def test_bad_input_is_one_line(tmp_path: Path, redis_url: str, text: str, code: 
 
 
 def test_yunet_without_its_file_is_one_line(tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("UNMASK_MODELS", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{free_port()}")
     process = command(tmp_path, "streamer: {detector: yunet}", redis_url)
