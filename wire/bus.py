@@ -1,18 +1,22 @@
 """Connections to Redis or Valkey. The streamer and the worker are synchronous, the dashboard is not.
 
 All of TLS stands in the url (`rediss://HOST:PORT/0?ssl_ca_certs=FILE&ssl_certfile=FILE&ssl_keyfile=FILE`), where the
-settings put it: a certificate that does not verify, or bears another name, is refused.
+settings put it: a certificate that does not verify, or bears another name, is refused. So do Sentinels
+(`wire.sentinels`): a client asks them for the primary whenever it opens a connection, and so follows a failover.
 """
 
 from __future__ import annotations
 
 import ssl
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
 import redis
 import redis.asyncio
+import redis.asyncio.sentinel
+import redis.sentinel
 
+from wire import sentinels
 from wire.errors import RedisUnreachable
 from wire.redact import redact
 
@@ -49,6 +53,8 @@ def open_client(url: str, **options: Any) -> redis.Redis:
     """A client whose replies are bytes; nothing is sent yet. Raises RedisUnreachable for what is no url."""
     try:
         _check_files(url)
+        if watched := sentinels.split(url):
+            return _follow(watched, {**_OPTIONS, **options})
         return redis.Redis.from_url(url, **{**_OPTIONS, **options})
     except (OSError, ValueError) as error:
         raise RedisUnreachable(shown(url), reason(error)) from error
@@ -58,9 +64,44 @@ def connect_async(url: str) -> redis.asyncio.Redis:
     """An asyncio client whose replies are bytes; nothing is sent yet. Raises RedisUnreachable for what is no url."""
     try:
         _check_files(url)
+        if watched := sentinels.split(url):
+            return _follow_async(watched)
         return redis.asyncio.Redis.from_url(url, **_OPTIONS)
     except (OSError, ValueError) as error:
         raise RedisUnreachable(shown(url), reason(error)) from error
+
+
+class _Pool(redis.asyncio.sentinel.SentinelConnectionPool):
+    """Closes the connections to the Sentinels with its own."""
+
+    async def disconnect(self, inuse_connections: bool = True) -> None:
+        """The pool itself drops idle connections, and those only, when another primary was named."""
+        await super().disconnect(inuse_connections)
+        if inuse_connections:
+            await self.sentinel_manager.aclose()
+
+
+def _follow(watched: sentinels.Watched, options: dict[str, Any]) -> redis.Redis:
+    once = redis.retry.Retry(redis.backoff.NoBackoff(), 0)  # the next Sentinel is asked instead
+    ask: Any = redis.sentinel.Sentinel
+    manager = ask(watched.addresses, sentinel_kwargs={**watched.options, "retry": once})
+    return cast("redis.Redis", manager.master_for(watched.name, **{**_of_primary(watched), **options}))
+
+
+def _follow_async(watched: sentinels.Watched) -> redis.asyncio.Redis:
+    once = redis.asyncio.retry.Retry(redis.backoff.NoBackoff(), 0)
+    ask: Any = redis.asyncio.sentinel.Sentinel
+    manager = ask(watched.addresses, sentinel_kwargs={**watched.options, "retry": once})
+    options = {**_of_primary(watched), **_OPTIONS, "connection_pool_class": _Pool}
+    return cast("redis.asyncio.Redis", manager.master_for(watched.name, **options))
+
+
+def _of_primary(watched: sentinels.Watched) -> dict[str, Any]:
+    """What the url says of a connection to the primary, except where it is."""
+    parse: Any = redis.connection.parse_url
+    found: dict[str, Any] = parse(watched.url)
+    kept = {name: value for name, value in found.items() if name not in ("host", "port", "connection_class")}
+    return {**kept, "ssl": "connection_class" in found}
 
 
 def shown(url: str) -> str:

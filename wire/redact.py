@@ -15,7 +15,7 @@ SHORTEST = 6  # of a secret that is masked wherever it stands; shorter ones woul
 _USERINFO = re.compile(r"(?<=://)[^\s/?#]*@")
 _RUN = re.compile(r"[^\s'\"]+")
 _SECRET_NAMES = frozenset(
-    "pass passwd password pwd token secret key auth user username streamid passphrase".split()  # noqa: SIM905
+    "pass passwd password pwd token secret key auth user username streamid passphrase sentinel_password".split()  # noqa: SIM905
 )
 _SECRET_QUERY = re.compile(rf"(?P<key>[?&](?:{'|'.join(sorted(_SECRET_NAMES))})=)[^&\s'\"#]*", re.IGNORECASE)
 _AUTHORIZATION = re.compile(r"\b(?P<scheme>Basic|Bearer|Digest)\s+[A-Za-z0-9+/=._~-]{8,}")

@@ -24,7 +24,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from wire import environment
+from wire import environment, sentinels
 from wire.errors import ConfigError
 from wire.messages import AlertEventName, AlertKind, Severity, UserRole
 from wire.redact import remember, remember_url
@@ -76,20 +76,38 @@ class RedisSettings(Section):
     ca: Path | None = Field(None, description="rediss://: the authority of its certificate, PEM; unset: the system's")
     certificate: Path | None = Field(None, description="rediss://: the certificate that we show, PEM")
     key: Path | None = Field(None, description="And its key, where that is another file")
+    sentinels: tuple[str, ...] = Field((), description="HOST:PORT of each; the url's host is the primary's name")
+    sentinel_password: SecretUrl | None = Field(None, description="Theirs; ${NAME} is taken from the environment")
 
     @model_validator(mode="before")
     @classmethod
     def _in_url(cls, data: Any) -> Any:
-        """The files become parts of the url, which is all that a client needs, in this process and in others."""
-        if not isinstance(data, dict) or not (named := {key: data[key] for key in _TLS_QUERY if data.get(key)}):
-            return data
-        if not str(data.get("url") or "").lower().startswith("rediss://"):
-            raise ValueError(f"redis.{next(iter(named))} wants a rediss:// url")
-        if "key" in named and "certificate" not in named:
-            raise ValueError("redis.key wants redis.certificate")
-        parts = urlsplit(data["url"])
-        query = dict(parse_qsl(parts.query)) | {_TLS_QUERY[key]: str(value) for key, value in named.items()}
-        return data | {"url": urlunsplit(parts._replace(query=urlencode(query)))}
+        """Files and Sentinels become parts of the url: all that a client needs, in this process and in others."""
+        return _with_sentinels(_with_files(data)) if isinstance(data, dict) else data
+
+
+def _with_files(data: dict[str, Any]) -> dict[str, Any]:
+    if not (named := {key: data[key] for key in _TLS_QUERY if data.get(key)}):
+        return data
+    if not str(data.get("url") or "").lower().startswith("rediss://"):
+        raise ValueError(f"redis.{next(iter(named))} wants a rediss:// url")
+    if "key" in named and "certificate" not in named:
+        raise ValueError("redis.key wants redis.certificate")
+    parts = urlsplit(data["url"])
+    query = dict(parse_qsl(parts.query)) | {_TLS_QUERY[key]: str(value) for key, value in named.items()}
+    return data | {"url": urlunsplit(parts._replace(query=urlencode(query)))}
+
+
+def _with_sentinels(data: dict[str, Any]) -> dict[str, Any]:
+    listed, password = data.get("sentinels"), data.get("sentinel_password")
+    if not listed:
+        if password:
+            raise ValueError("redis.sentinel_password wants redis.sentinels")
+        return data
+    if not isinstance(listed, list | tuple) or not all(isinstance(one, str) for one in listed):
+        return data  # refused by its type
+    plain = password.get_secret_value() if isinstance(password, SecretStr) else str(password or "")
+    return data | {"url": sentinels.join(str(data.get("url") or ""), listed, _from_environment(plain))}
 
 
 class WindowSettings(Section):

@@ -87,11 +87,7 @@ class Rig:
     def __init__(self, stack: ExitStack, folder: Path, disk: Path, tiny: Path, zygote: subprocess.Popen[str]) -> None:
         self.folder, self.disk, self.keys = folder, disk, Keys()
         self._stack, self._zygote, self._tiny = stack, zygote, tiny
-        self.port = free_port()
-        self.url = f"redis://127.0.0.1:{self.port}/0"
-        self.start_valkey()
-        self.bus = stack.enter_context(redis.Redis.from_url(self.url))
-        self.proxy = stack.enter_context(proxied(self.port))
+        self.start_redis()
         self.dashboard_port = free_port()
         self.config = self._configure()
         self.workers: dict[str, int] = {}
@@ -112,12 +108,23 @@ class Rig:
     def _configure(self) -> Path:
         worker = {"checkpoint": str(self._tiny), "device": "torch-cpu", "threads": 1, "batch": 4, "max_age_s": 600}
         worker |= {"target_age_s": 600, "reclaim_idle_s": 0.5}
-        data = {"redis": {"url": self.through}, "worker": worker, "window": {"frames": FRAMES, "stride": 2}}
+        data = {"redis": self.section(), "worker": worker, "window": {"frames": FRAMES, "stride": 2}}
         data |= {"alerts": ALERTS, "telemetry": {"log_level": "warning"}}
         data |= {"dashboard": {"port": self.dashboard_port, "stale_after_s": 2}}  # type: ignore[dict-item]
         file = self.folder / "unmask.yaml"
         file.write_text(json.dumps(data))
         return file
+
+    def start_redis(self) -> None:
+        """Valkey, a client that looks past the proxy, and the proxy."""
+        self.port = free_port()
+        self.start_valkey()
+        self.bus = self._stack.enter_context(redis.Redis.from_url(f"redis://127.0.0.1:{self.port}/0"))
+        self.proxy = self._stack.enter_context(proxied(self.port))
+
+    def section(self) -> dict[str, Any]:
+        """The configuration's `redis`."""
+        return {"url": self.through}
 
     def start_valkey(self) -> None:
         _, self.valkey = self._stack.enter_context(valkey(self.disk, port=self.port, aof=True))
