@@ -8,7 +8,7 @@ settings put it: a certificate that does not verify, or bears another name, is r
 from __future__ import annotations
 
 import ssl
-from typing import Any, cast
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import redis
@@ -18,6 +18,7 @@ import redis.sentinel
 
 from wire import sentinels
 from wire.errors import RedisUnreachable
+from wire.primary import AsyncFinder, Finder, Guide, Node
 from wire.redact import redact
 
 REACH_ERRORS = (redis.ConnectionError, redis.TimeoutError, redis.exceptions.BusyLoadingError)
@@ -53,8 +54,8 @@ def open_client(url: str, **options: Any) -> redis.Redis:
     """A client whose replies are bytes; nothing is sent yet. Raises RedisUnreachable for what is no url."""
     try:
         _check_files(url)
-        if watched := sentinels.split(url):
-            return _follow(watched, {**_OPTIONS, **options})
+        if guide := sentinels.split(url):
+            return _follow(guide, {**_OPTIONS, **options})
         return redis.Redis.from_url(url, **{**_OPTIONS, **options})
     except (OSError, ValueError) as error:
         raise RedisUnreachable(shown(url), reason(error)) from error
@@ -64,42 +65,35 @@ def connect_async(url: str) -> redis.asyncio.Redis:
     """An asyncio client whose replies are bytes; nothing is sent yet. Raises RedisUnreachable for what is no url."""
     try:
         _check_files(url)
-        if watched := sentinels.split(url):
-            return _follow_async(watched)
+        if guide := sentinels.split(url):
+            return _follow_async(guide)
         return redis.asyncio.Redis.from_url(url, **_OPTIONS)
     except (OSError, ValueError) as error:
         raise RedisUnreachable(shown(url), reason(error)) from error
 
 
-class _Pool(redis.asyncio.sentinel.SentinelConnectionPool):
-    """Closes the connections to the Sentinels with its own."""
+def _follow(guide: Guide, options: dict[str, Any]) -> redis.Redis:
+    def client(node: Node) -> redis.Redis:
+        once = redis.retry.Retry(redis.backoff.NoBackoff(), 0)  # the next one is asked instead
+        return redis.Redis(host=node[0], port=node[1], retry=once, **guide.options)
 
-    async def disconnect(self, inuse_connections: bool = True) -> None:
-        """The pool itself drops idle connections, and those only, when another primary was named."""
-        await super().disconnect(inuse_connections)
-        if inuse_connections:
-            await self.sentinel_manager.aclose()
-
-
-def _follow(watched: sentinels.Watched, options: dict[str, Any]) -> redis.Redis:
-    once = redis.retry.Retry(redis.backoff.NoBackoff(), 0)  # the next Sentinel is asked instead
-    ask: Any = redis.sentinel.Sentinel
-    manager = ask(watched.addresses, sentinel_kwargs={**watched.options, "retry": once})
-    return cast("redis.Redis", manager.master_for(watched.name, **{**_of_primary(watched), **options}))
+    pool: Any = redis.sentinel.SentinelConnectionPool
+    return redis.Redis.from_pool(pool("primary", Finder(guide, client), **{**_of_primary(guide), **options}))
 
 
-def _follow_async(watched: sentinels.Watched) -> redis.asyncio.Redis:
-    once = redis.asyncio.retry.Retry(redis.backoff.NoBackoff(), 0)
-    ask: Any = redis.asyncio.sentinel.Sentinel
-    manager = ask(watched.addresses, sentinel_kwargs={**watched.options, "retry": once})
-    options = {**_of_primary(watched), **_OPTIONS, "connection_pool_class": _Pool}
-    return cast("redis.asyncio.Redis", manager.master_for(watched.name, **options))
+def _follow_async(guide: Guide) -> redis.asyncio.Redis:
+    def client(node: Node) -> redis.asyncio.Redis:
+        once = redis.asyncio.retry.Retry(redis.backoff.NoBackoff(), 0)
+        return redis.asyncio.Redis(host=node[0], port=node[1], retry=once, **guide.options)
+
+    pool: Any = redis.asyncio.sentinel.SentinelConnectionPool
+    return redis.asyncio.Redis.from_pool(pool("primary", AsyncFinder(guide, client), **_of_primary(guide), **_OPTIONS))
 
 
-def _of_primary(watched: sentinels.Watched) -> dict[str, Any]:
+def _of_primary(guide: Guide) -> dict[str, Any]:
     """What the url says of a connection to the primary, except where it is."""
     parse: Any = redis.connection.parse_url
-    found: dict[str, Any] = parse(watched.url)
+    found: dict[str, Any] = parse(guide.url)
     kept = {name: value for name, value in found.items() if name not in ("host", "port", "connection_class")}
     return {**kept, "ssl": "connection_class" in found}
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+from wire.primary import Node
+
 PORT = 26379
 TIMEOUT_S = 1.0  # a Sentinel that is slower is passed over: the next one is asked
 _TLS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
@@ -22,9 +24,23 @@ class Watched:
     """The name of the primary, its Sentinels, and how they are spoken to."""
 
     name: str
-    addresses: tuple[tuple[str, int], ...]
+    nodes: tuple[Node, ...]
     options: dict[str, Any]  # of a connection to a Sentinel
     url: str  # without what stands above; its host is nobody's
+
+    @property
+    def question(self) -> tuple[str, ...]:
+        """Who the primary is."""
+        return "SENTINEL", "GET-MASTER-ADDR-BY-NAME", self.name
+
+    @property
+    def subject(self) -> str:
+        """For people."""
+        return f"the primary {self.name!r} of redis.sentinels"
+
+    def place(self, _asked: Node, answer: Any) -> Node | None:
+        """Where it is; None where the Sentinel does not know the name."""
+        return (answer[0].decode(), int(answer[1])) if answer else None
 
 
 def join(url: str, sentinels: Sequence[str], password: str = "") -> str:
