@@ -19,7 +19,7 @@ help:
 	@echo "make bench-cameras     as many cameras as this machine carries"
 	@echo "make bench-overload    four times what a worker can score, for two minutes"
 	@echo "make faults  break every part while it runs, for long; the figures are in tests-report/faults.json"
-	@echo "make test-cluster   the primary of a Redis under Sentinels killed again and again, for long"
+	@echo "make test-cluster   primaries under Sentinels and in a Cluster killed, again and again"
 	@echo "make soak    four failing cameras for MINUTES (30): memory, descriptors, threads, log, accounting; soak/ has the plot"
 	@echo "make sbom    what is installed, as CycloneDX, in sbom.json; make audit  known vulnerabilities of it"
 	@echo "make image BASE=python:3.11-slim-bookworm@sha256:...   the container image on a base that can't change"
@@ -56,7 +56,7 @@ bench-cameras: setup servers
 
 # The short form of these is part of `make test`.
 test-cluster: setup
-	UNMASK_FAULTS=long $(BIN)/python -m pytest tests/faults/test_sentinel.py tests/wire/test_sentinels.py
+	UNMASK_FAULTS=long $(BIN)/python -m pytest tests/faults/test_sentinel.py tests/faults/test_cluster.py
 
 check: setup
 	$(BIN)/ruff check .

@@ -2,7 +2,7 @@
 
 All of TLS stands in the url (`rediss://HOST:PORT/0?ssl_ca_certs=FILE&ssl_certfile=FILE&ssl_keyfile=FILE`), where the
 settings put it: a certificate that does not verify, or bears another name, is refused. So do Sentinels
-(`wire.sentinels`): a client asks them for the primary whenever it opens a connection, and so follows a failover.
+(`wire.sentinels`) and a Cluster (`wire.slots`): for each new connection they are asked for the primary.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import redis.asyncio
 import redis.asyncio.sentinel
 import redis.sentinel
 
-from wire import sentinels
+from wire import primary, sentinels, slots
 from wire.errors import RedisUnreachable
 from wire.primary import AsyncFinder, Finder, Guide, Node
 from wire.redact import redact
@@ -54,7 +54,7 @@ def open_client(url: str, **options: Any) -> redis.Redis:
     """A client whose replies are bytes; nothing is sent yet. Raises RedisUnreachable for what is no url."""
     try:
         _check_files(url)
-        if guide := sentinels.split(url):
+        if guide := sentinels.split(url) or slots.split(url):
             return _follow(guide, {**_OPTIONS, **options})
         return redis.Redis.from_url(url, **{**_OPTIONS, **options})
     except (OSError, ValueError) as error:
@@ -65,7 +65,7 @@ def connect_async(url: str) -> redis.asyncio.Redis:
     """An asyncio client whose replies are bytes; nothing is sent yet. Raises RedisUnreachable for what is no url."""
     try:
         _check_files(url)
-        if guide := sentinels.split(url):
+        if guide := sentinels.split(url) or slots.split(url):
             return _follow_async(guide)
         return redis.asyncio.Redis.from_url(url, **_OPTIONS)
     except (OSError, ValueError) as error:
@@ -78,7 +78,8 @@ def _follow(guide: Guide, options: dict[str, Any]) -> redis.Redis:
         return redis.Redis(host=node[0], port=node[1], retry=once, **guide.options)
 
     pool: Any = redis.sentinel.SentinelConnectionPool
-    return redis.Redis.from_pool(pool("primary", Finder(guide, client), **{**_of_primary(guide), **options}))
+    found = _of_primary(guide, primary.Connection, primary.SSLConnection)
+    return redis.Redis.from_pool(pool("primary", Finder(guide, client), **{**found, **options}))
 
 
 def _follow_async(guide: Guide) -> redis.asyncio.Redis:
@@ -87,15 +88,16 @@ def _follow_async(guide: Guide) -> redis.asyncio.Redis:
         return redis.asyncio.Redis(host=node[0], port=node[1], retry=once, **guide.options)
 
     pool: Any = redis.asyncio.sentinel.SentinelConnectionPool
-    return redis.asyncio.Redis.from_pool(pool("primary", AsyncFinder(guide, client), **_of_primary(guide), **_OPTIONS))
+    found = _of_primary(guide, primary.AsyncConnection, primary.AsyncSSLConnection)
+    return redis.asyncio.Redis.from_pool(pool("primary", AsyncFinder(guide, client), **found, **_OPTIONS))
 
 
-def _of_primary(guide: Guide) -> dict[str, Any]:
+def _of_primary(guide: Guide, plain: type, tls: type) -> dict[str, Any]:
     """What the url says of a connection to the primary, except where it is."""
     parse: Any = redis.connection.parse_url
     found: dict[str, Any] = parse(guide.url)
-    kept = {name: value for name, value in found.items() if name not in ("host", "port", "connection_class")}
-    return {**kept, "ssl": "connection_class" in found}
+    kind = tls if "connection_class" in found else plain
+    return {name: value for name, value in found.items() if name not in ("host", "port")} | {"connection_class": kind}
 
 
 def shown(url: str) -> str:

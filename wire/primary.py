@@ -12,7 +12,9 @@ from typing import Any, Protocol
 
 import redis
 import redis.asyncio
-from redis.sentinel import MasterNotFoundError
+from redis.asyncio.sentinel import SentinelManagedConnection as AsyncManaged
+from redis.asyncio.sentinel import SentinelManagedSSLConnection as AsyncManagedSSL
+from redis.sentinel import MasterNotFoundError, SentinelManagedConnection, SentinelManagedSSLConnection
 
 Node = tuple[str, int]
 ERRORS = (redis.RedisError, OSError)
@@ -102,3 +104,40 @@ class AsyncFinder(_Nodes):
             except ERRORS as error:
                 last = error
         raise self._nobody(last)
+
+
+class _Moving:
+    """A connection that breaks where its slot has moved: whoever is asked then knows more than this node may."""
+
+    def read_response(self, *args: Any, **options: Any) -> Any:
+        """As any connection's. Raises redis.ConnectionError instead of MOVED and ASK."""
+        try:
+            return super().read_response(*args, **options)  # type: ignore[misc]
+        except redis.exceptions.AskError as error:
+            self.disconnect()  # type: ignore[attr-defined]
+            raise redis.ConnectionError(f"the slot is another node's: {error}") from error
+
+
+class _AsyncMoving:
+    async def read_response(self, *args: Any, **options: Any) -> Any:
+        try:
+            return await super().read_response(*args, **options)  # type: ignore[misc]
+        except redis.exceptions.AskError as error:
+            await self.disconnect()  # type: ignore[attr-defined]
+            raise redis.ConnectionError(f"the slot is another node's: {error}") from error
+
+
+class Connection(_Moving, SentinelManagedConnection):
+    """To a primary."""
+
+
+class SSLConnection(_Moving, SentinelManagedSSLConnection):
+    """The same over TLS."""
+
+
+class AsyncConnection(_AsyncMoving, AsyncManaged):
+    """The same for asyncio."""
+
+
+class AsyncSSLConnection(_AsyncMoving, AsyncManagedSSL):
+    """The same for asyncio over TLS."""

@@ -48,7 +48,7 @@ def join(url: str, sentinels: Sequence[str], password: str = "") -> str:
     parts = urlsplit(url)
     if parts.scheme.lower() not in ("redis", "rediss") or ":" in _host(parts.netloc) or not _host(parts.netloc):
         raise ValueError("redis.sentinels wants the primary's name for a host in redis.url, as redis://mymaster/0")
-    addresses = ",".join(f"{_bracketed(host)}:{port}" for host, port in map(address, sentinels))
+    addresses = ",".join(written(*address(one)) for one in sentinels)
     query = dict(parse_qsl(parts.query)) | {"sentinels": addresses}
     if password:
         query["sentinel_password"] = password
@@ -67,26 +67,27 @@ def split(url: str) -> Watched | None:
     if parts.scheme.lower() == "rediss":
         options |= {"ssl": True, "ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": True}
         options |= {name: query[name] for name in _TLS if name in query}
-    addresses = tuple(map(address, listed.split(",")))
+    addresses = tuple(address(one) for one in listed.split(","))
     return Watched(_host(parts.netloc), addresses, options, urlunsplit(parts._replace(query=urlencode(query))))
 
 
-def address(text: str) -> tuple[str, int]:
-    """Host and port of one Sentinel. Raises ValueError."""
+def address(text: str, port: int = PORT, setting: str = "redis.sentinels") -> Node:
+    """Host and port of one server. Raises ValueError, which names the setting."""
     try:
         parts = urlsplit(f"//{text.strip()}")
-        host, port = parts.hostname, parts.port
+        host, named = parts.hostname, parts.port
     except ValueError:
-        host, port = None, None
+        host, named = None, None
     if not host or parts.path or "@" in text:
-        raise ValueError("redis.sentinels wants HOST or HOST:PORT of each")
-    return host, port or PORT
+        raise ValueError(f"{setting} wants HOST or HOST:PORT of each")
+    return host, named or port
+
+
+def written(host: str, port: int) -> str:
+    """As it stands in a url."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _host(netloc: str) -> str:
     """As it is written: names of primaries have capitals."""
     return netloc.rpartition("@")[2]
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

@@ -24,7 +24,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from wire import environment, sentinels
+from wire import environment, sentinels, slots
 from wire.errors import ConfigError
 from wire.messages import AlertEventName, AlertKind, Severity, UserRole
 from wire.redact import remember, remember_url
@@ -79,11 +79,13 @@ class RedisSettings(Section):
     sentinels: tuple[str, ...] = Field((), description="HOST:PORT of each; the url's host is the primary's name")
     sentinel_password: SecretUrl | None = Field(None, description="Theirs; ${NAME} is taken from the environment")
 
+    cluster: tuple[str, ...] = Field((), description="HOST:PORT of more nodes of url's Cluster; prefix: '{unmask}:'")
+
     @model_validator(mode="before")
     @classmethod
     def _in_url(cls, data: Any) -> Any:
-        """Files and Sentinels become parts of the url: all that a client needs, in this process and in others."""
-        return _with_sentinels(_with_files(data)) if isinstance(data, dict) else data
+        """Files, Sentinels, nodes become parts of the url: all that a client needs, in this process and in others."""
+        return _with_cluster(_with_sentinels(_with_files(data))) if isinstance(data, dict) else data
 
 
 def _with_files(data: dict[str, Any]) -> dict[str, Any]:
@@ -108,6 +110,15 @@ def _with_sentinels(data: dict[str, Any]) -> dict[str, Any]:
         return data  # refused by its type
     plain = password.get_secret_value() if isinstance(password, SecretStr) else str(password or "")
     return data | {"url": sentinels.join(str(data.get("url") or ""), listed, _from_environment(plain))}
+
+
+def _with_cluster(data: dict[str, Any]) -> dict[str, Any]:
+    listed, prefix = data.get("cluster"), data.get("prefix") or ""
+    if not listed or not isinstance(listed, list | tuple) or not all(isinstance(one, str) for one in (*listed, prefix)):
+        return data  # none, or refused by its type
+    if data.get("sentinels"):
+        raise ValueError("redis.cluster and redis.sentinels exclude each other")
+    return data | {"url": slots.join(str(data.get("url") or ""), listed, prefix)}
 
 
 class WindowSettings(Section):

@@ -17,7 +17,6 @@ from tests.faults.report import LONG, Report, pick
 from tests.faults.rig import Rig, until
 from tests.faults.verdict import alerted, judge
 from tests.support.servers import missing
-from wire.keys import Keys
 
 pytestmark = pytest.mark.timeout(pick(120, 400))
 FLOW_S = pick(1.0, 2.0)  # of undisturbed load before a fault and after
@@ -25,7 +24,7 @@ FLOW_S = pick(1.0, 2.0)  # of undisturbed load before a fault and after
 
 def under_load(rig: Rig, fault: Callable[[Load], float], name: str, report: Report, **more: object) -> Load:
     """Inject `fault`, which returns when it was over, into a load that goes on; judge, and report."""
-    before = int(rig.bus.hget(Keys().outcomes, "made") or 0)
+    before = int(rig.bus.hget(rig.keys.outcomes, "made") or 0)
     with rig.load() as load:
         rig.recovered(time.time())
         time.sleep(FLOW_S)

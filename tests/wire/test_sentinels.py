@@ -2,43 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.support.sentinels import Watched
 from tests.support.servers import free_port
 from wire import bus, sentinels, settings
 from wire.errors import ConfigError, RedisUnreachable
 from wire.redact import redact
 from wire.settings import RedisSettings
-
-
-def test_both_clients_follow_a_failover(tmp_path: Path) -> None:
-    async def ask(url: str) -> bytes | None:
-        async with bus.connect_async(url) as client:
-            before = await client.get("a")
-            watched.kill(first)
-            end = time.monotonic() + 30
-            while time.monotonic() < end:
-                try:
-                    assert await client.get("a") == before
-                    return before
-                except bus.REACH_ERRORS:
-                    await asyncio.sleep(0.1)
-        return None
-
-    with Watched(tmp_path) as watched, bus.connect(watched.url) as client:
-        client.set("a", "1")
-        first = watched.primary()
-        assert first
-        assert asyncio.run(ask(watched.url)) == b"1"
-        assert watched.primary() != first
-        client.set("a", "2")  # on the connection that the killed one had
-        assert client.get("a") == b"2"
 
 
 def test_a_url_with_sentinels_has_all_parts() -> None:
