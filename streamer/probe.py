@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from streamer import sources
 from streamer.reader import Reader
 from wire.errors import SourceError, SourceErrorKind
+from wire.redact import redact
 from wire.settings import CameraSettings
 
 
@@ -21,6 +22,7 @@ class Probe:
     codec: str = ""
     size: tuple[int, int] = (0, 0)
     fps: float = 0.0
+    remedy: str = ""
 
 
 def probe(camera: CameraSettings, timeout: float) -> Probe:
@@ -50,4 +52,4 @@ def probe(camera: CameraSettings, timeout: float) -> Probe:
 
 
 def _bad(error: SourceError) -> Probe:
-    return Probe(False, error.kind, str(error))
+    return Probe(False, error.kind, redact(error.cause), remedy=error.remedy)

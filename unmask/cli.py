@@ -308,6 +308,19 @@ def check(
 
 
 @app.command()
+def doctor(
+    config: Config = None,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds until a camera counts as silent.")] = 10.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Look at everything Unmask needs here, say what is wrong and what to do; exit 1 when something failed."""
+    settings = _settings(config)
+    from unmask.doctor import page
+
+    raise typer.Exit(page.run(settings, config, timeout, as_json))
+
+
+@app.command()
 def enrol(
     camera: Annotated[str, typer.Option(metavar="NAME", help="The camera, as the running system calls it.")],
     minutes: Annotated[float, typer.Option(min=0.01, max=1440, help="How long its picture is known to be real.")] = 5.0,

@@ -25,7 +25,7 @@ def test_a_camera_and_its_wrong_password(face_clip: Path, rtsp_server: Callable[
     found = probe(CameraSettings(url=server.url(login="alice:wr0ng")), 10)
     assert (found.ok, found.kind) == (False, "unauthorised")
     assert "wr0ng" not in found.message
-    assert "password" in found.message
+    assert "password" in found.remedy
 
 
 def test_what_can_be_wrong_with_a_file(audio_clip: Path, tmp_path: Path) -> None:

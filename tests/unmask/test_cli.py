@@ -15,7 +15,7 @@ from tests.support.servers import unmask
 
 COMMANDS = [
     "run", "demo", "streamer", "worker", "dashboard", "watch", "scan", "train", "evaluate", "enrol", "convert", "check",
-    "data", "export-feedback", "backup", "restore", "forget",
+    "doctor", "data", "export-feedback", "backup", "restore", "forget",
 ]  # fmt: skip
 
 

@@ -1,0 +1,72 @@
+"""The parts of a configuration, tried out: checkpoint, cameras, notification channels, and who may come in."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from streamer.probe import probe
+from unmask.finding import Finding, failure
+from wire.errors import UnmaskError
+from wire.keys import Keys
+from wire.settings import CameraSettings, Settings
+
+AT_ONCE = 16  # cameras
+
+
+def checkpoint(settings: Settings) -> Finding:
+    """The checkpoint, loaded onto its device."""
+    from worker.scorer import Scorer
+
+    try:
+        scorer = Scorer(settings)
+    except UnmaskError as error:
+        return failure("checkpoint", error)
+    note = f"; {scorer.caveat}" if scorer.caveat else ""
+    facts = {"id": scorer.model, "device": scorer.device, "caveat": scorer.caveat}
+    return Finding("checkpoint", "ok", f"{scorer.model} on {scorer.device}{note}", facts=facts)
+
+
+def channels(settings: Settings) -> list[Finding]:
+    """The notification channels, validated; a message is sent by `unmask notify-test` only."""
+    from dashboard.notify.build import channels
+
+    try:
+        found = channels(settings.notify, None, Keys(settings.redis.prefix))
+    except UnmaskError as error:
+        return [failure("notify", error)]
+    return [Finding(channel.name, "ok", "valid; 'unmask notify-test' sends a message") for channel in found]
+
+
+def access(settings: Settings) -> Finding:
+    """Who may come in to the dashboard."""
+    from dashboard.access.users import configured
+
+    try:
+        access = configured(settings.dashboard)
+    except UnmaskError as error:
+        return failure("access", error)
+    if access.open:
+        return Finding("access", "ok", "nobody has to sign in")
+    words = [f"{len(access.users)} users"] * bool(access.users) + ["a token"] * (access.token is not None)
+    return Finding("access", "ok", " and ".join(words))
+
+
+def cameras(settings: Settings, timeout_s: float) -> list[Finding]:
+    """All cameras at once: a silent one must not make the others wait."""
+    if not settings.cameras:
+        return []
+    with ThreadPoolExecutor(min(AT_ONCE, len(settings.cameras))) as pool:
+        return list(pool.map(partial(_camera, timeout_s), *zip(*settings.cameras.items(), strict=True)))
+
+
+def _camera(timeout_s: float, name: str, camera: CameraSettings) -> Finding:
+    try:
+        found = probe(camera, timeout_s)
+    except UnmaskError as error:  # a scheme that no reader handles
+        return failure(name, error)
+    if not found.ok:
+        return Finding(name, "failed", found.message, found.remedy, {"camera": name, "kind": str(found.kind)})
+    width, height = found.size
+    facts = {"camera": name, "codec": found.codec, "width": width, "height": height, "fps": round(found.fps, 3)}
+    return Finding(name, "ok", f"{found.codec} {width}x{height} at {found.fps:.3g} frames/s", facts=facts)
