@@ -32,3 +32,9 @@ async def look(bus: redis.asyncio.Redis, keys: Keys, at: float) -> Load:
         evidence=evidence,
         evidence_bytes=int(size or 0),
     )
+
+
+async def memory(bus: redis.asyncio.Redis) -> tuple[int, int]:
+    """Bytes Redis uses, and its maxmemory, 0 where there is none. Raises redis errors."""
+    told: Any = await bus.info("memory")
+    return int(told.get("used_memory", 0)), int(told.get("maxmemory", 0))

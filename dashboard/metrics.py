@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+STREAMS = ("alerts", "cameras", "scores")  # which are tailed
 LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30)
 
 
@@ -53,7 +54,11 @@ class Metrics:
         self.undecodable = Counter(
             "unmask_undecodable", "Stream entries that are no message of ours", ["stream"], registry=self.registry
         )
+        for stream in STREAMS:  # a rate needs the 0 before the first 1
+            self.undecodable.labels(stream)
         self.redis_up = self._gauge("unmask_redis_up", "1 when Redis answers")
+        self.redis_memory = self._gauge("unmask_redis_memory_bytes", "Memory that Redis uses")
+        self.redis_limit = self._gauge("unmask_redis_memory_limit_bytes", "Its maxmemory; 0: no limit")
         self.queue = self._gauge("unmask_queue_windows", "Windows that wait to be scored")
         self.queue_age = self._gauge("unmask_queue_age_seconds", "Age of the oldest window that waits")
         self.batch_fill = self._gauge(

@@ -12,7 +12,7 @@ import redis.asyncio
 
 from dashboard.access.principal import ITSELF
 from dashboard.hub import Hub
-from dashboard.load import look
+from dashboard.load import look, memory
 from dashboard.metrics import Metrics
 from dashboard.streams import BUS_ERRORS
 from dashboard.system import OUTCOMES
@@ -65,11 +65,14 @@ async def measure(metrics: Metrics, hub: Hub, bus: redis.asyncio.Redis, keys: Ke
     try:
         async with asyncio.timeout(LOOK_S):
             load = await look(bus, keys, time.time())
+            used, limit = await memory(bus)
     except (*BUS_ERRORS, TimeoutError):
         metrics.redis_up.set(0)
         return
     metrics.redis_up.set(1)
     metrics.outcomes.counts = {**dict.fromkeys(OUTCOMES, 0), **load.outcomes}  # a rate needs the 0 before the first 1
+    metrics.redis_memory.set(used)
+    metrics.redis_limit.set(limit)
     metrics.queue.set(load.windows)
     metrics.queue_age.set(load.oldest_s)
     metrics.evidence.set(load.evidence)

@@ -22,6 +22,7 @@ BACKOFF_S = (1.0, 2.0, 5.0, 15.0, 30.0, 60.0)
 BLOCK_S = 2.0
 PAUSE_S = 1.0  # before asking again for a lease that another dashboard has, or for Redis
 LOG_S = 60.0
+OUTCOMES = ("delivered", "refused", "given-up")
 
 
 class Courier:
@@ -43,6 +44,8 @@ class Courier:
         self._log = log.bind(channel=channel.name)
         self._place = Place(bus, keys, channel.name, lease_s)
         self._throttle = Throttle(time.monotonic, LOG_S)
+        for outcome in OUTCOMES:  # a rate needs the 0 before the first 1
+            metrics.notifications.labels(channel.name, outcome)
 
     async def run(self) -> None:
         """Deliver for ever, whenever the channel's lease can be had."""
