@@ -3,16 +3,22 @@
 ARG BASE=python:3.11-slim-bookworm
 
 FROM ${BASE} AS build
-# PIP_OPTIONS: e.g. --index-url for a mirror, or an index of smaller CPU builds of torch and torchvision.
+# TORCH_INDEX: where torch and torchvision come from, both from the same one. https://download.pytorch.org/whl/cpu has
+# them without CUDA; empty: from where everything comes, which is PyPI and its CUDA builds.
+ARG TORCH_INDEX=""
+# PIP_OPTIONS: for everything, e.g. --index-url of a mirror.
 ARG PIP_OPTIONS=""
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PATH=/opt/unmask/bin:$PATH
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PATH=/opt/unmask/bin:$PATH
 RUN python3 -m venv /opt/unmask
 WORKDIR /app
 
-# Dependencies first: a change of our code or of a text does not install torch again.
+# Dependencies first, the largest before all: a change of our code or of a text does not install torch again.
 COPY pyproject.toml ./
+RUN python3 -c "import tomllib; named = tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies']; \
+        print(*(one for one in named if one.startswith('torch')), sep='\n')" > torch.txt \
+    && pip install ${PIP_OPTIONS} ${TORCH_INDEX:+--index-url ${TORCH_INDEX}} -r torch.txt
 RUN mkdir wire streamer worker dashboard unmask && touch README.md LICENSE \
-    && pip install --no-cache-dir ${PIP_OPTIONS} . \
+    && pip install ${PIP_OPTIONS} . \
     && pip uninstall -y unmask
 COPY README.md LICENSE ./
 COPY wire wire
@@ -20,7 +26,7 @@ COPY streamer streamer
 COPY worker worker
 COPY dashboard dashboard
 COPY unmask unmask
-RUN pip install --no-cache-dir ${PIP_OPTIONS} --no-deps . && pip uninstall -y pip
+RUN pip install ${PIP_OPTIONS} --no-deps . && pip uninstall -y pip
 
 FROM ${BASE}
 # The base's own pip (python:* has one under /usr/local) is of no use to a service, and of use to an intruder.

@@ -1,4 +1,4 @@
-"""The containers are as docs/security.md says: every service, the override files, the image."""
+"""The containers are as docs/security.md and docs/deploy.md say: every service, the profiles, the override file, the image."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ import yaml
 from wire import settings
 
 ROOT = Path(__file__).parents[1]
-SERVICES = ("redis", "streamer", "worker", "dashboard")
+OURS = {"streamer": "streamer", "worker": "worker", "worker-gpu": "worker", "dashboard": "dashboard"}  # and their roles
+PROFILES = {
+    "cpu": {"worker"}, "gpu": {"worker-gpu"}, "monitoring": {"prometheus", "grafana"}, "restream": {"restream"},
+    "mqtt": {"mqtt"},
+}  # fmt: skip
+SERVICES = ("redis", *OURS, *(name for names in PROFILES.values() for name in sorted(names) if name not in OURS))
 
 
 def read(name: str) -> dict[str, Any]:
@@ -20,7 +25,8 @@ def read(name: str) -> dict[str, Any]:
     return found
 
 
-COMPOSE, SECRETS, GPU = (read(f"docker-compose{part}.yml") for part in ("", ".secrets", ".gpu"))
+COMPOSE, SECRETS = (read(f"docker-compose{part}.yml") for part in ("", ".secrets"))
+DEPLOY = ROOT / "deploy" / "compose"
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -33,38 +39,77 @@ def test_every_service_is_held(name: str) -> None:
     assert 0 < service["pids_limit"] <= 1024
     assert re.fullmatch(r"\$\{\w+:-\d+g\}", service["mem_limit"])
     assert all("noexec" in one and "size=" in one for one in service["tmpfs"])
-    assert service["healthcheck"]["test"][0] == "CMD", "no shell"
     assert {"privileged", "cap_add", "pid", "ipc", "network_mode", "devices"}.isdisjoint(service)
     assert not any("docker.sock" in volume for volume in service["volumes"])
+    assert all(volume.endswith(":ro") for volume in service["volumes"] if volume.startswith((".", "/", "$")))
     assert service["restart"] == "unless-stopped"
     assert service["logging"]["options"]["max-size"]
 
 
 def test_there_is_no_service_this_does_not_know() -> None:
     assert set(COMPOSE["services"]) == set(SERVICES)
-    assert set(SECRETS["services"]) == set(SERVICES)
-    assert set(GPU["services"]) == {"worker"}
+    assert set(SECRETS["services"]) == {"redis", *OURS}
 
 
-def test_only_the_page_is_published_and_on_loopback() -> None:
+def test_a_profile_brings_workers_or_what_stands_beside() -> None:
+    always = {name for name, service in COMPOSE["services"].items() if "profiles" not in service}
+    assert always == {"redis", "streamer", "dashboard"}
+    found = {name: {n for n, s in COMPOSE["services"].items() if name in s.get("profiles", ())} for name in PROFILES}
+    assert found == PROFILES
+
+
+def test_streamers_and_workers_can_be_many() -> None:
+    """Nothing that only one container can have; each replica's name comes from its host name, which is its own."""
+    for name in ("streamer", "worker", "worker-gpu"):
+        assert {"container_name", "hostname", "ports", "deploy"} & set(COMPOSE["services"][name]) <= {"deploy"}
+        assert not any(key.endswith("__NAME") for key in COMPOSE["services"][name]["environment"])
+
+
+def test_workers_differ_by_what_they_compute_on() -> None:
+    worker, gpu = (COMPOSE["services"][name] for name in ("worker", "worker-gpu"))
+    assert {key for key in gpu if gpu[key] != worker.get(key)} == {"profiles", "image", "build", "environment", "deploy"}
+    assert gpu["environment"] == worker["environment"] | {"UNMASK_WORKER__DEVICE": "cuda"}
+    assert worker["build"]["args"]["TORCH_INDEX"] == "${UNMASK_TORCH_INDEX-https://download.pytorch.org/whl/cpu}"
+    assert gpu["build"]["args"] == worker["build"]["args"] | {"TORCH_INDEX": ""}
+    assert worker["image"] == COMPOSE["services"]["streamer"]["image"] != gpu["image"]
+
+
+def test_what_is_published_is_on_loopback() -> None:
     published = {name: service["ports"] for name, service in COMPOSE["services"].items() if "ports" in service}
-    assert list(published) == ["dashboard"]
-    assert all(port.startswith("127.0.0.1:") for port in published["dashboard"])
+    assert set(published) == {"dashboard", "prometheus", "grafana", "restream", "mqtt"}
+    assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
 
 
 def test_redis_and_the_worker_have_no_way_out() -> None:
     assert COMPOSE["networks"]["bus"] == {"internal": True}
-    networks = {name: COMPOSE["services"][name]["networks"] for name in SERVICES}
-    assert networks == {
-        "redis": ["bus"], "worker": ["bus"], "streamer": ["bus", "outside"], "dashboard": ["bus", "outside"],
-    }  # fmt: skip
+    on_bus = {name for name, service in COMPOSE["services"].items() if "bus" in service["networks"]}
+    assert on_bus == {"redis", *OURS}, "nothing beside ours reaches Redis"
+    assert [name for name in SERVICES if "outside" not in COMPOSE["services"][name]["networks"]] == [
+        "redis", "worker", "worker-gpu",
+    ]  # fmt: skip
+
+
+def test_what_stands_beside_is_configured_by_files_that_are_there() -> None:
+    for service in COMPOSE["services"].values():
+        for volume in service["volumes"]:
+            source = volume.split(":")[0]
+            assert not source.startswith("./deploy") or (ROOT / source).exists(), source
+    scraped = read("deploy/compose/prometheus.yml")["scrape_configs"][0]["static_configs"][0]["targets"]
+    port = COMPOSE["services"]["dashboard"]["environment"]["UNMASK_DASHBOARD__PORT"]
+    assert scraped == [f"dashboard:{port}"]
+    source = read("deploy/compose/grafana/datasources/prometheus.yml")["datasources"][0]["url"]
+    assert source == "http://prometheus:9090"
+    boards = read("deploy/compose/grafana/dashboards/unmask.yml")["providers"][0]["options"]["path"]
+    assert f"./deploy/grafana:{boards}:ro" in COMPOSE["services"]["grafana"]["volumes"]
+    assert read("deploy/compose/mediamtx.yml")["paths"] == {"all_others": None}
+    assert "listener 1883\n" in (DEPLOY / "mosquitto.conf").read_text()
 
 
 def test_health_is_asked_of_the_service_itself() -> None:
-    for name in ("streamer", "worker", "dashboard"):
+    for name, role in OURS.items():
         service = COMPOSE["services"][name]
-        assert service["healthcheck"]["test"] == ["CMD", "unmask", "health", name]
-        assert service["command"].startswith(name)
+        assert service["healthcheck"]["test"] == ["CMD", "unmask", "health", role]
+        assert service["command"].startswith(role)
         assert service["depends_on"]["redis"]["condition"] == "service_healthy"
 
 
@@ -77,7 +122,8 @@ def test_each_secret_is_a_file_for_those_who_need_it_and_no_variable() -> None:
                 assert value.removeprefix("/run/secrets/") in service["secrets"]
         assert set(service["secrets"]) <= set(SECRETS["secrets"])
     holders = {
-        name: [one for one in SERVICES if name in SECRETS["services"][one]["secrets"]] for name in SECRETS["secrets"]
+        name: [one for one in SECRETS["services"] if name in SECRETS["services"][one]["secrets"]]
+        for name in SECRETS["secrets"]
     }
     assert holders["camera_password"] == ["streamer"]
     assert holders["dashboard_token"] == ["dashboard"]
@@ -91,7 +137,7 @@ def test_redis_keeps_its_options_when_its_password_comes_by_a_file() -> None:
     assert "--appendonly yes --appendfsync everysec" in plain
 
 
-@pytest.mark.parametrize("name", ["streamer", "worker", "dashboard"])
+@pytest.mark.parametrize("name", OURS)
 def test_the_settings_that_a_service_gets_are_valid(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What compose would hand over, with the secrets' files in place, is read by the settings as it is meant."""
     for secret in SECRETS["secrets"]:
@@ -122,6 +168,7 @@ def test_the_image_runs_as_nobody_in_particular_without_pip_on_a_base_that_is_an
     assert "pip install" not in last
     assert "uninstall -y pip" in build
     assert "apt-get" not in text
+    assert "${TORCH_INDEX:+--index-url ${TORCH_INDEX}} -r torch.txt" in build, "both from one index, before the rest"
 
 
 def test_what_is_sent_to_the_builder_is_named() -> None:

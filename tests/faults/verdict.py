@@ -49,7 +49,7 @@ def accounted(rig: Rig) -> tuple[float, dict[str, int]]:
     return (sum(found.values()) - found["made"]) / found["made"], found
 
 
-def expected(scores: Iterable[Score], tracks: Collection[str]) -> set[str]:
+def expected(scores: Iterable[Score], tracks: Collection[str], rules: Rules = RULES) -> set[str]:
     """Ids of the alerts that the pure logic opens on these scores, each track's in the order of its numbers."""
     by_track: dict[tuple[str, str], list[Score]] = defaultdict(list)
     for score in scores:
@@ -59,7 +59,7 @@ def expected(scores: Iterable[Score], tracks: Collection[str]) -> set[str]:
     for (camera, track), own in by_track.items():
         state = TrackState(camera=camera, track=track)
         for score in sorted(own, key=lambda score: score.seq):
-            state, told = alerts.step(state, score, RULES, score.captured)
+            state, told = alerts.step(state, score, rules, score.captured)
             opened |= {one.event.alert.id for one in told if one.event.event == "new"}
     return opened
 
