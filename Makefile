@@ -3,11 +3,15 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 MINUTES ?= 30
+ENGINE ?= docker
+COMPOSE ?= docker compose
+# Where the image's torch comes from; empty: PyPI, with CUDA.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 # Tools that look at what is installed stand apart from it, and are pinned, so that two runs say the same.
 TOOLS := .venv-tools
 AUDITORS := cyclonedx-bom==7.5.0 pip-audit==2.10.1
 
-.PHONY: demo test test-cluster check setup servers bench-dashboard bench-worker bench-cameras bench-overload faults fuzz soak sbom audit image clean
+.PHONY: demo test test-cluster check setup servers bench-dashboard bench-worker bench-cameras bench-overload faults fuzz soak sbom audit image compose clean
 .DEFAULT_GOAL := help
 
 help:
@@ -23,6 +27,7 @@ help:
 	@echo "make soak    four failing cameras for MINUTES (30): memory, descriptors, threads, log, accounting; soak/ has the plot"
 	@echo "make sbom    what is installed, as CycloneDX, in sbom.json; make audit  known vulnerabilities of it"
 	@echo "make image BASE=python:3.11-slim-bookworm@sha256:...   the container image on a base that can't change"
+	@echo "make compose   the Compose stack with 3 workers and 2 streamers, each part killed; wants the image, root, and Docker or Podman"
 	@echo "make fuzz    1,000,000 hostile inputs, then coverage-guided where atheris can be installed"
 	@echo "make clean   remove .venv and caches"
 
@@ -88,7 +93,11 @@ audit: setup $(TOOLS)/.installed
 
 image:
 	@case "$(BASE)" in *@sha256:*) ;; *) echo "image: give the base with its digest, BASE=python:3.11-slim-bookworm@sha256:... (docker buildx imagetools inspect python:3.11-slim-bookworm shows it)"; exit 1;; esac
-	docker build --build-arg BASE=$(BASE) -t unmask:0.1.0 .
+	docker build --build-arg BASE=$(BASE) --build-arg TORCH_INDEX=$(TORCH_INDEX) -t unmask:0.1.0 .
+
+# Another command: make compose COMPOSE=podman-compose ENGINE=podman
+compose: setup
+	PYTHONPATH=. $(BIN)/python -m tests.compose.check --compose "$(COMPOSE)" --engine $(ENGINE)
 
 FUZZED := wire subscriber server cursor redact configuration source evidence checkpoint
 fuzz: setup

@@ -1,4 +1,4 @@
-"""The containers are as docs/security.md and docs/deploy.md say: every service, the profiles, the override file, the image."""
+"""The containers are as docs/security.md and docs/deploy.md say: services, profiles, the override file, the image."""
 
 from __future__ import annotations
 
@@ -67,7 +67,13 @@ def test_streamers_and_workers_can_be_many() -> None:
 
 def test_workers_differ_by_what_they_compute_on() -> None:
     worker, gpu = (COMPOSE["services"][name] for name in ("worker", "worker-gpu"))
-    assert {key for key in gpu if gpu[key] != worker.get(key)} == {"profiles", "image", "build", "environment", "deploy"}
+    assert {key for key in gpu if gpu[key] != worker.get(key)} == {
+        "profiles",
+        "image",
+        "build",
+        "environment",
+        "deploy",
+    }
     assert gpu["environment"] == worker["environment"] | {"UNMASK_WORKER__DEVICE": "cuda"}
     assert worker["build"]["args"]["TORCH_INDEX"] == "${UNMASK_TORCH_INDEX-https://download.pytorch.org/whl/cpu}"
     assert gpu["build"]["args"] == worker["build"]["args"] | {"TORCH_INDEX": ""}

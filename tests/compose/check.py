@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -19,11 +20,13 @@ from msgspec.structs import replace
 from tests.compose.stack import ALERTS, Stack, until
 from tests.faults.rig import Subscriber
 from tests.faults.verdict import SETTLED, expected
+from wire.heartbeat import TTL_S
 from wire.settings import AlertSettings
 from worker.level import Rules
 
 WORKERS, STREAMERS, CAMERAS = 3, 2, 4
-RULES = replace(Rules.of(AlertSettings(**ALERTS), 0.0, 0.0), hold_s=0)  # type: ignore[arg-type]
+SETTLE_S = 8.0  # an alert of a track that is gone has ended by then, and one of a new track has opened
+RULES = replace(Rules.of(AlertSettings(**ALERTS), 0.0, 0.0), hold_s=0)
 
 
 def main() -> int:
@@ -34,7 +37,14 @@ def main() -> int:
     parser.add_argument("--engine", default=engine, help="the command beneath, as docker")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="unmask-compose-") as folder:
-        stack = Stack(asked.compose.split(), asked.engine, Path(folder), CAMERAS)
+        stack = Stack(
+            asked.compose.split(),
+            asked.engine,
+            Path(folder),
+            CAMERAS,
+            UNMASK_WORKERS=WORKERS,
+            UNMASK_STREAMERS=STREAMERS,
+        )
         try:
             figures = check(stack)
         finally:
@@ -47,7 +57,7 @@ def check(stack: Stack) -> dict[str, object]:
     """The figures."""
     figures: dict[str, object] = {}
     began = time.time()
-    stack.compose("up", "-d", "--no-build", "--scale", f"worker={WORKERS}", "--scale", f"streamer={STREAMERS}")
+    stack.compose("up", "-d", "--no-build")
     subscriber = stack.subscribe()
     try:
         until(lambda: stack.ready(worker=WORKERS, streamer=STREAMERS), "every service is ready")
@@ -57,10 +67,10 @@ def check(stack: Stack) -> dict[str, object]:
         healthy = [name for name in ("redis", "streamer", "worker", "dashboard") if stack.healthy(name)]
         figures["healthy"] = healthy
         assert len(healthy) == 4, healthy
-        killed = {name: stack.containers(name)[0] for name in ("worker", "streamer")}
-        figures["worker and streamer killed"] = lost(stack, subscriber, killed.values())
+        one_of_each = [stack.containers(name)[0] for name in ("worker", "streamer")]
+        figures["a worker and a streamer killed"] = killed(stack, subscriber, one_of_each)
         for name in ("worker", "streamer", "dashboard", "redis"):
-            figures[f"{name} killed"] = lost(stack, subscriber, stack.containers(name))
+            figures[f"every {name} killed"] = killed(stack, subscriber, stack.containers(name))
         stack.compose("stop", "streamer")
         figures |= accounted(stack)
         figures |= alerts(stack, subscriber)
@@ -69,24 +79,25 @@ def check(stack: Stack) -> dict[str, object]:
     return figures
 
 
-def lost(stack: Stack, subscriber: Subscriber, containers: object) -> float:
-    """Kill them; seconds until a window made afterwards has its score at the subscriber and every service is back."""
+def killed(stack: Stack, subscriber: Subscriber, containers: Sequence[str]) -> dict[str, float]:
+    """Kill them. Seconds until the subscriber has the score of a window made since, and until every service is back."""
     at = time.time()
-    names = list(containers)  # type: ignore[call-overload]
-    for one in names:
-        stack.kill(one)
+    before = {one: stack.kill(one) for one in containers}
     until(lambda: subscriber.scored_since(at), "scores arrive again")
     blind = (subscriber.scored_since(at) or 0) - at
-    until(lambda: stack.ready(worker=WORKERS, streamer=STREAMERS), "every service is back")
-    say(f"{len(names)} killed; scores again after {blind:.1f} s, everything back", time.time() - at)
-    time.sleep(8)  # alerts open and end
-    return round(blind, 1)
+    until(lambda: all(stack.pid(one) not in (0, pid) for one, pid in before.items()), "each was started again")
+    time.sleep(TTL_S)  # until what died has been forgotten
+    until(lambda: stack.ready(worker=WORKERS, streamer=STREAMERS), "every service is ready again")
+    back = time.time() - at
+    say(f"killed {len(before)}; scores again after {blind:.1f} s; every service ready", back)
+    time.sleep(SETTLE_S)
+    return {"scores_s": round(blind, 1), "all_ready_s": round(back, 1)}
 
 
 def accounted(stack: Stack) -> dict[str, object]:
     """Every window made has one outcome, once nothing is on its way."""
     until(lambda: stack.metrics().get("unmask_queue_windows") == 0, "nothing is queued")
-    time.sleep(6)  # longer than a track is waited for, so that its alert ends
+    time.sleep(SETTLE_S)
     samples = stack.metrics()
     found = {name: int(samples.get(f'unmask_windows_total{{outcome="{name}"}}', 0)) for name in ("made", *SETTLED)}
     assert found["made"] == sum(found[name] for name in SETTLED) > 0, found
@@ -94,7 +105,7 @@ def accounted(stack: Stack) -> dict[str, object]:
 
 
 def alerts(stack: Stack, subscriber: Subscriber) -> dict[str, object]:
-    """The subscriber has the stream's events, each once; the alerts are those that the pure logic opens on the scores."""
+    """The subscriber has the stream's events, each once; the alerts are what the pure logic makes of the scores."""
     scores, told = stack.streams()
     until(lambda: {one.cursor for one in subscriber.alerts()} >= told.keys(), "every event is at the subscriber", 20)
     got = Counter(one.cursor for one in subscriber.alerts())

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from rich.console import Console
 
 from tests.faults.rig import Subscriber
 from tests.support.servers import free_port
@@ -22,7 +23,8 @@ from wire.messages import AlertEvent, Score
 
 ROOT = Path(__file__).parents[2]
 PROJECT = "unmask-check"
-# Without cool-down and alerts of cameras, the alerts follow from the scores alone; nothing grows stale while all workers are away.
+# Without cool-down and alerts of cameras, the alerts follow from the scores alone; no window grows stale while all
+# workers are away.
 ALERTS = {"enter": 0.5, "exit": 0.3, "cooldown_s": 0, "end_after_s": 3, "offline_after_s": None, "frozen_after_s": None}
 WORKER = {"max_age_s": 600, "target_age_s": 600}
 # Runs in the dashboard's container, the one way to Redis that is there anyway.
@@ -37,16 +39,17 @@ with bus.connect(os.environ["REDIS_URL"]) as client:
 
 
 class Stack:
-    """`compose` is the command in words, as ["docker", "compose"]; `engine` the one beneath, as "docker"."""
+    """`compose` is the command in words, as ["docker", "compose"]; `engine` the one beneath; `how_many` as in .env."""
 
-    def __init__(self, compose: Sequence[str], engine: str, folder: Path, cameras: int) -> None:
+    def __init__(self, compose: Sequence[str], engine: str, folder: Path, cameras: int, **how_many: int) -> None:
         self._engine, self._port = engine, free_port()
         config, override = self._prepare(folder, cameras)
         self._command = [*compose, "-p", PROJECT, "-f", "docker-compose.yml", "-f", str(override), "--profile", "cpu"]
-        self._environment = os.environ | {"UNMASK_CONFIG": str(config), "UNMASK_PORT": str(self._port)}
+        self._environment = {name: str(count) for name, count in how_many.items()}
+        self._environment |= os.environ | {"UNMASK_CONFIG": str(config), "UNMASK_PORT": str(self._port)}
 
     def _prepare(self, folder: Path, cameras: int) -> tuple[Path, Path]:
-        clips = list(play.prepare(folder / "clips", play.Console(stderr=True)).values())
+        clips = list(play.prepare(folder / "clips", Console(stderr=True)).values())
         for path in (folder, folder / "clips", *clips):
             path.chmod(0o755)  # the containers' user is another
         named = {f"cam-{n}": {"url": f"/clips/{clips[n % len(clips)].name}", "loop": True} for n in range(cameras)}
@@ -63,14 +66,21 @@ class Stack:
 
     def containers(self, service: str) -> list[str]:
         """Ids of the service's containers that run."""
-        labels = [f"label=com.docker.compose.{key}={value}" for key, value in (("project", PROJECT), ("service", service))]
+        labels = [
+            f"label=com.docker.compose.{key}={value}" for key, value in (("project", PROJECT), ("service", service))
+        ]
         return self._run([self._engine, "ps", "-q", "--filter", labels[0], "--filter", labels[1]]).split()
 
-    def kill(self, container: str) -> None:
-        """kill -9 its first process from outside, as the kernel does when memory ends; Compose has not asked for it."""
-        pid = int(self._run([self._engine, "inspect", "-f", "{{.State.Pid}}", container]))
+    def pid(self, container: str) -> int:
+        """Of its first process, as the machine has it; 0 while there is none."""
+        return int(self._run([self._engine, "inspect", "-f", "{{.State.Pid}}", container]))
+
+    def kill(self, container: str) -> int:
+        """kill -9 that process from outside, as the kernel does when memory ends; its pid. Compose is not told."""
+        pid = self.pid(container)
         assert pid > 1, "a container that runs"
         os.kill(pid, signal.SIGKILL)
+        return pid
 
     def healthy(self, service: str) -> bool:
         """Whether its health check succeeds in every one of its containers."""
