@@ -61,7 +61,8 @@ def test_a_profile_brings_workers_or_what_stands_beside() -> None:
 def test_streamers_and_workers_can_be_many() -> None:
     """Nothing that only one container can have; each replica's name comes from its host name, which is its own."""
     for name in ("streamer", "worker", "worker-gpu"):
-        assert {"container_name", "hostname", "ports", "deploy"} & set(COMPOSE["services"][name]) <= {"deploy"}
+        assert {"container_name", "hostname", "ports"}.isdisjoint(COMPOSE["services"][name])
+        assert re.fullmatch(r"\$\{UNMASK_(STREAM|WORK)ERS:-1\}", COMPOSE["services"][name]["scale"])
         assert not any(key.endswith("__NAME") for key in COMPOSE["services"][name]["environment"])
 
 

@@ -56,6 +56,8 @@ def main() -> int:
 def check(stack: Stack) -> dict[str, object]:
     """The figures."""
     figures: dict[str, object] = {}
+    others = [word for name in ("gpu", "monitoring", "restream", "mqtt") for word in ("--profile", name)]
+    stack.compose(*others, "config")
     began = time.time()
     stack.compose("up", "-d", "--no-build")
     subscriber = stack.subscribe()
