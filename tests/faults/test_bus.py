@@ -15,7 +15,7 @@ import redis
 from tests.faults.load import Load
 from tests.faults.report import LONG, Report, pick
 from tests.faults.rig import Rig, until
-from tests.faults.verdict import alerted, judge
+from tests.faults.verdict import judge
 from tests.support.servers import missing
 
 pytestmark = pytest.mark.timeout(pick(120, 400))
@@ -31,7 +31,6 @@ def under_load(rig: Rig, fault: Callable[[Load], float], name: str, report: Repo
         over = fault(load)
         recovery_s = rig.recovered(over)
         time.sleep(FLOW_S)
-        alerted(rig, load)
     found = judge(rig, load, before, ends=pick(False, True))
     report.add(name=name, recovery_s=recovery_s, **{**asdict(found), **more})  # type: ignore[arg-type]
     return load

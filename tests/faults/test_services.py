@@ -29,7 +29,7 @@ from tests.faults.load import Load
 from tests.faults.report import Report, pick
 from tests.faults.rig import END_AFTER_S, READY_S, Rig, until
 from tests.faults.test_bus import FLOW_S, under_load
-from tests.faults.verdict import accounted, alerted, judge, told_as_scored
+from tests.faults.verdict import accounted, judge, told_as_scored
 from tests.support import clips
 from tests.support.servers import end
 from wire.messages import Score
@@ -281,6 +281,5 @@ def test_valkey_comes_back_with_nothing(rig: Rig, report: Report, streamers: Str
     with rig.load() as load:
         rig.recovered(time.time())
         time.sleep(FLOW_S)
-        alerted(rig, load)
     found = judge(rig, load, before)
     report.add(name="valkey came back empty", recovery_s=recovery_s, **asdict(found), gap_told=True)

@@ -64,11 +64,6 @@ def expected(scores: Iterable[Score], tracks: Collection[str], rules: Rules = RU
     return opened
 
 
-def alerted(rig: Rig, load: Load) -> None:
-    """Wait until the load has been long enough for alerts, however fast the machine is."""
-    until(lambda: expected(rig.scores(), load.tracks), "the load opens alerts")
-
-
 def judge(rig: Rig, load: Load, before: int = 0, ends: bool = False) -> Verdict:
     """Wait until all is settled and told, and assert it. `ends`: also that each alert has ended, once."""
     share, found = accounted(rig)
