@@ -15,7 +15,7 @@ import redis
 from tests.faults.load import Load
 from tests.faults.report import LONG, Report, pick
 from tests.faults.rig import Rig, until
-from tests.faults.verdict import judge
+from tests.faults.verdict import judge, judgeable
 from tests.support.servers import missing
 
 pytestmark = pytest.mark.timeout(pick(120, 400))
@@ -25,7 +25,7 @@ FLOW_S = pick(1.0, 2.0)  # of undisturbed load before a fault and after
 def under_load(rig: Rig, fault: Callable[[Load], float], name: str, report: Report, **more: object) -> Load:
     """Inject `fault`, which returns when it was over, into a load that goes on; judge, and report."""
     before = int(rig.bus.hget(rig.keys.outcomes, "made") or 0)
-    with rig.load() as load:
+    with judgeable(rig) as load:
         rig.recovered(time.time())
         time.sleep(FLOW_S)
         over = fault(load)

@@ -28,8 +28,8 @@ from dashboard.protocol import AlertMessage
 from tests.faults.load import Load
 from tests.faults.report import Report, pick
 from tests.faults.rig import END_AFTER_S, READY_S, Rig, until
-from tests.faults.test_bus import FLOW_S, under_load
-from tests.faults.verdict import accounted, judge, told_as_scored
+from tests.faults.test_bus import under_load
+from tests.faults.verdict import accounted, judge, judgeable, told_as_scored
 from tests.support import clips
 from tests.support.servers import end
 from wire.messages import Score
@@ -264,7 +264,7 @@ def test_valkey_comes_back_with_nothing(rig: Rig, report: Report, streamers: Str
     streamers.start("one")
     until(lambda: all(streamers.shows(name, "one") for name in CAMERAS), "the page has both cameras", READY_S)
     with rig.load():
-        rig.recovered(time.time())
+        until(rig.subscriber.alerts, "the subscriber has a cursor, which will lead to nothing")
         gaps = len(rig.subscriber.gaps())
         rig.valkey.kill()
         rig.valkey.wait()
@@ -278,8 +278,7 @@ def test_valkey_comes_back_with_nothing(rig: Rig, report: Report, streamers: Str
         until(lambda: all(streamers.shows(name, "one") for name in CAMERAS), "the page has both cameras again")
     streamers.end()
     before = int(rig.bus.hget(rig.keys.outcomes, "made") or 0)
-    with rig.load() as load:
+    with judgeable(rig) as load:
         rig.recovered(time.time())
-        time.sleep(FLOW_S)
     found = judge(rig, load, before)
     report.add(name="valkey came back empty", recovery_s=recovery_s, **asdict(found), gap_told=True)

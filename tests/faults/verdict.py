@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from msgspec.structs import replace as changed
@@ -64,6 +65,14 @@ def expected(scores: Iterable[Score], tracks: Collection[str], rules: Rules = RU
     return opened
 
 
+@contextmanager
+def judgeable(rig: Rig) -> Iterator[Load]:
+    """A load for `judge`: it goes on until its scores have opened an alert, however soon the test is done with it."""
+    with rig.load() as load:
+        yield load
+        until(lambda: expected(rig.scores(), load.tracks), "the scores of the load open an alert")
+
+
 def judge(rig: Rig, load: Load, before: int = 0, ends: bool = False) -> Verdict:
     """Wait until all is settled and told, and assert it. `ends`: also that each alert has ended, once."""
     share, found = accounted(rig)
@@ -77,7 +86,7 @@ def judge(rig: Rig, load: Load, before: int = 0, ends: bool = False) -> Verdict:
     unknown = {score.window for score in scores if score.track in load.tracks} - set(load.offered)
     assert not unknown
     opened = expected(scores, load.tracks)
-    assert opened, "the load was long enough for alerts"
+    assert opened, "no alert: the load must be one of `judgeable`"
     verdict = _alerts(rig, opened, load.tracks, ends)
     return replace(verdict, accounted=share, windows=made, dropped=load.publisher.dropped, alerts=len(opened))
 
