@@ -29,10 +29,12 @@ COPY unmask unmask
 RUN pip install ${PIP_OPTIONS} --no-deps . && pip uninstall -y pip
 
 FROM ${BASE}
-# The base's own pip (python:* has one under /usr/local) is of no use to a service, and of use to an intruder.
+# The base's own pip (python:* has one under /usr/local) is of no use to a service, and of use to an intruder. Nor does
+# python:* bring its library compiled, and a container with a read-only root would compile it at each health check.
 RUN useradd --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin unmask \
     && install -d -o unmask -g unmask /models \
-    && { python3 -m pip uninstall -y --break-system-packages pip setuptools wheel 2>/dev/null || true; }
+    && { python3 -m pip uninstall -y --break-system-packages pip setuptools wheel 2>/dev/null || true; } \
+    && python3 -m compileall -q "$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')"
 COPY --from=build /opt/unmask /opt/unmask
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PATH=/opt/unmask/bin:$PATH UNMASK_MODELS=/models \
     XDG_CACHE_HOME=/models MPLCONFIGDIR=/tmp

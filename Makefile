@@ -93,7 +93,7 @@ audit: setup $(TOOLS)/.installed
 
 image:
 	@case "$(BASE)" in *@sha256:*) ;; *) echo "image: give the base with its digest, BASE=python:3.11-slim-bookworm@sha256:... (docker buildx imagetools inspect python:3.11-slim-bookworm shows it)"; exit 1;; esac
-	docker build --build-arg BASE=$(BASE) --build-arg TORCH_INDEX=$(TORCH_INDEX) -t unmask:0.1.0 .
+	$(ENGINE) build --build-arg BASE=$(BASE) --build-arg TORCH_INDEX=$(TORCH_INDEX) -t unmask:0.1.0 .
 
 # Another command: make compose COMPOSE=podman-compose ENGINE=podman
 compose: setup
