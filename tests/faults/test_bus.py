@@ -43,10 +43,11 @@ def test_killed_and_started_again(rig: Rig, report: Report) -> None:
         until(lambda: rig.parts().get("redis") is False, "/readyz says that Redis is away", 10)
         assert rig.metrics()["unmask_redis_up"] == 0
         rig.start_valkey()
-        return time.time()
+        over = time.time()
+        until(lambda: all(rig.parts().values()), "/readyz says that all is well", 10)  # while the load shows life
+        return over
 
     under_load(rig, kill, "valkey killed", report)
-    until(lambda: all(rig.parts().values()), "/readyz says that all is well", 10)
 
 
 @pytest.mark.long
