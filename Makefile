@@ -9,9 +9,10 @@ COMPOSE ?= docker compose
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 # Tools that look at what is installed stand apart from it, and are pinned, so that two runs say the same.
 TOOLS := .venv-tools
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 AUDITORS := cyclonedx-bom==7.5.0 pip-audit==2.10.1
 
-.PHONY: demo test test-cluster check setup servers bench-dashboard bench-worker bench-cameras bench-overload faults fuzz soak sbom audit image compose clean
+.PHONY: dist demo test test-cluster check setup servers bench-dashboard bench-worker bench-cameras bench-overload faults fuzz soak sbom audit image compose clean
 .DEFAULT_GOAL := help
 
 help:
@@ -28,6 +29,7 @@ help:
 	@echo "make sbom    what is installed, as CycloneDX, in sbom.json; make audit  known vulnerabilities of it"
 	@echo "make image BASE=python:3.11-slim-bookworm@sha256:...   the container image on a base that can't change"
 	@echo "make compose   the Compose stack with 3 workers and 2 streamers, each part killed; wants the image, root, and Docker or Podman"
+	@echo "make dist    the wheel and the source archive, in dist/"
 	@echo "make fuzz    1,000,000 hostile inputs, then coverage-guided where atheris can be installed"
 	@echo "make clean   remove .venv and caches"
 
@@ -93,11 +95,14 @@ audit: setup $(TOOLS)/.installed
 
 image:
 	@case "$(BASE)" in *@sha256:*) ;; *) echo "image: give the base with its digest, BASE=python:3.11-slim-bookworm@sha256:... (docker buildx imagetools inspect python:3.11-slim-bookworm shows it)"; exit 1;; esac
-	$(ENGINE) build --build-arg BASE=$(BASE) --build-arg TORCH_INDEX=$(TORCH_INDEX) -t unmask:0.1.0 .
+	$(ENGINE) build --build-arg BASE=$(BASE) --build-arg TORCH_INDEX=$(TORCH_INDEX) -t unmask:$(VERSION) .
 
 # Another command: make compose COMPOSE=podman-compose ENGINE=podman
 compose: setup
 	PYTHONPATH=. $(BIN)/python -m tests.compose.check --compose "$(COMPOSE)" --engine $(ENGINE)
+
+dist: setup
+	$(BIN)/python -m build --no-isolation --outdir dist .
 
 FUZZED := wire subscriber server cursor redact configuration source evidence checkpoint
 fuzz: setup
@@ -107,4 +112,4 @@ fuzz: setup
 	else echo "no atheris for this Python: not guided by coverage"; fi
 
 clean:
-	rm -rf .venv $(TOOLS) sbom.json .pytest_cache .mypy_cache .ruff_cache *.egg-info
+	rm -rf .venv $(TOOLS) sbom.json .pytest_cache .mypy_cache .ruff_cache *.egg-info build dist

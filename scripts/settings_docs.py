@@ -1,4 +1,4 @@
-"""Writes unmask.example.yaml and docs/configuration.md from wire/settings.py; a test fails when they differ from it.
+"""Writes unmask.example.yaml, docs/configuration.md and the schema from wire/settings.py; tested.
 
 python scripts/settings_docs.py
 """
@@ -12,12 +12,15 @@ import yaml
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
+from wire.schema import schema
 from wire.settings import CameraSettings, Settings
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE, PAGE = ROOT / "unmask.example.yaml", ROOT / "docs" / "configuration.md"
+SCHEMA = ROOT / "docs" / "unmask.schema.json"
 
 EXAMPLE_HEAD = """\
+# yaml-language-server: $schema=docs/unmask.schema.json
 # Every setting of Unmask with its default; copy this file to unmask.yaml and keep what you change.
 # An UNMASK_ variable wins over the file: UNMASK_DASHBOARD__PORT=9000, UNMASK_WORKER__DEVICE=cuda.
 # REDIS_URL sets redis.url. NAME_FILE=/run/secrets/x gives any of these, and any ${NAME}, by a file.
@@ -46,6 +49,8 @@ In a camera's `url`, `${NAME}` is taken from the environment, so that no passwor
 Any of these variables may stand in a file of its own instead: where `NAME` is not set, `NAME_FILE` names the file that
 holds it, as `UNMASK_DASHBOARD__TOKEN_FILE=/run/secrets/token`, `REDIS_URL_FILE`, `CAMERA_PASSWORD_FILE`; a line's end
 is taken off. Then it is not in the environment of a process at all.
+`unmask schema` prints the JSON Schema of the file: an editor with a YAML language server completes and checks it while
+you write. In the repository it is `docs/unmask.schema.json`, which the first line of the example names.
 Credentials never appear in logs, in Redis or on the page.
 """
 
@@ -131,3 +136,4 @@ def page() -> str:
 if __name__ == "__main__":
     EXAMPLE.write_text(example(), encoding="utf-8")
     PAGE.write_text(page(), encoding="utf-8")
+    SCHEMA.write_text(schema() + "\n", encoding="utf-8")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from wire import settings
+from wire import schema, settings
 
 ROOT = Path(__file__).parents[1]
 MAY_IMPORT = {
@@ -108,6 +108,7 @@ def test_the_example_and_the_settings_page_say_what_the_code_does() -> None:
     remedy = "run: python scripts/settings_docs.py"
     assert generator.EXAMPLE.read_text(encoding="utf-8") == generator.example(), remedy
     assert generator.PAGE.read_text(encoding="utf-8") == generator.page(), remedy
+    assert generator.SCHEMA.read_text(encoding="utf-8") == schema.schema() + "\n", remedy
 
 
 def test_the_example_holds_the_defaults(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

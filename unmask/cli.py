@@ -77,7 +77,6 @@ app = typer.Typer(
     name="unmask",
     help="Real-time deepfake monitor: live cameras and calls in, face by face scores and alerts out.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 

@@ -1,4 +1,4 @@
-"""`unmask backup`, `restore`, `forget`: commands on what a system keeps. What one needs is imported when it runs."""
+"""`unmask backup`, `restore`, `forget`, and `schema`. What a command needs is imported when it runs."""
 
 from __future__ import annotations
 
@@ -47,3 +47,11 @@ def restore(
     from wire import settings
 
     raise typer.Exit(backing.restore(file, settings.load(config), replace))
+
+
+@kept.command()
+def schema() -> None:
+    """Print the JSON Schema of unmask.yaml, for editors that complete and check it while it is written."""
+    from wire import schema as schemas
+
+    typer.echo(schemas.schema())
