@@ -12,7 +12,7 @@ TOOLS := .venv-tools
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 AUDITORS := cyclonedx-bom==7.5.0 pip-audit==2.10.1
 
-.PHONY: dist demo test test-cluster check setup servers bench-dashboard bench-worker bench-cameras bench-overload faults fuzz soak sbom audit image compose clean
+.PHONY: dist docs demo test test-cluster check setup servers bench-dashboard bench-worker bench-cameras bench-overload faults fuzz soak sbom audit image compose clean
 .DEFAULT_GOAL := help
 
 help:
@@ -29,6 +29,7 @@ help:
 	@echo "make sbom    what is installed, as CycloneDX, in sbom.json; make audit  known vulnerabilities of it"
 	@echo "make image BASE=python:3.11-slim-bookworm@sha256:...   the container image on a base that can't change"
 	@echo "make compose   the Compose stack with 3 workers and 2 streamers, each part killed; wants the image, root, and Docker or Podman"
+	@echo "make docs    the site, in site/; links are checked"
 	@echo "make dist    the wheel and the source archive, in dist/"
 	@echo "make fuzz    1,000,000 hostile inputs, then coverage-guided where atheris can be installed"
 	@echo "make clean   remove .venv and caches"
@@ -101,6 +102,11 @@ image:
 compose: setup
 	PYTHONPATH=. $(BIN)/python -m tests.compose.check --compose "$(COMPOSE)" --engine $(ENGINE)
 
+# A broken link, or a page that the navigation does not name, ends it.
+docs: setup
+	@$(BIN)/python -c "import mkdocs, material" 2>/dev/null || $(BIN)/python -m pip install --disable-pip-version-check -q -e '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 dist: setup
 	$(BIN)/python -m build --no-isolation --outdir dist .
 
@@ -112,4 +118,4 @@ fuzz: setup
 	else echo "no atheris for this Python: not guided by coverage"; fi
 
 clean:
-	rm -rf .venv $(TOOLS) sbom.json .pytest_cache .mypy_cache .ruff_cache *.egg-info build dist
+	rm -rf .venv $(TOOLS) sbom.json .pytest_cache .mypy_cache .ruff_cache *.egg-info build dist site

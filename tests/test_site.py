@@ -1,0 +1,53 @@
+"""Troubleshooting names every state and reason there is, and quotes what is really printed; the reference is whole."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from wire.messages import CameraStatus
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+
+
+def section(title: str) -> list[str]:
+    """The first cells of the rows of a section's table."""
+    text = PAGE.split(f"## {title}\n")[1].split("\n## ")[0]
+    return [row.split("|")[1].strip() for row in text.splitlines() if row.startswith("| ")][2:]
+
+
+def test_every_state_of_a_camera_has_a_remedy() -> None:
+    named = {cell.strip("`") for cell in section("A camera is offline") + section("A camera is stale")}
+    assert set(get_args(CameraStatus)) - {"live"} <= named
+
+
+def test_every_reason_the_page_shows_has_a_remedy() -> None:
+    words = (ROOT / "dashboard" / "static" / "words.js").read_text(encoding="utf-8")
+    block = words.split("const WHY = {")[1].split("};")[0]
+    why = {one.strip('"') for one in re.findall(r"^  ([\w\"-]+):", block, re.MULTILINE)}
+    assert len(why) > 8
+    lost = {"link-lost", "page-silent"}  # of the page's own connection
+    assert all(f"`{one}`" in PAGE for one in why - lost)
+
+
+def test_the_lines_it_quotes_are_printed() -> None:
+    printed = "".join(
+        path.read_text(encoding="utf-8") for name in ("wire", "streamer", "worker", "dashboard", "unmask")
+        for path in (ROOT / name).rglob("*.py")
+    )  # fmt: skip
+    quoted = [one for cell in section("It does not start") for one in re.findall(r"`([^`]+)`", cell)]
+    assert len(quoted) >= 10
+    assert [one for one in quoted if one not in printed] == []
+
+
+@pytest.mark.parametrize("name", ["openapi", "asyncapi"])
+def test_the_site_has_every_page_of_docs_and_every_spec(name: str) -> None:
+    nav = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    assert json.loads((ROOT / "docs" / f"{name}.json").read_text(encoding="utf-8"))[name]
+    absent = [path.name for path in (ROOT / "docs").glob("*.md") if f" {path.name}\n" not in nav]
+    assert absent == [], "name it under nav in mkdocs.yml"
