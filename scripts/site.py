@@ -19,7 +19,7 @@ BESIDE = ("SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md")
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Put every decision, and every page that the navigation does not name, into it."""
+    """Put every decision into the navigation, at its last place."""
     decisions = sorted(path.name for path in (ROOT / "docs" / "decisions").glob("*.md"))
     assert config.nav is not None
     last = next(iter(config.nav[-1].values()))
