@@ -10,7 +10,7 @@ from dashboard.access.users import Access, configured
 from wire.errors import ConfigError
 from wire.heartbeat import identity
 from wire.keys import Keys
-from wire.settings import NotifySettings, Settings
+from wire.settings import NotifySettings, Settings, TracesSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,7 @@ class DashboardConfig:
     notify: NotifySettings = field(default_factory=NotifySettings, repr=False)
     keep_s: float = 7 * 86_400.0  # alerts and their reviews
     evidence_limit: int = 256_000_000  # bytes of all evidence together
+    traces: TracesSettings = field(default_factory=TracesSettings, repr=False)
     name: str = ""
     heartbeat_s: float = 10.0  # between two heartbeat messages to a subscriber
     hello_s: float = 5.0  # a connection that has not said hello by then is closed
@@ -89,6 +90,7 @@ def from_settings(settings: Settings) -> DashboardConfig:
         notify=settings.notify,
         keep_s=settings.alerts.keep_days * 86_400,
         evidence_limit=settings.alerts.evidence_mb * 1_000_000,
+        traces=settings.telemetry.traces,
         name=identity(""),
     )
 

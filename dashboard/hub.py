@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import redis
 import redis.asyncio
@@ -27,6 +27,9 @@ from wire.errors import DecodeError
 from wire.messages import CameraState, Score
 from wire.telemetry import Log, Throttle
 
+if TYPE_CHECKING:
+    from dashboard.traces import Traces
+
 BLOCK_MS = 2000
 READ_COUNT = 1000
 BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0)
@@ -43,7 +46,9 @@ class Hub:
         log: Log,
         metrics: Metrics,
         clock: Callable[[], float] = time.time,
+        traces: Traces | None = None,
     ) -> None:
+        self.traces = traces
         self._config, self._bus, self._log, self._metrics, self._clock = config, bus, log, metrics, clock
         self._throttle = Throttle(time.monotonic)
         self.cameras = CameraBook(config.stale_after_s)
@@ -214,6 +219,8 @@ class Hub:
         for entry in entries:
             self.alerts.take(entry.event)
             self.recent.add(entry)
+            if self.traces and self._clock() - entry.event.at < self._config.stale_after_s:
+                self.traces.alert(entry.event, entry.cursor[0] / 1000, self._clock())
         self.recent.skip(reached)
         if entries:
             self.subscribers.expect()
@@ -221,7 +228,7 @@ class Hub:
     def _take_scores(self, rows: Sequence[Row]) -> Cursor:
         now = self._clock()
         touched: set[str] = set()
-        for _, fields in rows:
+        for place, fields in rows:
             score = streams.decode(Score, fields)
             if score is None:
                 self._undecodable("scores")
@@ -231,6 +238,8 @@ class Hub:
             if now - score.scored < self._config.stale_after_s:  # not the past read at the start
                 self._metrics.latency.observe(max(0.0, score.scored - score.captured))
                 self._time(score, now)
+                if self.traces:
+                    self.traces.score(score, cursors.parse(place)[0] / 1000, now)
             self.subscribers.offer_score(score)
         for name in touched:
             self._show(name, now)

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import redis.asyncio
 import uvicorn
@@ -43,6 +43,9 @@ from wire.messages import ServiceState, ServiceStatus
 from wire.settings import Settings
 from wire.telemetry import Log
 from wire.watchdog import PERIOD_S, notify
+
+if TYPE_CHECKING:
+    from dashboard.traces import Traces
 
 LEAVE_S = 1.2  # after the last connection
 GRACE_S = 1  # for open connections when the service stops
@@ -93,10 +96,19 @@ def gate_of(config: DashboardConfig, bus: redis.asyncio.Redis, log: Log) -> Gate
     return Gate(config.access, Logins(bus, config.keys, config.access, config.login_idle_s, config.login_s), log)
 
 
+def _traces(config: DashboardConfig, log: Log) -> Traces | None:
+    """What sends traces, where it is wanted. Raises ServiceError where OpenTelemetry is not installed."""
+    if not config.traces.endpoint:
+        return None
+    from dashboard.traces import Traces
+
+    return Traces(config.traces, config.name, log)
+
+
 def assemble(config: DashboardConfig, bus: redis.asyncio.Redis, log: Log, gate: Gate) -> tuple[uvicorn.Server, Hub]:
     """The web server and the hub behind it, not yet running."""
     metrics = Metrics()
-    hub = Hub(config, bus, log, metrics)
+    hub = Hub(config, bus, log, metrics, traces=_traces(config, log))
     app = SecurityHeaders(Shape(Api(config, bus, hub, metrics, gate).app()))
     door = Door(config.max_connections, config.max_connections_per_address)
     http: Any = partial(BoundedHttp, door=door)
@@ -147,6 +159,8 @@ async def serve(
             async with asyncio.timeout(0.5):
                 await bus.delete(config.keys.service("dashboard", config.name))
         await bus.aclose()
+        if hub.traces:
+            await asyncio.to_thread(hub.traces.close)
     for death in deaths:
         if death is not None:
             raise death

@@ -320,11 +320,21 @@ class NotifySettings(Section):
     mqtt: MqttSettings = MqttSettings()
 
 
+class TracesSettings(Section):
+    """Windows and their alerts as OpenTelemetry traces, sent by the dashboard."""
+
+    endpoint: str | None = Field(
+        None, pattern=r"^https?://\S+$", description="OTLP over HTTP, as http://127.0.0.1:4318/v1/traces; unset: none"
+    )
+    sample: float = Field(0.01, ge=0, le=1, description="Share of windows; those that raise an alert are all traced")
+
+
 class TelemetrySettings(Section):
-    """Logs."""
+    """Logs and traces."""
 
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged")
     log_format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal")
+    traces: TracesSettings = TracesSettings()
 
 
 class Settings(BaseSettings):
@@ -393,6 +403,7 @@ def _remember(settings: Settings) -> None:
     for camera in settings.cameras.values():
         remember_url(camera.url)
     remember_url(settings.redis.url or "")
+    remember_url(settings.telemetry.traces.endpoint or "")
     if settings.dashboard.token:
         remember(settings.dashboard.token.get_secret_value())
     for webhook in settings.notify.webhooks.values():
