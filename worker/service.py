@@ -155,12 +155,14 @@ class Worker:
         for event in events:
             if event.event != "update":
                 alert = event.alert
-                self._log.info(f"alert {event.event}", camera=alert.camera, alert=alert.id, kind=alert.kind)
+                self._log.info(
+                    f"alert {event.event}", camera=alert.camera, track=alert.track, alert=alert.id, kind=alert.kind
+                )
 
     def _report(self, made: Plan, pressure: Pressure | None = None) -> None:
         self._tell(made.events)
         for work in made.dead:
-            self._log.warning("dead window", window=work.window.id, error=work.error)
+            self._log.warning("dead window", camera=work.window.camera, window=work.window.id, error=work.error)
         stale = made.outcomes["stale"]
         if pressure is not None:
             if self._throttle.admit("capacity") is not None:

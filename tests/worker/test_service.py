@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -141,7 +142,7 @@ def test_the_heartbeat_says_ready_with_model_and_device(redis_url: str, seen: Se
     wait_until(lambda: seen.state() is None, 5, "the sign of life is taken away")
 
 
-def test_junk_and_poison_go_to_dead_alone(redis_url: str, seen: Seen, start: Start) -> None:
+def test_junk_and_poison_go_to_dead_alone(redis_url: str, seen: Seen, start: Start, log: io.StringIO) -> None:
     first, *others = window(50).frames
     poison = replace(window(50), frames=(Frame(first.index, first.captured, first.box, b"no jpeg"), *others))
     seen.put(0, 1, 2)
@@ -156,6 +157,10 @@ def test_junk_and_poison_go_to_dead_alone(redis_url: str, seen: Seen, start: Sta
     assert all(letter.error for letter in letters)
     assert seen.outcomes() == {"scored": 5, "dead": 2}
     assert seen.bus.xlen(seen.keys.windows) == 0
+    wait_until(lambda: "dead window" in log.getvalue(), 5, "the log tells")
+    told = [json.loads(line) for line in log.getvalue().splitlines()]
+    [dead] = [line for line in told if line["event"] == "dead window"]
+    assert (dead["service"], dead["camera"], dead["window"]) == ("worker", "door", "door/1-0/50")
 
 
 def test_a_window_that_outlived_too_many_workers_goes_to_dead(redis_url: str, seen: Seen, start: Start) -> None:
