@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +16,7 @@ from playwright.sync_api import Page, expect
 
 from tests.dashboard.conftest import Running
 from tests.dashboard.feed import BASELINE, Feed
-from tests.support.servers import missing
+from tests.support.npm import installed
 
 Start = Callable[..., Running]
 XSS = '<img src=x onerror="window.pwned=1"><script>window.pwned=2</script>\'"&{{7*7}}'
@@ -59,16 +57,8 @@ def verdict(page: Page, name: str, expected: str) -> None:
 
 def axe_source(cache: pytest.Cache) -> str:
     """axe-core's script, by npm, kept between runs; skips (in CI: fails) where there is no npm."""
-    folder = Path(cache.mkdir("axe"))
-    script = folder / "node_modules" / "axe-core" / "axe.min.js"
-    if not script.exists():
-        flags = ["--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(folder)]
-        command = ["npm", "install", *flags, "axe-core@4"]
-        try:
-            subprocess.run(command, check=True, capture_output=True, timeout=100, env={**os.environ, "CI": "true"})
-        except (OSError, subprocess.SubprocessError) as error:
-            missing(f"no axe-core ({type(error).__name__}): install npm, or run scripts/install-system.sh test")
-    return script.read_text(encoding="utf-8")
+    folder = installed(Path(cache.mkdir("axe")), "axe-core@4")
+    return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
 
 
 def findings(page: Page, axe: str) -> list[str]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ from playwright.sync_api import Page, expect
 
 from tests.dashboard.feed import Feed
 from tests.dashboard.pages import Start
-from tests.support.servers import missing
+from tests.support.npm import installed
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 TOKEN = "s3cret"
@@ -98,13 +97,7 @@ def test_a_site_that_is_not_allowed_and_a_wrong_token(page: Page, site: str, das
 def node(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
     """A folder with npm's `ws` and the script; kept between runs."""
     assert request.config.cache
-    folder = Path(request.config.cache.mkdir("node-ws"))
-    if not (folder / "node_modules" / "ws").exists():
-        command = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(folder), "ws@8"]
-        try:
-            subprocess.run(command, check=True, capture_output=True, timeout=100, env={**os.environ, "CI": "true"})
-        except (OSError, subprocess.SubprocessError) as error:
-            missing(f"no npm package ws ({type(error).__name__}): run scripts/install-system.sh test")
+    folder = installed(Path(request.config.cache.mkdir("node-ws")), "ws@8")
     (folder / "subscribe.cjs").write_text(SCRIPT, encoding="utf-8")
     return folder
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,9 +11,18 @@ from tests.support.servers import missing
 
 
 def installed(folder: Path, *packages: str) -> Path:
-    """The folder, with these packages below node_modules, where they may be already; skips where they can't be had."""
-    if all((folder / "node_modules" / package.rpartition("@")[0]).exists() for package in packages):
-        return folder
+    """The folder, with these packages below node_modules, where they may be already; skips where they can't be had.
+
+    One at a time: tests that run beside each other share the folder.
+    """
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not all((folder / "node_modules" / package.rpartition("@")[0]).exists() for package in packages):
+            _install(folder, packages)
+    return folder
+
+
+def _install(folder: Path, packages: tuple[str, ...]) -> None:
     if not (shutil.which("node") and shutil.which("npm")):
         missing("no node and npm: run scripts/install-system.sh test")
     quiet = ["--silent", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"]
@@ -22,4 +32,3 @@ def installed(folder: Path, *packages: str) -> Path:
     )  # fmt: skip
     if done.returncode != 0:
         missing(f"npm can't install {', '.join(packages)}")
-    return folder
