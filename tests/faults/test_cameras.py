@@ -306,7 +306,10 @@ def test_another_codec_in_mid_stream(line: Line, report: Report) -> None:
     note(report, "another codec in mid-stream", line, "codec", recovery)
 
 
-@pytest.mark.parametrize("camera", ["forward", "backward", "unstamped"])
+LONGER = (pytest.param(name, marks=pytest.mark.long) for name in ("backward", "unstamped"))
+
+
+@pytest.mark.parametrize("camera", ["forward", *LONGER])
 def test_timestamps(line: Line, report: Report, camera: str) -> None:
     """They jump by an hour, or there are none: the capture times follow the wall clock all the same."""
     jump = next(state for state in line.states(camera) if state.state == "live").since + 4
@@ -324,6 +327,7 @@ def test_8k(line: Line, report: Report) -> None:
     note(report, "8K frames", line, "8k", None)
 
 
+@pytest.mark.long
 def test_1x1(line: Line, report: Report) -> None:
     state = line.reaches("1x1", "live")
     assert (state.frame_size, state.faces, line.windows("1x1")) == ((1, 1), 0, [])
@@ -337,6 +341,7 @@ def test_a_frame_in_five_seconds(line: Line, report: Report) -> None:
     note(report, "0.2 frames a second", line, "slowest", None)
 
 
+@pytest.mark.long
 def test_240_frames_a_second(line: Line, report: Report) -> None:
     """Refused with a clear line; below the limit it would only be decoded, never analysed, more often."""
     error = line.reaches("240", "over-limit", within=30).error
