@@ -34,8 +34,8 @@ def seen(url: str, **options: object) -> str:
     """ "" where a picture came out, else what was said."""
     result = probe(CameraSettings(url=url, **options), 8)  # type: ignore[arg-type]
     assert "\n" not in result.message
-    assert "s3cret" not in result.message
-    return "" if result.ok else f"{result.kind}: {result.message}"
+    assert "s3cret" not in result.message + result.remedy
+    return "" if result.ok else f"{result.kind}: {result.message}: {result.remedy}"
 
 
 def test_an_rtsps_camera_whose_authority_is_known(rtsp_server: Serve, face_clip: Path, authority: Authority) -> None:
