@@ -25,7 +25,7 @@ from unmask import running
 from wire import bus
 from wire.errors import DecodeError, RedisUnreachable, UsageError
 from wire.evidence import read
-from wire.keys import Keys
+from wire.keys import Keys, literal
 from wire.messages import Alert, Evidence, Review
 from wire.settings import Settings
 
@@ -84,8 +84,7 @@ def collect(client: redis.Redis, keys: Keys, folder: Path, console: Console) -> 
 def reviewed(client: redis.Redis, keys: Keys) -> Iterator[str]:
     """The ids of all alerts with a review."""
     start = keys.review("")
-    literal = "".join("\\" + letter if letter in "*?[]^\\" else letter for letter in start)
-    for key in client.scan_iter(match=f"{literal}*", count=1000):
+    for key in client.scan_iter(match=f"{literal(start)}*", count=1000):
         yield key.decode(errors="replace").removeprefix(start)
 
 

@@ -178,8 +178,8 @@ def middle(windows: Sequence[Window], frames: int) -> Window | None:
 
 
 def measure(cases: Sequence[Case], scorer: Scorer, model: Detector, console: Console) -> list[Row]:
-    """A row for each condition."""
-    known = handlings(scorer.seen_share(cases[0].window.margin)) if cases else {}
+    """A row for each condition; the cases, one at least, are cut alike."""
+    known = handlings(scorer.seen_share(cases[0].window.margin))
     labels = np.array([case.item.label for case in cases])
     clean = np.full(len(cases), np.nan)
     handled = {name: clean.copy() for name in known}
