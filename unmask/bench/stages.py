@@ -44,14 +44,17 @@ def available() -> str | None:
 
 
 def sample(pid: int, seconds: float, folder: Path) -> Counter[str]:
-    """Samples by stage of a process and its children, over `seconds`; empty where that can't be had."""
+    """Samples by stage of a process and its children, over `seconds`; empty where that can't be had.
+
+    The process is not halted for a sample, so that what is measured goes on undisturbed.
+    """
     spy = available()
     if spy is None:
         return Counter()
     out = folder / f"stacks-{pid}"
     command = [
         spy, "record", "--pid", str(pid), "--subprocesses", "--duration", str(max(1, round(seconds))), "--rate",
-        str(RATE), "--format", "raw", "--output", str(out),
+        str(RATE), "--nonblocking", "--format", "raw", "--output", str(out),
     ]  # fmt: skip
     try:
         subprocess.run(command, capture_output=True, timeout=seconds + PATIENCE_S, check=True)
