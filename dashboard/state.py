@@ -71,6 +71,8 @@ def _lost_sight(state: CameraState, now: float, stale_after_s: float) -> Judgeme
         return Judgement("offline", state.state)
     if state.last_frame is None or now - state.last_frame > stale_after_s:
         return Judgement("stale", "no-frames")
+    if state.late_since and now - state.late_since > stale_after_s:
+        return Judgement("stale", "not-analysed")  # what faces it tells of are of long ago
     return None
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 import av.error
+from msgspec import UNSET, UnsetType
 
 from streamer import blame
 from streamer.analysis import Analysis, preview
@@ -78,6 +79,7 @@ class CameraRuntime:
         self._since, self._error = clock(), ""
         self._live_since: float | None = None
         self._last_frame: float | None = None
+        self._late_since: float | UnsetType = UNSET
         self._size = (0, 0)
         self._reconnects, self._windows, self._faces = -1, 0, 0
         self._decoded, self._analysed = FpsMeter(), FpsMeter()
@@ -117,6 +119,7 @@ class CameraRuntime:
                 since=self._since,
                 updated=now,
                 last_frame=self._last_frame,
+                late_since=self._late_since if live else UNSET,
                 fps=round(self._decoded.rate(now), 2),
                 analysed_fps=round(self._analysed.rate(now), 2),
                 frame_size=self._size,
@@ -152,6 +155,7 @@ class CameraRuntime:
     def _session(self, analysis: Analysis) -> SourceError | None:
         """One connection, from opening to its end; None when a plain file was played to its end or we were stopped."""
         analysis.interrupt()
+        self._late_since = UNSET
         try:
             with self._reader() as reader:
                 reader.open()
@@ -191,7 +195,10 @@ class CameraRuntime:
             self._log.info("camera live", source=self._config.source.name, size=frame.size)
 
     def _analyse(self, analysis: Analysis, frame: Decoded) -> None:
-        if frame.lag > MAX_LAG_S:
+        late = frame.lag > MAX_LAG_S
+        with self._lock:
+            self._late_since = (self._late_since or self._clock()) if late else UNSET
+        if late:
             return
         sample = analysis.sampler.take(frame.captured, frame.size)
         if sample is None:

@@ -12,12 +12,13 @@ class CaptureClock:
     seen so far is the best estimate of the offset between the two clocks. Cameras that pause for half a second around
     a key frame thus keep an even capture clock, and how far we lag behind the camera is known. Where the reader had to
     wait for a frame, the frame was not late through our fault, and the offset gives way: that follows clocks that run
-    slower than ours, and the made-up timestamps of MJPEG.
+    slower than ours, and the made-up timestamps of MJPEG. Where it did not, the frame lay in a buffer meanwhile, for
+    however long, and is as old as it says.
     """
 
     FOLLOW_S = 0.5  # time constant of giving way
     BACK_S = 0.5  # a wall clock set back by less is waited for
-    JUMP_S = 5.0  # a timestamp that says a frame is older than this was renumbered, not delayed
+    JUMP_S = 5.0  # a frame that was waited for and says it is older than this was renumbered, not delayed
 
     def __init__(self) -> None:
         self._offset: float | None = None
@@ -34,9 +35,10 @@ class CaptureClock:
         captured = arrival
         if pts is not None:
             offset = arrival - pts
-            if self._offset is None or pts < self._last_pts or offset - self._offset > self.JUMP_S:
+            late = offset - self._offset if self._offset is not None else 0.0
+            if self._offset is None or pts < self._last_pts or (idle and late > self.JUMP_S):
                 self._offset = offset
-            elif idle and offset > self._offset:
+            elif idle and late > 0:
                 # By the frames' own time: one frame after a long silence must not move the offset much.
                 self._offset += (offset - self._offset) * (1 - math.exp((self._last_pts - pts) / self.FOLLOW_S))
             self._offset = min(self._offset, offset)

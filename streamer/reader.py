@@ -38,6 +38,7 @@ from wire.watchdog import Calls
 IDLE_S = 0.005  # a frame that is there already takes less
 BAD_PACKETS = 250  # in a row, after which a stream counts as undecodable; one damaged group of pictures is fewer
 PACE_S = 20.0  # a camera that was stopped for so long may send all of it at once
+BEHIND_S = 5.0  # what waits to be decoded for longer is left, by connecting anew
 BACK_S = 0.5  # a wall clock set back by less is waited for
 JUMP_S = 5.0  # paced reading that is later than this gives up catching up; live timestamps that jump are renumbered
 NOT_VIDEO = ("tty", "image2", "lrc", "srt", "webvtt")  # FFmpeg takes any text file for a terminal recording
@@ -269,11 +270,17 @@ class Reader:
             self.open()
 
     def _place(self, pts: float | None, media: float) -> tuple[float, float]:
-        """Capture time of a frame and how late it is, seconds; paced sources are waited for here."""
+        """Capture time of a frame and how late it is, seconds; paced sources are waited for here.
+
+        Raises SourceError where a live source is so far ahead that its frames are worth nothing any more.
+        """
         if self.source.live and not self._paced:
             now = self._clock()
             captured = self._capture.stamp(pts, now, self._waited_s > IDLE_S)
-            return captured, now - captured
+            if (lag := now - captured) > BEHIND_S:
+                reason = f"{lag:.0f} s behind the camera: what has piled up is left"
+                raise SourceError("disconnected", self.source.name, reason)
+            return captured, lag
         if not self._paced:
             return media, 0.0
         now = self._clock()

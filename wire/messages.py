@@ -214,6 +214,7 @@ class CameraState(Message, frozen=True, kw_only=True):
     since: float  # when `state` was entered
     updated: float  # when this was published; the dashboard calls the camera stale when it is too old
     last_frame: float | None = None
+    late_since: float | UnsetType = UNSET  # from when on pictures come too late to be analysed, while they do
     fps: float = 0.0  # decoded frames a second, over the last seconds
     analysed_fps: float = 0.0
     frame_size: tuple[int, int] = (0, 0)

@@ -94,6 +94,11 @@ def diagnose(state: CameraState | None, stale_after_s: float, now: float) -> tup
     if state.updated - now > stale_after_s:
         ahead = f"{state.updated - now:.0f} s ahead"
         return "offline", f"the clock of streamer {state.owner or '?'} is {ahead}: set the clocks, by NTP for example"
+    if state.state == "live" and state.late_since and now - state.late_since > stale_after_s:
+        return (
+            "offline",
+            "its pictures come too late to be looked at: give this machine fewer cameras, or lower analysis_fps",
+        )
     if state.state == "live":
         return ("no-face", "no face is seen: check where the camera points") if state.faces == 0 else (None, "")
     if state.state == "frozen":

@@ -15,6 +15,7 @@ const WHY = {
   "streamer-silent": "The streamer has gone silent: what is shown is old",
   "clock-ahead": "The streamer's clock is ahead of this server's: set it by NTP",
   "no-frames": "Connected, but no frames arrive",
+  "not-analysed": "Connected, but this machine does not keep up: nothing is looked at",
   "not-scored": "Faces are seen but not scored: is a worker running?",
   behind: "Scores arrive too late: the worker is behind",
   gathering: "A face is in view; the first score is on its way",

@@ -55,6 +55,9 @@ def verdict(camera: CameraState | None, *scores: Score, now: float = NOW, waitin
         (seen(state="unauthorised", updated=NOW - 6), ("stale", "streamer-silent")),
         (seen(last_frame=NOW - 6), ("stale", "no-frames")),
         (seen(last_frame=None), ("stale", "no-frames")),
+        (seen(late_since=NOW - 6), ("stale", "not-analysed")),
+        (seen(late_since=NOW - 6, faces=0), ("stale", "not-analysed")),  # nobody looked whether somebody is there
+        (seen(late_since=NOW - 4), ("clean", "")),
         (seen(since=NOW - 0.5), ("unsure", "gathering")),  # the score is of the time before the reconnect
         (seen(faces=0), ("no-face", "")),
         (seen(), ("clean", "")),

@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from msgspec import UNSET
 from structlog.testing import capture_logs
 
 from streamer import config, pixels
 from streamer.camera import CameraRuntime
 from streamer.faces import Detector, Haar
-from streamer.reader import Decoded
+from streamer.reader import Decoded, Reader
 from tests.streamer.conftest import FixedDetector, KeepingSink
 from tests.support.servers import MS, RtspServer, free_port, wait_until
 from wire.messages import Window
@@ -191,6 +192,32 @@ def test_a_change_of_size_begins_an_epoch(make: Make, sink: KeepingSink, resized
     wait_until(lambda: len({w.frame_size for w in sink.windows}) == 2, 20, "windows of both sizes")
     holds_no_gap(sink.windows)
     assert len({w.epoch for w in sink.windows}) == 2
+
+
+def test_a_camera_that_we_do_not_keep_up_with_is_not_shown_as_watched(
+    make: Make, sink: KeepingSink, face_clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = threading.Event()
+    place = Reader._place
+
+    def behind(self: Reader, pts: float | None, media: float) -> tuple[float, float]:
+        captured, lag = place(self, pts, media)
+        return (captured - 2, lag + 2) if late.is_set() else (captured, lag)
+
+    monkeypatch.setattr(Reader, "_place", behind)
+    camera = make(str(face_clip), loop=True)
+    two_windows(sink)
+    assert camera.state().late_since is UNSET
+    began = time.time()
+    late.set()
+    wait_until(lambda: camera.state().late_since, NOTICED_S, "late")
+    state = camera.state()
+    assert state.state == "live"
+    assert state.late_since
+    assert began <= state.late_since <= time.time()
+    late.clear()
+    two_windows(sink)
+    assert camera.state().late_since is UNSET
 
 
 class Failing(FixedDetector):

@@ -53,6 +53,13 @@ def test_renumbered_timestamps_start_anew() -> None:
     assert clock.stamp(900.0, 1000.08, idle=True) == pytest.approx(1000.08)
 
 
+def test_what_lay_in_a_buffer_is_as_old_as_it_says() -> None:
+    clock = CaptureClock()
+    clock.stamp(0.0, 1000.0, idle=True)
+    assert clock.stamp(0.04, 1020.0, idle=False) == pytest.approx(1000.04)  # we stood still for twenty seconds
+    assert clock.stamp(0.08, 1040.0, idle=True) == pytest.approx(1040.0)  # the camera did, and its clock with it
+
+
 def test_no_timestamp_means_arrival() -> None:
     assert CaptureClock().stamp(None, 5.0, idle=False) == 5.0
 

@@ -114,7 +114,8 @@ def test_ffmpeg_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 class Mjpeg(http.server.BaseHTTPRequestHandler):
-    """Ten pictures a second, as a cheap camera sends them, forty in all; nothing to who has no password."""
+    """Ten pictures a second, as a cheap camera sends them, forty in all; the pile comes at once; the closed one wants a
+    password."""
 
     def do_GET(self) -> None:
         if self.path.startswith("/closed"):
@@ -132,7 +133,7 @@ class Mjpeg(http.server.BaseHTTPRequestHandler):
                 self.wfile.write(head.encode() + jpeg + b"\r\n")
             except OSError:
                 return
-            pause.wait(0.1)
+            pause.wait(0 if self.path.startswith("/pile") else 0.1)
 
     def log_message(self, format: str, *args: object) -> None:
         pass
@@ -159,6 +160,17 @@ def test_mjpeg_over_http_is_live_and_its_end_a_disconnect(mjpeg: str) -> None:
     assert len(captured) > 30
     assert captured[-1][0] - captured[0][0] == pytest.approx(4, abs=1.5)
     assert max(age for _, age in captured) < 1.5
+
+
+def test_what_has_piled_up_is_left(mjpeg: str) -> None:
+    clock = itertools.count(1000, 0.25)  # by which ours takes six times as long for a picture as the camera
+    lags: list[float] = []
+    with Reader(sources.parse(CameraSettings(url=f"{mjpeg}/pile")), threading.Event(), clock.__next__) as reader:
+        reader.open()
+        with pytest.raises(SourceError, match="5 s behind the camera") as caught:
+            lags.extend(frame.lag for frame in reader.frames())
+    assert caught.value.kind == "disconnected"
+    assert 4 < max(lags) <= 5
 
 
 def test_a_closed_http_camera(mjpeg: str) -> None:

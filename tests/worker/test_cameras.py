@@ -8,6 +8,7 @@ from typing import Any, get_args
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from wire.messages import AlertEvent, CameraState, CameraStatus
 from wire.settings import Settings
@@ -50,6 +51,13 @@ def test_the_limits_are_the_settings() -> None:
     assert Limits.of(Settings()).after == {"offline": 30.0, "frozen": 15.0, "no-face": None}
     never = Settings(alerts={"offline_after_s": None, "frozen_after_s": None, "no_face_after_min": 2})
     assert Limits.of(never).after == {"offline": None, "frozen": None, "no-face": 120.0}
+
+
+@pytest.mark.parametrize("faces", [0, 1])
+def test_a_camera_that_nobody_has_time_to_look_at_is_not_watched(faces: int) -> None:
+    late = replace(camera(faces=faces), late_since=NOW - 6)
+    assert diagnose(late, 5.0, NOW)[0] == "offline"
+    assert diagnose(late, 5.0, NOW - 2)[0] == ("no-face" if faces == 0 else None)
 
 
 @pytest.mark.parametrize("state", get_args(CameraStatus))
