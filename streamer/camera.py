@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 import av.error
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
 from streamer import blame
 from streamer.analysis import Analysis, preview
@@ -29,7 +29,6 @@ from wire.watchdog import Calls
 
 HURRY_S = 0.5
 LOG_S = 60.0  # the same failure is logged this often at most until the camera is live again
-MAX_LAG_S = 1.0  # later frames are decoded but not analysed, until the camera has been caught up with
 
 
 class Sink(Protocol):
@@ -79,7 +78,7 @@ class CameraRuntime:
         self._since, self._error = clock(), ""
         self._live_since: float | None = None
         self._last_frame: float | None = None
-        self._late_since: float | UnsetType = UNSET
+        self._reading: Reader | None = None  # the newest
         self._size = (0, 0)
         self._reconnects, self._windows, self._faces = -1, 0, 0
         self._decoded, self._analysed = FpsMeter(), FpsMeter()
@@ -106,7 +105,8 @@ class CameraRuntime:
         with self._lock:
             now = self._clock()
             shown: CameraStatus = self._status
-            if shown == "live" and self._freeze.frozen(now):
+            behind = self._reading.behind_since if shown == "live" and self._reading else None
+            if shown == "live" and behind is None and self._freeze.frozen(now):
                 shown = "frozen"
             if shown != self._shown:
                 self._shown, self._since = shown, now
@@ -119,7 +119,7 @@ class CameraRuntime:
                 since=self._since,
                 updated=now,
                 last_frame=self._last_frame,
-                late_since=self._late_since if live else UNSET,
+                late_since=behind or UNSET,
                 fps=round(self._decoded.rate(now), 2),
                 analysed_fps=round(self._analysed.rate(now), 2),
                 frame_size=self._size,
@@ -155,9 +155,9 @@ class CameraRuntime:
     def _session(self, analysis: Analysis) -> SourceError | None:
         """One connection, from opening to its end; None when a plain file was played to its end or we were stopped."""
         analysis.interrupt()
-        self._late_since = UNSET
         try:
             with self._reader() as reader:
+                self._reading = reader
                 reader.open()
                 try:
                     for frame in reader.frames():
@@ -195,11 +195,6 @@ class CameraRuntime:
             self._log.info("camera live", source=self._config.source.name, size=frame.size)
 
     def _analyse(self, analysis: Analysis, frame: Decoded) -> None:
-        late = frame.lag > MAX_LAG_S
-        with self._lock:
-            self._late_since = (self._late_since or self._clock()) if late else UNSET
-        if late:
-            return
         sample = analysis.sampler.take(frame.captured, frame.size)
         if sample is None:
             return

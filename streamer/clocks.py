@@ -10,35 +10,42 @@ class CaptureClock:
 
     Networks and decoders delay frames but never hasten them, so the smallest difference between arrival and timestamp
     seen so far is the best estimate of the offset between the two clocks. Cameras that pause for half a second around
-    a key frame thus keep an even capture clock, and how far we lag behind the camera is known. Where the reader had to
-    wait for a frame, the frame was not late through our fault, and the offset gives way: that follows clocks that run
-    slower than ours, and the made-up timestamps of MJPEG. Where it did not, the frame lay in a buffer meanwhile, for
-    however long, and is as old as it says.
+    a key frame thus keep an even capture clock, and how far we lag behind the camera is known. Where we wait for frames
+    for a good part of the time, they are not late through our fault, and the offset gives way: that follows clocks that
+    run slower than ours, and the made-up timestamps of MJPEG. Where we do not, the frame lay in a buffer meanwhile, for
+    however long, and is as old as it says. A wait now and then is none: on a machine that has too much to do, a thread
+    waits for its turn as well.
     """
 
     FOLLOW_S = 0.5  # time constant of giving way
+    IDLE_S = 0.005  # a frame that is there already takes less
+    SPAN_S = 1.0  # over which it is judged how much of the time is spent waiting
+    SPARE = 0.25  # of the time: who waits for so much keeps up. With cores too few by half it is .02 to .05
     BACK_S = 0.5  # a wall clock set back by less is waited for
     JUMP_S = 5.0  # a frame that was waited for and says it is older than this was renumbered, not delayed
 
     def __init__(self) -> None:
         self._offset: float | None = None
         self._last_pts = 0.0
-        self._last = float("-inf")
+        self._last = self._arrived = float("-inf")
+        self._waiting = 0.0  # share of the last SPAN_S
+        self.kept_up = False  # whether the newest frame was waited for by someone who has time to wait
 
-    def stamp(self, pts: float | None, arrival: float, idle: bool) -> float:
-        """Capture time: never after `arrival`, never before that of the frame before. `idle`: it was waited for.
+    def stamp(self, pts: float | None, arrival: float, waited_s: float) -> float:
+        """Capture time: never after `arrival`, never before that of the frame before. `waited_s`: for the frame.
 
         Unless the wall clock is set back by more than BACK_S: capture times then begin anew.
         """
         if arrival < self._last - self.BACK_S:
             self._offset, self._last = None, float("-inf")
+        self._judge(arrival, waited_s)
         captured = arrival
         if pts is not None:
             offset = arrival - pts
             late = offset - self._offset if self._offset is not None else 0.0
-            if self._offset is None or pts < self._last_pts or (idle and late > self.JUMP_S):
+            if self._offset is None or pts < self._last_pts or (self.kept_up and late > self.JUMP_S):
                 self._offset = offset
-            elif idle and late > 0:
+            elif self.kept_up and late > 0:
                 # By the frames' own time: one frame after a long silence must not move the offset much.
                 self._offset += (offset - self._offset) * (1 - math.exp((self._last_pts - pts) / self.FOLLOW_S))
             self._offset = min(self._offset, offset)
@@ -46,6 +53,13 @@ class CaptureClock:
             self._last_pts = pts
         self._last = max(self._last, min(captured, arrival))
         return self._last
+
+    def _judge(self, arrival: float, waited_s: float) -> None:
+        passed = max(arrival - self._arrived, waited_s, 1e-3)
+        kept = math.exp(-passed / self.SPAN_S)
+        self._waiting = kept * self._waiting + (1 - kept) * min(1.0, waited_s / passed)
+        self._arrived = arrival
+        self.kept_up = waited_s > self.IDLE_S and self._waiting > self.SPARE
 
 
 class MediaClock:

@@ -23,6 +23,7 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from streamer import certificate
+from streamer.catchup import LEAVE_S, CatchUp, Do
 from streamer.clocks import CaptureClock, MediaClock
 from streamer.hardware import Hardware
 from streamer.health import FpsMeter
@@ -35,12 +36,10 @@ from wire.errors import SourceError
 from wire.redact import redact
 from wire.watchdog import Calls
 
-IDLE_S = 0.005  # a frame that is there already takes less
 BAD_PACKETS = 250  # in a row, after which a stream counts as undecodable; one damaged group of pictures is fewer
 PACE_S = 20.0  # a camera that was stopped for so long may send all of it at once
-BEHIND_S = 5.0  # what waits to be decoded for longer is left, by connecting anew
 BACK_S = 0.5  # a wall clock set back by less is waited for
-JUMP_S = 5.0  # paced reading that is later than this gives up catching up; live timestamps that jump are renumbered
+JUMP_S = 5.0  # live timestamps that jump by more are renumbered
 NOT_VIDEO = ("tty", "image2", "lrc", "srt", "webvtt")  # FFmpeg takes any text file for a terminal recording
 
 av.logging.set_level(None)  # FFmpeg's own lines quote urls with their passwords
@@ -101,7 +100,8 @@ class Reader:
         self._container: InputContainer | None = None
         self._capture = CaptureClock()
         self._paced = source.paced
-        self._waited_s = 0.0
+        self._catch_up = CatchUp()
+        self._waited_s = 0.0  # since the frame before
         self._start: float | None = None  # wall time of media time 0, where reading is paced
         self._newest = float("-inf")  # wall time when the last frame was read
         self._recorder = Recorder(ring, source.crop) if ring is not None else None
@@ -116,6 +116,11 @@ class Reader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def behind_since(self) -> float | None:
+        """From when on what comes is too old to be decoded, see CatchUp; None while it is not."""
+        return self._catch_up.leaving_since
 
     def close(self) -> None:
         """Let go of the source; may be called twice."""
@@ -249,6 +254,7 @@ class Reader:
             for frame in self._decode():
                 pts = float(frame.pts * frame.time_base) if frame.pts is not None and frame.time_base else None
                 captured, lag = self._place(pts, media.at(pts))
+                self._catch_up.frame(lag, self._paced or self._capture.kept_up, self._clock())
                 if self._stop.is_set():
                     return
                 self._check_pace()
@@ -270,24 +276,19 @@ class Reader:
             self.open()
 
     def _place(self, pts: float | None, media: float) -> tuple[float, float]:
-        """Capture time of a frame and how late it is, seconds; paced sources are waited for here.
-
-        Raises SourceError where a live source is so far ahead that its frames are worth nothing any more.
-        """
+        """Capture time of a frame and how late it is, seconds; paced sources are waited for here."""
         if self.source.live and not self._paced:
             now = self._clock()
-            captured = self._capture.stamp(pts, now, self._waited_s > IDLE_S)
-            if (lag := now - captured) > BEHIND_S:
-                reason = f"{lag:.0f} s behind the camera: what has piled up is left"
-                raise SourceError("disconnected", self.source.name, reason)
-            return captured, lag
+            captured = self._capture.stamp(pts, now, self._waited_s)
+            self._waited_s = 0.0
+            return captured, now - captured
         if not self._paced:
             return media, 0.0
         now = self._clock()
         if self._start is not None and now < self._newest - BACK_S:  # the wall clock was set back
             self._start -= self._newest - now
         self._newest = now
-        if self._start is None or now - self._start - media > JUMP_S:  # too late to be caught up with
+        if self._start is None or now - self._start - media > LEAVE_S:  # too late to be caught up with
             self._start = now - media
         captured = self._start + media
         if captured > now:
@@ -299,9 +300,18 @@ class Reader:
         container, bad = self._container, 0
         stream = self._video(container)
         try:
-            for packet in self._timed(container.demux(stream)):
+            for packet, waited_s in self._timed(container.demux(stream)):
                 if self._recorder is not None:
                     self._recorder.packet(packet)
+                what = self._catch_up.packet(packet.is_keyframe, waited_s)
+                if what is Do.LEAVE:
+                    if self._stop.is_set():
+                        return
+                    if self._catch_up.stuck(self._clock()):
+                        raise SourceError("disconnected", self.source.name, "too far behind, and no key frame comes")
+                    continue
+                if what is Do.RESUME:
+                    stream.codec_context.flush_buffers()
                 try:
                     with self._calls.under_way(self._call):
                         frames = packet.decode()
@@ -321,12 +331,13 @@ class Reader:
                 self.blame_device(error)
             raise classify(error, self.source, opened=True) from None
 
-    def _timed(self, packets: Iterator[Packet[VideoStream]]) -> Iterator[Packet[VideoStream]]:
-        """`packets`, with the time each was waited for noted."""
+    def _timed(self, packets: Iterator[Packet[VideoStream]]) -> Iterator[tuple[Packet[VideoStream], float]]:
+        """`packets`, and for how many seconds each was waited for."""
         while True:
             began = time.monotonic()
             packet = next(packets, None)
-            self._waited_s = time.monotonic() - began
+            waited_s = time.monotonic() - began
+            self._waited_s += waited_s
             if packet is None:
                 return
-            yield packet
+            yield packet, waited_s

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from msgspec import UNSET
 from structlog.testing import capture_logs
 
 from streamer import config, pixels
 from streamer.camera import CameraRuntime
-from streamer.faces import Detector, Haar
-from streamer.reader import Decoded, Reader
+from streamer.faces import Detector, Face, Haar
+from streamer.pixels import Picture
+from streamer.reader import Decoded
 from tests.streamer.conftest import FixedDetector, KeepingSink
 from tests.support.servers import MS, RtspServer, free_port, wait_until
 from wire.messages import Window
@@ -194,30 +194,38 @@ def test_a_change_of_size_begins_an_epoch(make: Make, sink: KeepingSink, resized
     assert len({w.epoch for w in sink.windows}) == 2
 
 
-def test_a_camera_that_we_do_not_keep_up_with_is_not_shown_as_watched(
-    make: Make, sink: KeepingSink, face_clip: Path, monkeypatch: pytest.MonkeyPatch
+class Slow(FixedDetector):
+    """Takes four times as long as it may, while `at_work` is set."""
+
+    at_work = threading.Event()
+
+    def detect(self, bgr: Picture) -> list[Face]:
+        if self.at_work.is_set():
+            threading.Event().wait(4 / 6)
+        return super().detect(bgr)
+
+
+def test_a_camera_that_we_do_not_keep_up_with_is_left_and_taken_up_where_it_is_now(
+    make: Make, sink: KeepingSink, face_clip: Path, rtsp_server: Callable[..., RtspServer]
 ) -> None:
-    late = threading.Event()
-    place = Reader._place
-
-    def behind(self: Reader, pts: float | None, media: float) -> tuple[float, float]:
-        captured, lag = place(self, pts, media)
-        return (captured - 2, lag + 2) if late.is_set() else (captured, lag)
-
-    monkeypatch.setattr(Reader, "_place", behind)
-    camera = make(str(face_clip), loop=True)
+    camera = make(rtsp_server(face_clip).url(), Slow)
     two_windows(sink)
-    assert camera.state().late_since is UNSET
     began = time.time()
-    late.set()
-    wait_until(lambda: camera.state().late_since, NOTICED_S, "late")
+    Slow.at_work.set()
+    try:
+        wait_until(lambda: camera.state().late_since, 20, "left")
+    finally:
+        Slow.at_work.clear()
     state = camera.state()
     assert state.state == "live"
     assert state.late_since
     assert began <= state.late_since <= time.time()
-    late.clear()
+    wait_until(lambda: not camera.state().late_since, 20, "taken up")
     two_windows(sink)
-    assert camera.state().late_since is UNSET
+    newest = sink.windows[-1]
+    assert time.time() - newest.captured < 1.5
+    assert camera.state().reconnects == 0
+    holds_no_gap(sink.windows)
 
 
 class Failing(FixedDetector):

@@ -13,7 +13,7 @@ def test_frames_that_come_evenly_are_stamped_on_arrival() -> None:
     clock = CaptureClock()
     for index in range(50):
         arrival = 1000 + index / 25
-        assert clock.stamp(77 + index / 25, arrival, idle=True) == pytest.approx(arrival)
+        assert clock.stamp(77 + index / 25, arrival, 0.04) == pytest.approx(arrival)
 
 
 def test_a_pause_of_the_network_does_not_show_in_the_capture_times() -> None:
@@ -22,7 +22,8 @@ def test_a_pause_of_the_network_does_not_show_in_the_capture_times() -> None:
     for index in range(100):
         due = index / 25
         arrival = max(due, 2.5) if due >= 2.0 else due  # half a second of silence, then everything at once
-        times.append(clock.stamp(due, 1000 + arrival, idle=arrival == due or due == 2.0))
+        waited = 0.5 if due == 2.0 else 0.04 if arrival == due else 0.0
+        times.append(clock.stamp(due, 1000 + arrival, waited))
     gaps = [b - a for a, b in itertools.pairwise(times)]
     assert max(gaps) < 0.1
     assert times[-1] == pytest.approx(1000 + 99 / 25, abs=0.01)
@@ -33,8 +34,20 @@ def test_being_slow_shows_as_lag() -> None:
     lag = 0.0
     for index in range(50):
         arrival = 1000 + index / 10  # 25 a second are sent, 10 are managed
-        lag = arrival - clock.stamp(index / 25, arrival, idle=False)
+        lag = arrival - clock.stamp(index / 25, arrival, 0.0)
     assert lag == pytest.approx(49 * (0.1 - 0.04))
+
+
+def test_waiting_for_a_turn_forgives_nothing() -> None:
+    """As measured with cores too few by half: one frame in sixteen is waited for, since others are at work."""
+    clock = CaptureClock()
+    for index in range(75):
+        clock.stamp(index / 25, 1000 + index / 25, 0.035)  # it kept up at first
+    lag = 0.0
+    for index in range(1200):
+        arrival = 1003 + index / 20  # 25 a second are sent, 20 are managed
+        lag = arrival - clock.stamp(3 + index / 25, arrival, 0.0 if index % 16 else 0.02)
+    assert lag == pytest.approx(1199 * (0.05 - 0.04), rel=0.05)
 
 
 def test_made_up_timestamps_of_mjpeg_do_not_pile_up_lag() -> None:
@@ -42,34 +55,34 @@ def test_made_up_timestamps_of_mjpeg_do_not_pile_up_lag() -> None:
     lags = []
     for index in range(600):
         arrival = 1000 + index / 10  # ten a second, numbered as if they were 25
-        lags.append(arrival - clock.stamp(index / 25, arrival, idle=True))
+        lags.append(arrival - clock.stamp(index / 25, arrival, 0.1))
     assert max(lags) < 0.8
 
 
 def test_renumbered_timestamps_start_anew() -> None:
     clock = CaptureClock()
-    clock.stamp(500.0, 1000.0, idle=True)
-    assert clock.stamp(0.0, 1000.04, idle=True) == pytest.approx(1000.04)
-    assert clock.stamp(900.0, 1000.08, idle=True) == pytest.approx(1000.08)
+    clock.stamp(500.0, 1000.0, 0.04)
+    assert clock.stamp(0.0, 1000.04, 0.04) == pytest.approx(1000.04)
+    assert clock.stamp(900.0, 1000.08, 0.04) == pytest.approx(1000.08)
 
 
 def test_what_lay_in_a_buffer_is_as_old_as_it_says() -> None:
     clock = CaptureClock()
-    clock.stamp(0.0, 1000.0, idle=True)
-    assert clock.stamp(0.04, 1020.0, idle=False) == pytest.approx(1000.04)  # we stood still for twenty seconds
-    assert clock.stamp(0.08, 1040.0, idle=True) == pytest.approx(1040.0)  # the camera did, and its clock with it
+    clock.stamp(0.0, 1000.0, 0.04)
+    assert clock.stamp(0.04, 1020.0, 0.0) == pytest.approx(1000.04)  # we stood still for twenty seconds
+    assert clock.stamp(0.08, 1040.0, 20.0) == pytest.approx(1040.0)  # the camera did, and its clock with it
 
 
 def test_no_timestamp_means_arrival() -> None:
-    assert CaptureClock().stamp(None, 5.0, idle=False) == 5.0
+    assert CaptureClock().stamp(None, 5.0, 0.0) == 5.0
 
 
-@given(st.lists(st.tuples(st.none() | st.floats(-100, 1e5), st.floats(0, 10), st.booleans()), max_size=60))
-def test_capture_times_never_run_backwards_nor_ahead(events: list[tuple[float | None, float, bool]]) -> None:
+@given(st.lists(st.tuples(st.none() | st.floats(-100, 1e5), st.floats(0, 10), st.floats(0, 10)), max_size=60))
+def test_capture_times_never_run_backwards_nor_ahead(events: list[tuple[float | None, float, float]]) -> None:
     clock, arrival, last = CaptureClock(), 1000.0, float("-inf")
-    for pts, wait, idle in events:
+    for pts, wait, waited in events:
         arrival += wait
-        captured = clock.stamp(pts, arrival, idle)
+        captured = clock.stamp(pts, arrival, min(wait, waited))
         assert last <= captured <= arrival
         last = captured
 
@@ -112,8 +125,8 @@ def test_media_time_never_runs_backwards(stamps: list[float | None]) -> None:
 def test_a_wall_clock_set_back_by_an_hour_costs_no_hour() -> None:
     clock = CaptureClock()
     for index in range(50):
-        clock.stamp(index / 25, 10_000 + index / 25, idle=True)
-    assert clock.stamp(2.0, 10_001.9, idle=True) == pytest.approx(10_001.96)  # a little: it is waited for
+        clock.stamp(index / 25, 10_000 + index / 25, 0.04)
+    assert clock.stamp(2.0, 10_001.9, 0.04) == pytest.approx(10_001.96)  # a little: it is waited for
     for index in range(51, 100):
         arrival = 10_000 - 3600 + index / 25
-        assert clock.stamp(index / 25, arrival, idle=True) == pytest.approx(arrival)
+        assert clock.stamp(index / 25, arrival, 0.04) == pytest.approx(arrival)

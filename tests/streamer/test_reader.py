@@ -50,8 +50,8 @@ def test_a_slow_reader_is_told_its_lag_and_forgiven_at_last(face_clip: Path) -> 
             lags.append(frame.lag)
             fast.now += 0.14
     assert lags[10] == pytest.approx(1.0)
-    assert max(lags) < 5.2
-    assert lags[60] < lags[40]  # given up catching up
+    assert max(lags) < 3.2
+    assert lags[35] < lags[25]  # given up catching up
 
 
 def test_what_it_says_of_itself_and_the_picture(face_clip: Path) -> None:
@@ -167,10 +167,11 @@ def test_what_has_piled_up_is_left(mjpeg: str) -> None:
     lags: list[float] = []
     with Reader(sources.parse(CameraSettings(url=f"{mjpeg}/pile")), threading.Event(), clock.__next__) as reader:
         reader.open()
-        with pytest.raises(SourceError, match="5 s behind the camera") as caught:
+        with pytest.raises(SourceError, match="the stream ended"):
             lags.extend(frame.lag for frame in reader.frames())
-    assert caught.value.kind == "disconnected"
-    assert 4 < max(lags) <= 5
+        assert reader.behind_since
+    assert 3 < max(lags) <= 3.5
+    assert len(lags) < 25  # of 40: it never came to the newest
 
 
 def test_a_closed_http_camera(mjpeg: str) -> None:
