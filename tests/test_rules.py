@@ -82,7 +82,7 @@ DISTRIBUTION = {
 }
 
 
-EXTRAS = {"opentelemetry": "otel"}  # imported only where its setting asks for it
+EXTRAS = {"opentelemetry": "otel", "onveef": "discover"}  # imported only where a setting or a command asks for it
 SYSTEM = {"gi"}  # unmask/bench/rtsp_server.py runs under the system's Python
 
 

@@ -1,4 +1,4 @@
-"""`unmask backup`, `restore`, `forget`, and `schema`. What a command needs is imported when it runs."""
+"""`unmask backup`, `restore`, `forget`, `schema` and `discover`. What a command needs is imported when it runs."""
 
 from __future__ import annotations
 
@@ -55,3 +55,24 @@ def schema() -> None:
     from wire import schema as schemas
 
     typer.echo(schemas.schema())
+
+
+@kept.command()
+def discover(
+    address: Annotated[
+        list[str] | None, typer.Argument(metavar="[ADDRESS...]", help="Ask these alone; else everyone in the network.")
+    ] = None,
+    timeout: Annotated[
+        float,
+        typer.Option(min=0.1, max=600, help="Seconds to wait for answers; then, at most, for each camera's streams."),
+    ] = 4.0,
+    login: Annotated[
+        bool, typer.Option("--login", help="Log in for the streams, as CAMERA_USER with CAMERA_PASSWORD, or typed.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    yaml: Annotated[bool, typer.Option("--yaml", help="Print the cameras as they go into unmask.yaml.")] = False,
+) -> None:
+    """Find the ONVIF cameras of the local network: name, address, model, streams; exit 1 where none answers."""
+    from unmask.discover import command
+
+    raise typer.Exit(command.run(address or [], timeout, login, as_json, yaml))
