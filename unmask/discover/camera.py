@@ -77,19 +77,21 @@ def as_yaml(cameras: Iterable[Camera]) -> str:
     """What `--yaml` prints: an entry for each picture source, its first stream; the others beside as comments."""
     lines, taken = list[str](), set[str]()
     for camera in cameras:
-        about = plain(f"{camera.address} {camera.model or camera.name}", 160)
+        about = redact(f"{camera.address} {camera.model or camera.name}")
         if not camera.streams:
-            lines.append(f"  # {redact(about)}: {redact(camera.problem)}")
+            lines.append(_comment(f"{about}: {redact(camera.problem)}"))
         for first, *others in _by_source(camera.streams):
-            name = _free(_slug(camera), taken)
-            entry = yaml.safe_dump({name: {"url": _entry(first, camera.login)}}, width=10_000)
-            lines.append(f"  # {redact(about)}: {first}")
+            entry = yaml.safe_dump({_free(_slug(camera), taken): {"url": _entry(first, camera.login)}}, width=10_000)
+            lines.append(_comment(f"{about}: {first}"))
             lines += ["  " + line for line in entry.splitlines()]
-            lines += [f"  #   also {other}: {_entry(other, camera.login)}" for other in others]
+            lines += [_comment(f"  also {other}: {_entry(other, camera.login)}") for other in others]
             if MASK in entry:
-                lines.append(f"  #   {MASK}: the camera puts a password there: complete it")
-    head = ["cameras:"] if taken else ["cameras: {}"]
-    return "\n".join(head + lines) + "\n"
+                lines.append(_comment(f"  {MASK}: the camera puts a password there: complete it"))
+    return "\n".join(["cameras:" if taken else "cameras: {}", *lines]) + "\n"
+
+
+def _comment(text: str) -> str:
+    return "  # " + "  " * text.startswith(" ") + plain(text, 700)
 
 
 def _by_source(streams: Iterable[Stream]) -> Iterator[list[Stream]]:
