@@ -9,10 +9,11 @@ COMPOSE ?= docker compose
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 # Tools that look at what is installed stand apart from it, and are pinned, so that two runs say the same.
 TOOLS := .venv-tools
+HOME_ASSISTANT := .venv-home-assistant
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 AUDITORS := cyclonedx-bom==7.5.0 pip-audit==2.10.1
 
-.PHONY: dist docs demo test test-cluster check setup servers bench-dashboard bench-worker bench-cameras bench-overload faults fuzz soak sbom audit image compose clean
+.PHONY: dist docs demo test test-cluster home-assistant check setup servers bench-dashboard bench-worker bench-cameras bench-overload faults fuzz soak sbom audit image compose clean
 .DEFAULT_GOAL := help
 
 help:
@@ -25,6 +26,7 @@ help:
 	@echo "make bench-overload    four times what a worker can score, for two minutes"
 	@echo "make faults  break every part while it runs, for long; the figures are in tests-report/faults.json"
 	@echo "make test-cluster   primaries under Sentinels and in a Cluster killed, again and again"
+	@echo "make home-assistant   the recipe against Home Assistant itself, which is installed beside .venv"
 	@echo "make soak    four failing cameras for MINUTES (30): memory, descriptors, threads, log, accounting; soak/ has the plot"
 	@echo "make sbom    what is installed, as CycloneDX, in sbom.json; make audit  known vulnerabilities of it"
 	@echo "make image BASE=python:3.11-slim-bookworm@sha256:...   the container image on a base that can't change"
@@ -69,6 +71,12 @@ bench-cameras: setup servers
 # The short form of these is part of `make test`.
 test-cluster: setup
 	UNMASK_FAULTS=long $(BIN)/python -m pytest tests/faults/test_sentinel.py tests/faults/test_cluster.py
+
+# The newest that its Python can have; 2024.3, the last for 3.11, wants an older josepy than it says.
+home-assistant: setup servers
+	test -x $(HOME_ASSISTANT)/bin/python || $(PYTHON) -m venv $(HOME_ASSISTANT)
+	$(HOME_ASSISTANT)/bin/python -m pip install --disable-pip-version-check -q homeassistant 'josepy<2'
+	UNMASK_HOME_ASSISTANT=$(CURDIR)/$(HOME_ASSISTANT)/bin/python $(BIN)/python -m pytest tests/dashboard/notify/test_home_assistant.py
 
 check: setup
 	$(BIN)/ruff check .
@@ -122,4 +130,4 @@ fuzz: setup
 	else echo "no atheris for this Python: not guided by coverage"; fi
 
 clean:
-	rm -rf .venv $(TOOLS) sbom.json .pytest_cache .mypy_cache .ruff_cache *.egg-info build dist site
+	rm -rf .venv $(TOOLS) $(HOME_ASSISTANT) sbom.json .pytest_cache .mypy_cache .ruff_cache *.egg-info build dist site
