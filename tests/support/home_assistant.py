@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from tests.support.servers import end, free_port
+
+INSIDE = Path(__file__).with_name("in_home_assistant.py")
 
 
 class HomeAssistant:
@@ -51,7 +51,7 @@ def running(python: str, folder: Path, broker: str, automations: str) -> Iterato
     (folder / ".storage" / "core.config_entries").write_text(json.dumps(stored))
     one = HomeAssistant()
     with (folder / "log").open("w") as log:
-        process = subprocess.Popen([python, __file__, str(folder)], stdout=subprocess.PIPE, stderr=log, text=True)
+        process = subprocess.Popen([python, str(INSIDE), str(folder)], stdout=subprocess.PIPE, stderr=log, text=True)
         reading = threading.Thread(target=one.read, args=(process,))
         reading.start()
         try:
@@ -61,31 +61,3 @@ def running(python: str, folder: Path, broker: str, automations: str) -> Iterato
             reading.join()
             assert process.stdout is not None
             process.stdout.close()
-
-
-async def main(folder: str) -> None:
-    """Under its own Python: a line of JSON whenever something changed."""
-    import asyncio
-
-    from homeassistant import bootstrap, runner
-
-    hass: Any = await bootstrap.async_setup_hass(runner.RuntimeConfig(config_dir=folder, skip_pip=False))
-    ran: list[str] = []
-    notes: list[str] = []
-    hass.bus.async_listen("automation_triggered", lambda event: ran.append(event.data["name"]))
-    hass.bus.async_listen("call_service", lambda event: notes.append(str(event.data["service_data"].get("message"))))
-    await hass.async_start()
-    before = ""
-    while True:
-        states = {state.entity_id: state.state for state in hass.states.async_all()}
-        line = json.dumps({"states": states, "ran": ran, "notes": notes})
-        if line != before:
-            print(line, flush=True)
-        before = line
-        await asyncio.sleep(0.2)
-
-
-if __name__ == "__main__":
-    import asyncio
-
-    asyncio.run(main(sys.argv[1]))
