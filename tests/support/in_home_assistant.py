@@ -1,4 +1,4 @@
-"""Run by the Python that Home Assistant is installed in: starts it, prints a line of JSON whenever something changed."""
+"""Run by the Python that Home Assistant is installed in: starts it, and tells its states as lines of JSON."""
 
 from __future__ import annotations
 

@@ -47,6 +47,7 @@ class OnvifCamera:
     streams: dict[str, str] = field(default_factory=dict)  # the url of each profile; filled in once its ports are known
     sources: dict[str, str] = field(default_factory=dict)  # a profile's picture source, where it is not "eye"
     answers: dict[str, bytes | Callable[[http.server.BaseHTTPRequestHandler], None]] = field(default_factory=dict)
+    year: int = 0  # what its clock shows, where it refuses digests of other years
     xaddrs: str = ""
     matches: bytes = b""
     media: str = ""
@@ -85,6 +86,8 @@ class OnvifCamera:
             return False
         user, digest, nonce, created = (one[1] for one in found if one)
         right = hashlib.sha1(base64.b64decode(nonce) + created + PASSWORD.encode()).digest()
+        if self.year and not created.startswith(str(self.year).encode()):
+            return False
         return user.decode() == USER and base64.b64decode(digest) == right
 
     def respond(self, operation: str, request: bytes) -> bytes:

@@ -114,11 +114,13 @@ async def ask(answer: Answer, login: Login | None, timeout_s: float) -> Camera:
         why = "refused the login" if login else "tells its streams to who logs in: --login"
         return replace(found, problem=why)
     except (TimeoutError, OnvifTimeoutError):
-        return replace(found, problem=f"did not answer all questions within {timeout_s:g} s")
+        return replace(found, problem=f"did not answer all questions within {timeout_s:g} s: --timeout gives it longer")
     except OnvifCapabilityMissingError:
         return replace(found, problem="has no media service")
     except (OnvifError, httpx.HTTPError) as error:
         return replace(found, problem=plain(str(error), 160))
+    except (ArithmeticError, LookupError, TypeError, ValueError):  # of the library, as on a number that is infinite
+        return replace(found, problem="an answer that makes no sense")
     return found if found.streams else replace(found, problem="named no RTSP stream")
 
 

@@ -145,6 +145,33 @@ def test_what_a_hostile_camera_sends_is_one_line(kind: str) -> None:
     assert time.monotonic() - began < 3
 
 
+@pytest.mark.parametrize("number", ["1e999", "-inf", "nan", "9" * 5000, "٣", ""])
+def test_numbers_that_are_none_end_nothing(number: str) -> None:
+    with serving(OnvifCamera(login=False)) as camera:
+        whole = camera.respond("GetProfiles", b"").replace(b">25<", f">{number}<".encode())
+        camera.answers = {"GetProfiles": whole}
+        found = asked(camera)
+    assert found.problem in ("", "an answer that makes no sense")
+
+
+def test_a_clock_of_no_calendar_ends_nothing() -> None:
+    date = "<tt:Year>99999999999999999999</tt:Year><tt:Month>1</tt:Month><tt:Day>1</tt:Day>"
+    now = f"<tds:X><tt:UTCDateTime><tt:Date>{date}</tt:Date></tt:UTCDateTime></tds:X>"
+    with serving(OnvifCamera(answers={"GetSystemDateAndTime": soap(now)})) as camera:
+        found = asked(camera, Login(USER, "wrong"))
+    assert "GetSystemDateAndTime" in camera.asked
+    assert found.problem
+
+
+def test_a_camera_whose_clock_is_wrong_is_asked_by_its_clock() -> None:
+    """Or its digests, which bear the time, would be refused as old."""
+    date = "<tt:Date><tt:Year>2011</tt:Year><tt:Month>1</tt:Month><tt:Day>1</tt:Day></tt:Date>"
+    now = soap(f"<tds:X><tt:UTCDateTime>{date}</tt:UTCDateTime></tds:X>")
+    with serving(OnvifCamera(year=2011, answers={"GetSystemDateAndTime": now})) as camera:
+        found = asked(camera)
+    assert len(found.streams) == 2
+
+
 def test_words_of_its_own_are_one_line_without_control_characters() -> None:
     text = "<s:Fault><s:Reason><s:Text>bad\x85\u202eday\n\n again</s:Text></s:Reason></s:Fault>"
     with serving(OnvifCamera(answers={"GetProfiles": soap(text)})) as camera:
