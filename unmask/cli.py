@@ -159,11 +159,15 @@ def _service(config: Path | None) -> Settings:
 
 
 @app.command(hidden=True)
-def health(role: Annotated[str, typer.Argument(metavar="streamer|worker|dashboard")], config: Config = None) -> None:
+def health(
+    role: Annotated[str, typer.Argument(metavar="streamer|worker|dashboard")],
+    live: Annotated[bool, typer.Option("--live", help="Exit 1 only where a restart would mend it.")] = False,
+    config: Config = None,
+) -> None:
     """Exit 0 if this host's service of that role is alive by its heartbeat: what a container's health check runs."""
     from unmask import probes
 
-    raise typer.Exit(probes.health(role, _settings(config)))
+    raise typer.Exit(probes.live(role, config) if live else probes.health(role, _settings(config)))
 
 
 @app.command()
