@@ -36,6 +36,8 @@ def text(name: str) -> str:
 def test_every_place_names_the_version_of_pyproject() -> None:
     assert re.search(r"^## (\S+)", text("CHANGELOG.md"), re.MULTILINE)[1] == VERSION  # type: ignore[index]
     assert f":-unmask:{VERSION}}}" in text("docker-compose.yml")
+    chart = yaml.safe_load(text("deploy/helm/unmask/Chart.yaml"))
+    assert chart["version"] == chart["appVersion"] == VERSION
     made = ["make", "-n", "image", "BASE=python@sha256:0"]
     result = subprocess.run(made, cwd=ROOT, capture_output=True, text=True, check=True)
     assert f"-t unmask:{VERSION} ." in result.stdout
