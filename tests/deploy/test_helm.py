@@ -292,7 +292,7 @@ def test_selectors_choose_the_pods_they_are_meant_for(name: str) -> None:
     assert monitor["endpoints"][0]["port"] == objects(name, "Service")["dashboard"]["spec"]["ports"][0]["name"]
 
 
-Way = tuple[str, str | int]  # a component, or a peer as JSON; a port
+Way = tuple[str, int]  # a component, or a peer as JSON; a port
 
 
 def ways(name: str, component: str, direction: str) -> set[Way]:
@@ -311,22 +311,22 @@ def ways(name: str, component: str, direction: str) -> set[Way]:
 
 def test_nothing_is_let_through_but_what_each_needs() -> None:
     dns = {(json.dumps(peer), 53) for peer in VALUES["networkPolicy"]["dns"]}
-    redis = {("redis", "redis")}
+    redis = {("redis", 6379)}
     [anywhere] = VALUES["networkPolicy"]["cameras"][0]["to"]
     assert ways("all", "worker", "egress") == dns | redis
     assert ways("all", "dashboard", "egress") == dns | redis
     assert ways("all", "streamer", "egress") == dns | redis | {(json.dumps(anywhere), port) for port in (554, 443)}
     assert ways("all", "redis", "egress") == set()
-    assert ways("all", "redis", "ingress") == {(role, "redis") for role in ROLES}
+    assert ways("all", "redis", "ingress") == {(role, 6379) for role in ROLES}
     assert ways("all", "streamer", "ingress") == ways("all", "worker", "ingress") == set()
     watching = [*SETS["all"]["networkPolicy"]["page"], *VALUES["networkPolicy"]["prometheus"]]
-    assert ways("all", "dashboard", "ingress") == {(json.dumps(peer), "http") for peer in watching}
+    assert ways("all", "dashboard", "ingress") == {(json.dumps(peer), 8008) for peer in watching}
     assert ways("defaults", "dashboard", "ingress") == set()
     assert ways("elsewhere", "worker", "egress") == dns | {("{}", 6379), ("{}", 26379)}
     assert not objects("open", "NetworkPolicy")
     for component in workloads("all"):
-        named = {port["name"] for port in container("all", component).get("ports", ())}
-        assert {port for _, port in ways("all", component, "ingress")} <= named
+        listened = {port["containerPort"] for port in container("all", component).get("ports", ())}
+        assert {port for _, port in ways("all", component, "ingress")} == listened
 
 
 def test_replicas_and_requests_are_the_cost_models() -> None:

@@ -80,7 +80,7 @@ limits: {memory: 1Gi}
 {{- $windows := divf (include "unmask.crops" .) (dig "window" "stride" 4 .Values.settings) -}}
 requests:
   cpu: {{ include "unmask.millicores" (mulf $windows .Values.cost.window (include "unmask.reserve" .)) }}
-  memory: {{ .Values.redis.maxmemoryMb }}Mi
+  memory: {{ int .Values.redis.maxmemoryMb }}Mi
 limits:
   memory: {{ mul 2 .Values.redis.maxmemoryMb }}Mi
 {{- end }}
