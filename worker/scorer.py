@@ -11,14 +11,15 @@ import numpy as np
 
 from wire.errors import CheckpointError
 from wire.messages import Score, Window
-from wire.settings import Settings
+from wire.settings import Settings, WorkerSettings
 from wire.watchdog import Calls
 from worker import checkpoint
-from worker.backend import Half, Mask, open_backend, warm_up
+from worker.backend import Backend, Half, Mask, open_backend, warm_up
 from worker.calibration import probability
 from worker.checkpoint import Meta
 from worker.encoding import Cropped, Encoder, Encoding, Unscorable
 from worker.features import Feature, FrameId, MemoryCache, frame_ids, unique_ids
+from worker.model import Detector
 from worker.preprocess import Pixels, pixels
 from worker.reference import limit
 from worker.verdict import doubt, verdict
@@ -37,7 +38,12 @@ class Inference(msgspec.Struct, frozen=True):
 class Scorer:
     """A checkpoint on a device. Raises CheckpointError, or ServiceError where the device is not there."""
 
-    def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Callable[[], float] = time.time,
+        engine: Callable[[Detector, WorkerSettings], Backend] = open_backend,
+    ) -> None:
         path = settings.worker.checkpoint or checkpoint.DEFAULT
         model, meta = checkpoint.load(path)
         self.config = meta.config
@@ -59,7 +65,7 @@ class Scorer:
         self.shift_limit = limit(meta)
         self.temperature, self.caveat = meta.temperature, caveat(meta)
         self._limits = settings.worker.quality
-        self._backend = open_backend(model, settings.worker)
+        self._backend = engine(model, settings.worker)
         self.calls = Calls()
         self._encoder = Encoder(self._backend, self.config, self.calls)
         self._cache, self._clock = MemoryCache(), clock

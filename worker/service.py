@@ -34,9 +34,12 @@ START_S = 300.0  # to make a network ready; a GPU's may have to be compiled
 TURN_S = 60.0  # for a turn of the loop, all time-outs of Redis in it together
 
 
-def run(settings: Settings) -> NoReturn:
-    """Run one worker until a signal, then end the process. Raises UnmaskError where it can't start or go on."""
-    worker = Worker(settings)
+def run(settings: Settings, scorer: Scorer | None = None) -> NoReturn:
+    """Run one worker until a signal, then end the process; `scorer` instead of the checkpoint that is configured.
+
+    Raises UnmaskError where it can't start or go on.
+    """
+    worker = Worker(settings, scorer=scorer)
 
     def end(_number: int, _frame: object) -> None:
         worker.stop()
@@ -51,12 +54,14 @@ def run(settings: Settings) -> NoReturn:
 class Worker:
     """Windows in, scores and alerts out. Raises CheckpointError, ConfigError, ServiceError; Redis is untouched then."""
 
-    def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, settings: Settings, clock: Callable[[], float] = time.time, scorer: Scorer | None = None
+    ) -> None:
         self._settings, self._clock = settings, clock
         self._log: Log = telemetry.setup(settings.telemetry, "worker")
         self._throttle = Throttle(time.monotonic)
         self._place = Place.of(settings)
-        self._scorer = Scorer(settings, clock)
+        self._scorer = scorer or Scorer(settings, clock)
         self._stop = threading.Event()
         self._stop_by = float("inf")
         self._turned, self._patience_s = time.monotonic(), TURN_S
