@@ -13,7 +13,7 @@ HOME_ASSISTANT := .venv-home-assistant
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 AUDITORS := cyclonedx-bom==7.5.0 pip-audit==2.10.1
 
-.PHONY: dist docs demo test test-cluster home-assistant check setup servers bench-dashboard bench-worker bench-cameras bench-overload faults fuzz soak sbom audit image compose clean
+.PHONY: dist docs demo test test-cluster home-assistant check setup servers bench-dashboard bench-worker bench-cameras bench-overload bench-fleet faults fuzz soak sbom audit image compose clean
 .DEFAULT_GOAL := help
 
 help:
@@ -24,6 +24,7 @@ help:
 	@echo "make bench-worker      a worker against the raw limit of its backend"
 	@echo "make bench-cameras     as many cameras as this machine carries"
 	@echo "make bench-overload    four times what a worker can score, for two minutes"
+	@echo "make bench-fleet       5,000 cameras through Redis without a network: what the plumbing costs"
 	@echo "make faults  break every part while it runs, for long; the figures are in tests-report/faults.json"
 	@echo "make test-cluster   primaries under Sentinels and in a Cluster killed, again and again"
 	@echo "make home-assistant   the recipe against Home Assistant itself, which is installed beside .venv"
@@ -87,6 +88,9 @@ check: setup
 
 bench-overload: setup
 	$(BIN)/unmask bench overload
+
+bench-fleet: setup
+	$(BIN)/unmask bench fleet
 
 faults: setup servers
 	UNMASK_FAULTS=long $(BIN)/python -m pytest tests/faults tests/unmask/test_run.py

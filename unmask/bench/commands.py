@@ -85,6 +85,31 @@ def bench_overload(
     raise typer.Exit(measuring.run(measuring.Options(factor, seconds, force), as_json))
 
 
+@bench.command("fleet")
+def bench_fleet(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    cameras: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many, a face before each.")] = 5000,
+    speed: Annotated[
+        float | None,
+        typer.Option(
+            min=0.001, max=100, help="Of the cameras' time, 1: real time; else it rises until it is too much."
+        ),
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=0.2, help="How long each speed is measured.")] = 20.0,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Worker processes, their network made up.")] = 1,
+    subscribers: Annotated[int, typer.Option(min=0, max=10_000, help="Of alerts.")] = 100,
+    pages: Annotated[int, typer.Option(min=0, max=1000, help="Subscribers of everything, as a browser's page is.")] = 1,
+    files: Annotated[bool, typer.Option(help="Whether Redis keeps its append-only file.")] = True,
+    force: Force = False,
+) -> None:
+    """Send thousands of cameras' windows through Redis without a network: what the plumbing costs, and what is full."""
+    from unmask.bench import fleet as measuring
+    from unmask.bench.fleet_step import Options
+
+    options = Options(cameras, speed, seconds, workers, subscribers, pages, files, force)
+    raise typer.Exit(measuring.run(options, as_json))
+
+
 @bench.command("soak")
 def bench_soak(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -55,12 +55,12 @@ def measure(subscribers: int, rate: float, size: int, seconds: float, stalled: i
         process, port = stack.enter_context(processes.dashboard(url, folder))
         server = psutil.Process(process.pid)
         console.print(f"connecting {subscribers} subscribers")
-        crowd = stack.enter_context(_crowd(port, subscribers, stalled, events))
+        listening = stack.enter_context(crowd(port, subscribers, stalled, events))
         before, began = server.cpu_times(), time.monotonic()
         growth = _publish(bus, rate, size, events, server, console)
         took, after = time.monotonic() - began, server.cpu_times()
         rss = server.memory_info().rss
-        seen = _result(crowd)
+        seen = result(listening)
     return {
         "p50_ms": round(seen["p50_ms"], 2),
         "p99_ms": round(seen["p99_ms"], 2),
@@ -120,8 +120,12 @@ def _message(number: int, padding: str) -> str:
 
 
 @contextmanager
-def _crowd(port: int, subscribers: int, stalled: int, events: int) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "unmask.bench.subscribers", *map(str, (port, subscribers, stalled, events))]
+def crowd(
+    port: int, subscribers: int, stalled: int, events: int, topics: Sequence[str] = ()
+) -> Iterator[subprocess.Popen[str]]:
+    """The subscribers, all connected: see `unmask.bench.subscribers`. Raises ServiceError."""
+    numbers = map(str, (port, subscribers, stalled, events))
+    command = [sys.executable, "-m", "unmask.bench.subscribers", *numbers, *topics]
     with processes.process(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         if process.stdout.readline().strip() != "ready":
@@ -129,10 +133,10 @@ def _crowd(port: int, subscribers: int, stalled: int, events: int) -> Iterator[s
         yield process
 
 
-def _result(crowd: subprocess.Popen[str]) -> dict[str, Any]:
-    """What the subscribers saw; those that still wait are told to stop after DRAIN_S."""
+def result(crowd: subprocess.Popen[str], drain_s: float = DRAIN_S) -> dict[str, Any]:
+    """What the subscribers saw; those that still wait are told to stop after `drain_s`."""
     try:
-        crowd.wait(DRAIN_S)
+        crowd.wait(drain_s)
         out = crowd.stdout.read() if crowd.stdout else ""
     except subprocess.TimeoutExpired:
         out, _ = crowd.communicate()

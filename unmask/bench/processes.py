@@ -32,9 +32,17 @@ def valkey(folder: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
 
 
 @contextmanager
-def dashboard(url: str, folder: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """A dashboard process and its port. Raises ServiceError."""
-    command = [sys.executable, "-m", "dashboard", "--config", str(write_config(folder / "empty.yaml", {}))]
+def dashboard(
+    url: str, folder: Path, settings: Mapping[str, Any] | None = None
+) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """A dashboard process, by these sections of settings, and its port. Raises ServiceError."""
+    command = [
+        sys.executable,
+        "-m",
+        "dashboard",
+        "--config",
+        str(write_config(folder / "dashboard.yaml", settings or {})),
+    ]
     env = environment(REDIS_URL=url, UNMASK_DASHBOARD__PORT="0", UNMASK_TELEMETRY__LOG_FORMAT="json")
     env["UNMASK_DASHBOARD__MAX_CONNECTIONS_PER_ADDRESS"] = "100000"  # the whole crowd comes from this machine
     with process(command, env=env, stderr=subprocess.PIPE) as running:

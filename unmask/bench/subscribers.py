@@ -1,7 +1,8 @@
 """Many subscribers in one process, as light as can be: they must not be what is measured.
 
-`python -m unmask.bench.subscribers PORT COUNT STALLED EVENTS`: connects, says `ready`, counts EVENTS alert events per
-subscriber, and prints what it saw as JSON when all have come or standard input ends.
+`python -m unmask.bench.subscribers PORT COUNT STALLED EVENTS [TOPIC ...]`: connects, says `ready`, counts EVENTS alert
+events per subscriber, and prints what it saw as JSON when all have come or standard input ends. Of 0 events nobody
+knows which come: all are counted until standard input ends.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 import sys
 import time
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -24,7 +25,7 @@ UPGRADE = (
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
 )
 HELLO = {"type": "hello", "version": 1}
-SUBSCRIBE = {"type": "subscribe", "id": "bench", "topics": ["alerts"]}
+ALERTS = ("alerts",)
 AT, NUMBER, ALERT = b'"at":', b'"windows":', b'{"type":"alert"'  # NUMBER: which event it is, see `dashboard._event`
 CONNECT_AT_ONCE = 50
 AFTER_S = 0.2
@@ -53,8 +54,8 @@ class Tally:
 class Subscriber(asyncio.Protocol):
     """A WebSocket client that knows just enough: unmasked server frames (RFC 6455), alert events, and pings."""
 
-    def __init__(self, tally: Tally, port: int, stalled: bool, events: int) -> None:
-        self._tally, self._port, self._stalled = tally, port, stalled
+    def __init__(self, tally: Tally, port: int, stalled: bool, events: int, topics: Sequence[str] = ALERTS) -> None:
+        self._tally, self._port, self._stalled, self._topics = tally, port, stalled, list(topics)
         self._buffer, self._upgraded = bytearray(), False
         self._number = len(tally.received)
         tally.received.append(0)
@@ -89,7 +90,7 @@ class Subscriber(asyncio.Protocol):
             self._upgraded = True
             del self._buffer[: end + 4]
             self._say(HELLO)
-            self._say(SUBSCRIBE)
+            self._say({"type": "subscribe", "id": "bench", "topics": self._topics})
         at = 0
         while (taken := self._frame(at, now)) > at:
             at = taken
@@ -126,6 +127,9 @@ class Subscriber(asyncio.Protocol):
 
     def _count(self, event: int) -> None:
         seen = self._tally.seen[self._number]
+        if not seen:
+            self._tally.received[self._number] += 1
+            return
         self._tally.received[self._number] += not seen[event]
         seen[event] = min(255, seen[event] + 1)
 
@@ -143,13 +147,13 @@ def _value(data: bytearray, name: bytes, start: int) -> bytearray:
     return data[found : data.index(b",", found)]
 
 
-async def main(port: int, count: int, stalled: int, events: int) -> None:
+async def main(port: int, count: int, stalled: int, events: int, topics: Sequence[str] = ALERTS) -> None:
     """Run them all, and print the result."""
     tally, loop = Tally(), asyncio.get_running_loop()
     crowd: list[Subscriber] = []
 
     def join(number: int) -> Subscriber:
-        crowd.append(Subscriber(tally, port, number < stalled, events))
+        crowd.append(Subscriber(tally, port, number < stalled, events, topics))
         return crowd[-1]
 
     for first in range(0, count, CONNECT_AT_ONCE):
@@ -159,7 +163,7 @@ async def main(port: int, count: int, stalled: int, events: int) -> None:
             await asyncio.sleep(0.01)
     print("ready", flush=True)  # noqa: T201 - the parent waits for this line
     told = loop.run_in_executor(None, sys.stdin.read)
-    while not told.done() and min(tally.received[stalled:], default=0) < events:
+    while not told.done() and (not events or min(tally.received[stalled:], default=0) < events):
         await asyncio.sleep(0.05)
     await asyncio.sleep(AFTER_S)  # what came twice would come now
     found = result(tally, stalled)
@@ -180,4 +184,5 @@ def result(tally: Tally, stalled: int) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*map(int, sys.argv[1:])))
+    _port, _count, _stalled, _events = map(int, sys.argv[1:5])
+    asyncio.run(main(_port, _count, _stalled, _events, sys.argv[5:] or ALERTS))
