@@ -86,7 +86,8 @@ def _section(model: type[BaseModel], depth: int) -> list[str]:
 
 def _named(field: FieldInfo) -> type[BaseModel] | None:
     """The section that each name of this field's mapping has, if it is such a mapping."""
-    return get_args(field.annotation)[1] if get_origin(field.annotation) is dict else None
+    kind = get_args(field.annotation)[1] if get_origin(field.annotation) is dict else None
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
 
 
 def _entry(model: type[BaseModel], depth: int) -> list[str]:

@@ -27,7 +27,8 @@ from wire.settings import Settings
 MAGIC = b"unmask backup 1\n"
 CORE = (
     "alerts", "alert:*", "review:*", "reference:*", "notified:*", "snooze:*", "camera-names", "camera-troubles",
-    "camera-opened:*", "last-opened", "track:*", "held:*", "due-tracks", "outcomes", "evidence-index", "mqtt-topics",
+    "camera-opened:*", "last-opened", "track:*", "held:*", "due-tracks", "outcomes", "detectors", "evidence-index",
+    "mqtt-topics",
 )  # fmt: skip
 EVIDENCE = "evidence:*"
 PAGE = 64

@@ -52,6 +52,11 @@ class Keys:
         return f"{self.prefix}outcomes"
 
     @property
+    def detectors(self) -> str:
+        """Hash "<name> <version> <outcome>" -> windows a detector of the operator's own was asked about."""
+        return f"{self.prefix}detectors"
+
+    @property
     def camera_names(self) -> str:
         """Set of the names of all cameras any streamer is configured with."""
         return f"{self.prefix}camera-names"

@@ -30,6 +30,8 @@ EndReason = Literal["cleared", "track-ended", "camera-lost", "camera-removed"]
 ReviewVerdict = Literal["none", "confirmed", "false-alarm"]  # none: an earlier one was taken back
 Severity = Literal["warning", "critical"]
 Role = Literal["streamer", "worker", "dashboard"]
+EnsembleRule = Literal["instead", "mean", "max", "weighted"]
+OpinionOutcome = Literal["scored", "unsure", "failed", "late", "down"]
 UserRole = Literal["viewer", "operator", "admin"]  # each may do what those before it may
 ServiceStatus = Literal["starting", "ready", "draining"]
 
@@ -115,6 +117,17 @@ class Window(Message, frozen=True, kw_only=True):
         return self.frames[-1].captured
 
 
+class Opinion(msgspec.Struct, frozen=True, kw_only=True):
+    """What a detector of the operator's own says of a window, beside ours or instead, see docs/plugins.md."""
+
+    detector: str
+    version: str
+    rule: EnsembleRule
+    outcome: OpinionOutcome  # why there is no logit: it was unsure, raised, took too long, or was not running
+    logit: float | None = None  # before its temperature
+    ours: float | None = None  # our own logit, before the temperature; None where the rule does not ask for it
+
+
 class Score(Message, frozen=True, kw_only=True):
     """What the worker says about one window."""
 
@@ -138,6 +151,7 @@ class Score(Message, frozen=True, kw_only=True):
     dequeued: float
     scored: float
     shift: float | UnsetType = UNSET  # added to `logit` for p_fake because of the camera's reference; absent: nothing
+    opinion: Opinion | UnsetType = UNSET  # of a detector of the operator's own; absent where none is configured
 
 
 class Reference(Message, frozen=True, kw_only=True):

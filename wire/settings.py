@@ -6,6 +6,7 @@ import difflib
 import ipaddress
 import os
 import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -14,6 +15,7 @@ import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -26,7 +28,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 
 from wire import environment, sentinels, slots
 from wire.errors import ConfigError
-from wire.messages import AlertEventName, AlertKind, Severity, UserRole
+from wire.messages import AlertEventName, AlertKind, EnsembleRule, Severity, UserRole
 from wire.redact import remember, remember_url
 
 DEFAULT_FILE = Path("unmask.yaml")
@@ -34,6 +36,10 @@ UserName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@-
 CameraName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 SecretUrl = Annotated[SecretStr, AfterValidator(lambda secret: SecretStr(_from_environment(secret.get_secret_value())))]
 Seconds = Annotated[float, Field(gt=0, le=86_400 * 365)]
+PluginName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+Scheme = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9+.-]+$")]
+# Of a plugin; what comes from the environment is a secret.
+Option = Annotated[bool | int | float | str | SecretStr, BeforeValidator(lambda given: _option(given))]
 
 
 Hwaccel = Literal["auto", "none", "cuda", "vaapi", "qsv", "vdpau", "videotoolbox", "d3d11va"]
@@ -48,6 +54,15 @@ class Section(BaseModel):
 def _from_environment(text: str) -> str:
     """`text` with each ${NAME} replaced. Raises ValueError for a name that is not set."""
     return environment.filled_in(text, os.environ)
+
+
+def _option(given: Any) -> Any:
+    return SecretStr(_from_environment(given)) if isinstance(given, str) and "${" in given else given
+
+
+def plain(options: Mapping[str, Option]) -> dict[str, Any]:
+    """A plugin's options as it is given them."""
+    return {name: one.get_secret_value() if isinstance(one, SecretStr) else one for name, one in options.items()}
 
 
 _TLS_QUERY = {"ca": "ssl_ca_certs", "certificate": "ssl_certfile", "key": "ssl_keyfile"}  # redis-py's names
@@ -144,6 +159,12 @@ class WindowSettings(Section):
         return self.model_copy(update={"view_margin": self.crop_margin})
 
 
+class SourceSettings(Section):
+    """A source of your own, by its scheme; docs/plugins.md explains it."""
+
+    options: dict[str, Option] = Field({}, description="Options of the plugin; ${NAME} is taken from the environment")
+
+
 class StreamerSettings(Section):
     """Cameras in, windows out."""
 
@@ -166,6 +187,7 @@ class StreamerSettings(Section):
     queue_max_mb: int = Field(256, ge=1, description="So are the oldest beyond this, of those no worker has taken yet")
     preview_fps: float = Field(1.0, ge=0, le=10, description="Preview pictures a second; 0: none")
     lease_s: Seconds = Field(10.0, description="A streamer that is silent for this long loses its cameras")
+    sources: dict[Scheme, SourceSettings] = Field({}, description="Schemes that installed plugins open, as `ndi: {}`")
 
 
 class QualitySettings(Section):
@@ -176,6 +198,21 @@ class QualitySettings(Section):
     min_brightness: float = Field(30.0, ge=0, le=255, description="Mean grey value of the crop")
     max_brightness: float = Field(235.0, ge=0, le=255, description="Mean grey value of the crop")
     max_yaw: float = Field(0.6, gt=0, description="Nose offset over eye distance; 0 faces the camera")
+
+
+class DetectorSettings(Section):
+    """A detector of your own, beside ours or instead; docs/plugins.md explains it."""
+
+    plugin: PluginName | None = Field(None, description="Name of the installed plugin; unset: none")
+    rule: EnsembleRule = Field(
+        "mean", description="How its log-odds and ours become one score; instead: ours is not asked"
+    )
+    weight: float = Field(0.5, gt=0, lt=1, description="Its share, where the rule is `weighted`")
+    temperature: float = Field(1.0, gt=0, description="What its log-odds are divided by before")
+    suspect: float | None = Field(None, gt=0, lt=1, description="Score of a suspect face; unset: the checkpoint's")
+    fake: float | None = Field(None, gt=0, lt=1, description="And of a fake one")
+    timeout_s: float = Field(2.0, gt=0, le=10, description="For one batch; a detector that takes longer is restarted")
+    options: dict[str, Option] = Field({}, description="Options of the plugin; ${NAME} is taken from the environment")
 
 
 class WorkerSettings(Section):
@@ -195,6 +232,7 @@ class WorkerSettings(Section):
     max_deliveries: int = Field(3, ge=1, description="Then a window that can't be scored goes to `dead`")
     feature_ttl_s: Seconds = Field(30.0, description="How long a frame's features are kept for overlapping windows")
     quality: QualitySettings = QualitySettings()
+    detector: DetectorSettings = DetectorSettings()
 
 
 class AlertSettings(Section):
@@ -312,12 +350,26 @@ class MqttSettings(ChannelSettings):
     give_up_s: Seconds = Field(900.0, description="Older events are not published any more")
 
 
+class NotifierSettings(ChannelSettings):
+    """A notifier of your own; docs/plugins.md explains it."""
+
+    plugin: PluginName = Field(description="Name of the installed plugin")
+    options: dict[str, Option] = Field({}, description="Options of the plugin; ${NAME} is taken from the environment")
+    events: tuple[AlertEventName, ...] = Field(("new", "end"), description="new, update, end, review; empty: all")
+    every_s: float = Field(0.0, ge=0, le=3600, description="Least time between two events handed to it")
+    timeout_s: Seconds = Field(10.0, description="For one attempt; a notifier that takes longer is restarted")
+    give_up_s: Seconds = Field(3600.0, description="Until then a failed delivery is tried again")
+
+
 class NotifySettings(Section):
     """Who is told of alerts besides the page and the subscribers; docs/notifications.md explains it."""
 
     apprise: dict[CameraName, AppriseSettings] = Field({}, description="Mail, chat, push: name and Apprise url of each")
     webhooks: dict[CameraName, WebhookSettings] = Field({}, description="HTTP receivers: name and url of each")
     mqtt: MqttSettings = MqttSettings()
+    plugins: dict[CameraName, NotifierSettings] = Field(
+        {}, description="Notifiers of your own: name and plugin of each"
+    )
 
 
 class TracesSettings(Section):
@@ -414,6 +466,17 @@ def _remember(settings: Settings) -> None:
         remember_url(push.url.get_secret_value(), whole=True)
     if settings.notify.mqtt.url:
         remember_url(settings.notify.mqtt.url.get_secret_value())
+    for options in _options(settings):
+        for option in options.values():
+            if isinstance(option, SecretStr):
+                remember(option.get_secret_value())
+
+
+def _options(settings: Settings) -> Iterator[Mapping[str, Option]]:
+    """The options of all plugins."""
+    yield settings.worker.detector.options
+    yield from (one.options for one in settings.streamer.sources.values())
+    yield from (one.options for one in settings.notify.plugins.values())
 
 
 def _read(path: Path) -> dict[str, Any]:

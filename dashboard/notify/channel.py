@@ -8,23 +8,10 @@ from typing import Protocol
 
 from dashboard.history import Entry
 from wire.messages import AlertEvent, AlertEventName
+from wire.plugins import Refused, TryLater
 from wire.settings import ChannelSettings
 
-
-class TryLater(Exception):
-    """The receiver did not take it now. `wait_s`: how long it asks to be left alone, if it does."""
-
-    def __init__(self, reason: str, wait_s: float | None = None) -> None:
-        super().__init__(reason)
-        self.reason, self.wait_s = reason, wait_s
-
-
-class Refused(Exception):
-    """The receiver will never take this one: the next is tried."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+__all__ = ["Channel", "Refused", "TryLater", "passes"]
 
 
 class Channel(Protocol):

@@ -13,6 +13,7 @@ from wire.messages import (
     Frame,
     Login,
     Message,
+    Opinion,
     Picture,
     Portrait,
     Quality,
@@ -61,6 +62,7 @@ EXAMPLES: list[Message] = [
         verdict="unsure", reason="blurred", quality=QUALITY, model="baseline-0a1b2c3d", box=(13.0, 20.0, 90.0, 113.0),
         frame_size=(1280, 720), started=T0, captured=T0 + 0.375, enqueued=T0 + 0.5, dequeued=T0 + 0.625,
         scored=T0 + 0.75, shift=-0.5,
+        opinion=Opinion(detector="blur", version="0.1.0", rule="mean", outcome="scored", logit=-1.5, ours=2.0),
     ),
     Reference(
         camera="lobby", model="baseline-0a1b2c3d", made=T0, minutes=2.5, windows=300, tracks=3, median=-1.5,
