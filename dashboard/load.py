@@ -20,18 +20,24 @@ async def look(bus: redis.asyncio.Redis, keys: Keys, at: float) -> Load:
     pipe.time()
     pipe.zcard(keys.evidence_index)
     pipe.hget(keys.evidence_bytes, "")
+    pipe.hgetall(keys.detectors)
     answers: list[Any] = await pipe.execute()
-    outcomes, windows, oldest, (seconds, micros), evidence, size = answers
+    outcomes, windows, oldest, (seconds, micros), evidence, size, detectors = answers
     # Both times are the Redis server's, so no other clock can make the queue look young.
     written = cursors.parse(oldest[0][0])[0] / 1000 if oldest else None
     return Load(
         at=at,
         windows=windows,
         oldest_s=0.0 if written is None else max(0.0, seconds + micros / 1e6 - written),
-        outcomes={name.decode(errors="replace"): int(count) for name, count in outcomes.items()},
+        outcomes=_counts(outcomes),
+        detectors=_counts(detectors),
         evidence=evidence,
         evidence_bytes=int(size or 0),
     )
+
+
+def _counts(found: dict[bytes, bytes]) -> dict[str, int]:
+    return {name.decode(errors="replace"): int(count) for name, count in found.items()}
 
 
 async def memory(bus: redis.asyncio.Redis) -> tuple[int, int]:

@@ -26,6 +26,22 @@ class WindowOutcomes(Collector):
         yield family
 
 
+class Opinions(Collector):
+    """unmask_detector_windows_total, counted like the outcomes; empty where no detector of one's own is configured."""
+
+    def __init__(self) -> None:
+        self.counts: Mapping[str, int] = {}
+
+    def collect(self) -> Iterable[Metric]:
+        """The counts of the last look."""
+        labels = ["detector", "version", "outcome"]
+        family = CounterMetricFamily("unmask_detector_windows", "Windows a detector was asked about", labels=labels)
+        for name, count in sorted(self.counts.items()):
+            if len(parts := name.split(" ")) == len(labels):
+                family.add_metric(parts, count)
+        yield family
+
+
 class Metrics:
     """All metrics of one dashboard. Gauges are set when they are asked for, by `dashboard.http`."""
 
@@ -33,6 +49,8 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.outcomes = WindowOutcomes()
         self.registry.register(self.outcomes)
+        self.opinions = Opinions()
+        self.registry.register(self.opinions)
         self.latency = Histogram(
             "unmask_capture_to_score_seconds", "From a window's newest frame to its score",
             buckets=LATENCY_BUCKETS_S, registry=self.registry,

@@ -71,6 +71,7 @@ async def measure(metrics: Metrics, hub: Hub, bus: redis.asyncio.Redis, keys: Ke
         return
     metrics.redis_up.set(1)
     metrics.outcomes.counts = {**dict.fromkeys(OUTCOMES, 0), **load.outcomes}  # a rate needs the 0 before the first 1
+    metrics.opinions.counts = load.detectors
     metrics.redis_memory.set(used)
     metrics.redis_limit.set(limit)
     metrics.queue.set(load.windows)

@@ -86,6 +86,7 @@ class Load:
     windows: int = 0  # wait or are being scored
     oldest_s: float = 0.0
     outcomes: Mapping[str, int] = field(default_factory=dict)
+    detectors: Mapping[str, int] = field(default_factory=dict)  # "<name> <version> <outcome>" -> windows
     evidence: int = 0  # alerts with evidence
     evidence_bytes: int = 0
 

@@ -194,6 +194,8 @@ class Ledger:
             self._dead_letter(pipe, work.entry, work.error, now)
         for outcome, count in (+made.outcomes).items():
             pipe.hincrby(self._keys.outcomes, outcome, count)
+        for name, count in Counter(one for score in made.scores if (one := _opinion(score))).items():
+            pipe.hincrby(self._keys.detectors, name, count)
 
     def _trimmed(self, pipe: Pipeline, work: Work, forgotten: Mapping[str, int], now: float) -> bool:
         """Whether an entry was taken away, and counted, while we held it: an old one by its streamer, one of a camera
@@ -217,6 +219,12 @@ class Ledger:
         letter = DeadLetter(error=redact(error), deliveries=entry.deliveries, at=now, data=entry.data)
         fields: dict[bytes, bytes] = {FIELD: letter.encode()}
         pipe.xadd(self._keys.dead, fields, maxlen=DEAD_MAXLEN, approximate=True)  # type: ignore[arg-type]
+
+
+def _opinion(score: Score) -> str:
+    """The field of the count to which another detector's opinion belongs; "" where none was asked."""
+    opinion = score.opinion
+    return f"{opinion.detector} {opinion.version} {opinion.outcome}" if opinion else ""
 
 
 def _of_these(fresh: Mapping[FrameId, Feature], works: Iterable[Work]) -> dict[FrameId, Feature]:

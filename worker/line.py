@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import redis
 
-from wire.messages import AlertEvent
+from wire.messages import AlertEvent, Window
 from wire.settings import Settings
 from wire.telemetry import Log
 from worker.choice import Pressure
@@ -27,6 +27,7 @@ from worker.load import Load
 from worker.patrol import Patrol
 from worker.queue import Item, WindowQueue
 from worker.scorer import Scorer
+from worker.second import Asking, Second, Standby
 from worker.trial import Decided, Trial
 
 
@@ -38,7 +39,8 @@ class Flight:
     worth: list[Item]
     works: list[Work]
     known: dict[FrameId, Feature]
-    encoding: Encoding
+    encoding: Encoding | None  # None: ours is not asked
+    asking: Asking | None  # a detector of the operator's own
     began: float
     decided: Decided | None = None
 
@@ -56,15 +58,19 @@ class Line:
         abandon: Callable[[], bool],
         load: Load,
         log: Log,
+        second: Second | None = None,
     ) -> None:
-        self._scorer, self._abandon, self._load, self._log = scorer, abandon, load, log
+        self._scorer, self._abandon, self._load, self._log, self._second = scorer, abandon, load, log, second
         worker, keys = settings.worker, place.keys
-        rules = Rules.of(settings.alerts, scorer.suspect, scorer.fake)
-        self._enrolled = Enrolled(client, keys, scorer.model, scorer.shift_limit, log)
+        judge = second.ensemble if second else scorer
+        rules = Rules.of(settings.alerts, judge.suspect, judge.fake)
+        self._ours = not (second and second.ensemble.instead)
+        self._enrolled = Enrolled(client, keys, judge.model, scorer.shift_limit, log)
         self._cache = RedisCache(client, keys, scorer.model, scorer.config.feature_dim, worker.feature_ttl_s)
         self._ledger = Ledger(client, keys, settings, rules, self._cache, clock)
         self._intake = Intake(WindowQueue(client, keys, place.name), self._ledger, worker, clock)
-        self._trial = Trial(scorer, worker.max_age_s, worker.max_deliveries, clock, self._enrolled.shift)
+        infers = scorer if self._ours else Standby(scorer)
+        self._trial = Trial(infers, worker.max_age_s, worker.max_deliveries, clock, self._enrolled.shift)
         self._expiry = Expiry(client, keys, settings, rules, clock)
         self._patrol = Patrol(client, keys, settings, clock)
         self._explainer = Explainer(client, keys, settings.alerts, scorer, self._enrolled.shift, clock, log)
@@ -94,7 +100,7 @@ class Line:
             self._listen_anew()  # Redis, we or the machine stood still; what was said meanwhile is yet to be read
         self._ticked, self._ticked_at = now, at
         events = [*self._expiry.tick(), *self._patrol.tick()]
-        self._explainer.take(events)
+        self._remember(events)
         return events
 
     def _listen_anew(self) -> None:
@@ -132,8 +138,13 @@ class Line:
         self._flight, self._next = self._next, None
         self._account(flight.began, len(flight.worth))
         if made is not None:
-            self._explainer.take(made.events)
+            self._remember(made.events)
         return made
+
+    def _remember(self, events: list[AlertEvent]) -> None:
+        """Explain these alerts later, where our network has made them."""
+        if self._ours:
+            self._explainer.take(events)
 
     def _begin(self, block: bool) -> Flight | None:
         """Read a batch, and hand its new frames to the lanes."""
@@ -145,17 +156,26 @@ class Line:
         works += [Work(item.entry, item.window, outcome="stale") for item in batch.shed]
         self._enrolled.read(item.window.camera for item in worth)
         windows = [item.window for item in worth]
+        known = self._known(windows) if self._ours else {}
+        self._read = None
+        self._load.read(time.monotonic(), [one.entry.dequeued - one.window.captured for one in worth], len(batch.shed))
+        asking = self._second.ask(windows) if self._second and windows else None
+        encoding = self._scorer.start(windows, known) if self._ours else None
+        return Flight(batch, worth, works, known, encoding, asking, began)
+
+    def _known(self, windows: list[Window]) -> dict[FrameId, Feature]:
         names = unique_ids(windows)
         known = self._scorer.recall(names)
         known.update(self._cache.fetch([name for name in names if name not in known]))
-        self._read = None
-        self._load.read(time.monotonic(), [one.entry.dequeued - one.window.captured for one in worth], len(batch.shed))
-        return Flight(batch, worth, works, known, self._scorer.start(windows, known), began)
+        return known
 
     def _decide(self, flight: Flight) -> Decided:
         if not flight.worth:
             return Decided(flight.works, {}, [])
         decided = self._trial.run(flight.worth, flight.known, self._abandon, flight.encoding)
+        if self._second is not None and flight.asking is not None:
+            windows = [item.window for item in flight.worth]
+            decided = self._second.judge(decided, windows, flight.asking, self._abandon)
         return Decided([*flight.works, *decided.works], decided.fresh, decided.again)
 
     def _account(self, began: float, windows: int) -> None:

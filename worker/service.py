@@ -26,6 +26,7 @@ from worker.line import Line
 from worker.load import Load
 from worker.pulse import Pulse
 from worker.scorer import Scorer
+from worker.second import Second
 
 BACKOFF_S = (0.1, 0.2, 0.5, 1.0)
 STOP_BATCH_S = 1.0  # a batch that takes longer after SIGTERM is left to be redelivered
@@ -62,6 +63,9 @@ class Worker:
         self._throttle = Throttle(time.monotonic)
         self._place = Place.of(settings)
         self._scorer = scorer or Scorer(settings, clock)
+        detector = settings.worker.detector
+        self._second = Second(detector, self._scorer, self._log) if detector.plugin else None
+        self._model = self._second.ensemble.model if self._second else self._scorer.model
         self._stop = threading.Event()
         self._stop_by = float("inf")
         self._turned, self._patience_s = time.monotonic(), TURN_S
@@ -90,23 +94,29 @@ class Worker:
             pulse.turn("starting")
             self._turn(START_S)
             self._scorer.warm_up()
+            if self._second is not None:
+                self._second.warm_up()
             pulse.turn("ready")
-            self._log.info("ready", worker=self._place.name, model=self._scorer.model, device=self._scorer.device)
+            self._log.info("ready", worker=self._place.name, model=self._model, device=self._scorer.device)
             line = Line(
-                self._settings, self._place, self._scorer, client, self._clock, self._abandon, self._load, self._log
-            )
+                self._settings, self._place, self._scorer, client, self._clock, self._abandon, self._load, self._log,
+                self._second,
+            )  # fmt: skip
             self._loop(line)
             pulse.turn("draining")
             self._drain(line)
         finally:
             pulse.stop()
             client.close()
+            if self._second is not None:
+                self._second.close()
 
     def _facts(self) -> Facts:
         """What the heartbeat tells besides."""
         scorer, now = self._scorer, time.monotonic()
+        caveats = [self._second.caveat if self._second else "", scorer.caveat]
         return Facts(
-            model=scorer.model, device=scorer.device, caveat=scorer.caveat, busy=self._load.busy(now),
+            model=self._model, device=scorer.device, caveat="; ".join(filter(None, caveats)), busy=self._load.busy(now),
             batch_fill=self._load.batch_fill(now), queue_age=self._load.queue_age(now), shed=self._load.shed(now),
         )  # fmt: skip
 
