@@ -40,6 +40,10 @@ def channels(
         from dashboard.notify.mqtt import Mqtt
 
         made.append(Mqtt(settings.mqtt, public_url))
+    if settings.plugins:
+        from dashboard.notify.plugin import PluginChannel
+
+        made += [PluginChannel(f"plugin-{name}", one) for name, one in settings.plugins.items()]
     return made
 
 

@@ -1,0 +1,73 @@
+"""A notifier of the operator's own: a guest (`wire.guest`), started by the first event and again after it fell."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from dashboard.history import Entry
+from dashboard.notify.channel import Refused, TryLater, passes
+from dashboard.notify.guest import Told
+from wire.guest import Guest, GuestError
+from wire.messages import AlertEvent
+from wire.plugins import find
+from wire.redact import redact
+from wire.settings import NotifierSettings, plain
+
+START_S = 30.0
+TEST = b'{"type":"test","message":"a test message of Unmask"}'
+
+
+class PluginChannel:
+    """One notifier. Raises ConfigError where it is not installed."""
+
+    kind = "plugin"
+
+    def __init__(self, name: str, settings: NotifierSettings, clock: Callable[[], float] = time.monotonic) -> None:
+        self.name, self.give_up_s = name, settings.give_up_s
+        self._settings, self._clock = settings, clock
+        plugin = find("notifier", settings.plugin, f"notify.plugins.{name.removeprefix('plugin-')}.plugin")
+        self._guest = Guest("dashboard.notify.guest", plugin, plain(settings.options), START_S, settings.timeout_s)
+        self._called, self._one, self._next = str(plugin), threading.Lock(), float("-inf")
+
+    def wants(self, event: AlertEvent) -> bool:
+        """See Channel."""
+        return passes(self._settings, self._settings.events, event)
+
+    async def deliver(self, entry: Entry) -> None:
+        """See Channel."""
+        await asyncio.sleep(max(0.0, self._next - self._clock()))
+        self._next = self._clock() + self._settings.every_s
+        await self._send(entry.text.encode())
+
+    async def test(self) -> None:
+        """See Channel."""
+        try:
+            await self._send(TEST)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """End its process; the next event starts another."""
+        self._guest.close()
+
+    async def _send(self, message: bytes) -> None:
+        try:
+            reply = await asyncio.to_thread(self._call, message)
+        except GuestError as error:
+            raise TryLater(f"notifier {self._called}: {error.reason}") from None
+        told = msgspec.msgpack.decode(reply, type=Told)
+        if told.outcome == "later":
+            raise TryLater(redact(told.reason), told.wait_s)
+        if told.outcome == "refused":
+            raise Refused(redact(told.reason))
+
+    def _call(self, message: bytes) -> bytes:
+        with self._one:  # whoever stopped waiting for a call does not end it
+            if not self._guest.alive:
+                self._guest.start()
+            return self._guest.call(message)
