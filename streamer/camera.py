@@ -10,7 +10,7 @@ from typing import Protocol
 import av.error
 from msgspec import UNSET
 
-from streamer import blame
+from streamer import blame, foreign
 from streamer.analysis import Analysis, preview
 from streamer.backoff import Backoff
 from streamer.config import CameraConfig
@@ -179,7 +179,7 @@ class CameraRuntime:
         return None
 
     def _reader(self) -> Reader:
-        return Reader(self._config.source, self._stop, self._clock, self.ring, self._hardware, self._calls)
+        return foreign.reader(self._config.source, self._stop, self._clock, self.ring, self._hardware, self._calls)
 
     def _seen(self, frame: Decoded) -> None:
         with self._lock:

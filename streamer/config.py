@@ -60,6 +60,6 @@ def take(settings: Settings) -> StreamerConfig:
 
 def camera(name: str, one: CameraSettings, streamer: StreamerSettings) -> CameraConfig:
     """One camera's part. Raises UnknownScheme."""
-    source = sources.parse(one, streamer.connect_timeout_s, streamer.read_timeout_s)
+    source = sources.parse(one, streamer.connect_timeout_s, streamer.read_timeout_s, plugins=streamer.sources)
     source = dataclasses.replace(source, max_pixels=streamer.max_pixels, max_fps=streamer.max_fps)
     return CameraConfig(name, source, one.analysis_fps)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from streamer import sources
-from streamer.reader import Reader
+from streamer import foreign, sources
+from streamer.sources import NO_PLUGINS
 from wire.errors import SourceError, SourceErrorKind
 from wire.redact import redact
-from wire.settings import CameraSettings
+from wire.settings import CameraSettings, SourceSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +26,15 @@ class Probe:
     remedy: str = ""
 
 
-def probe(camera: CameraSettings, timeout: float) -> Probe:
-    """Open `camera` and decode one frame, within `timeout` seconds. Raises UnknownScheme, nothing else."""
-    source = sources.parse(camera, timeout, timeout)
+def probe(camera: CameraSettings, timeout: float, plugins: Mapping[str, SourceSettings] = NO_PLUGINS) -> Probe:
+    """Open `camera` and decode one frame, within `timeout` seconds. Raises UsageError, nothing else."""
+    source = sources.parse(camera, timeout, timeout, plugins=plugins)
     stop = threading.Event()
     found: list[Probe] = []
 
     def work() -> None:
         try:
-            with Reader(source, stop) as reader:
+            with foreign.reader(source, stop) as reader:
                 info = reader.open()
                 for frame in reader.frames():
                     size = frame.size

@@ -33,18 +33,23 @@ class Recorder:
         """The source was opened, for the first time or to play a file again."""
         context = stream.codec_context
         if context.name in RAW:
-            self._stretch = Stretch("mjpeg", pictures=True)
-        else:
-            context.copy_opaque = True
-            self._stretch = Stretch(
-                codec=context.name,
-                time_base=stream.time_base or Fraction(1, 90_000),
-                extradata=context.extradata,
-                pix_fmt=None if context.is_hwaccel else context.pix_fmt,  # else the device's
-                crop=self._crop,
-                template=_template(stream) if context.name == "h264" and context.extradata else None,
-            )
+            self.open_pictures()
+            return
+        context.copy_opaque = True
+        self._stretch = Stretch(
+            codec=context.name,
+            time_base=stream.time_base or Fraction(1, 90_000),
+            extradata=context.extradata,
+            pix_fmt=None if context.is_hwaccel else context.pix_fmt,  # else the device's
+            crop=self._crop,
+            template=_template(stream) if context.name == "h264" and context.extradata else None,
+        )
         self._size = None
+        self._ring.begin(self._stretch)
+
+    def open_pictures(self) -> None:
+        """The same for a source that has no packets worth keeping."""
+        self._stretch, self._size = Stretch("mjpeg", pictures=True), None
         self._ring.begin(self._stretch)
 
     def packet(self, packet: Packet[VideoStream]) -> None:

@@ -12,19 +12,24 @@ import os
 import re
 import ssl
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import av.error
 import certifi
 
 from wire.errors import ConfigError, SourceError, SourceErrorKind, UnknownScheme
+from wire.plugins import Plugin, find
 from wire.redact import redact
-from wire.settings import CameraSettings
+from wire.settings import CameraSettings, SourceSettings, plain
 
+NO_PLUGINS: Mapping[str, SourceSettings] = MappingProxyType({})
 PROBE_US = 100_000  # FFmpeg's default of 5 s of probing makes each connect last 1.1 s and longer
 # What a source may be made of; a server can't talk FFmpeg into anything else. No playlist that reads files, no protocol
 # that reaches further, and only decoders that cameras need and that are much attacked by their makers' fuzzers.
@@ -50,6 +55,15 @@ _SCREEN = re.compile(r"(?:(\d{1,5})x(\d{1,5})(?:\+(\d{1,5})\+(\d{1,5}))?)?(?:@(.
 
 
 @dataclass(frozen=True, slots=True)
+class Foreign:
+    """The plugin that opens a source, its options, and how a url that it returns is to be opened."""
+
+    plugin: Plugin
+    options: dict[str, Any] = field(repr=False)
+    camera: CameraSettings
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """What `av.open` gets, and how the reader is to treat it. `target` may hold credentials; `name` does not."""
 
@@ -66,6 +80,7 @@ class Source:
     max_pixels: int | None = None  # of a frame
     max_fps: float | None = None
     crop: tuple[int, int, int, int] | None = None  # x, y, width, height, where the grabber itself can't
+    foreign: Foreign | None = None  # opened by `streamer.foreign`
 
     @property
     def network(self) -> bool:
@@ -79,14 +94,25 @@ class Source:
 
 
 def parse(
-    camera: CameraSettings, connect_timeout_s: float = 5.0, read_timeout_s: float = 2.5, platform: str = sys.platform
+    camera: CameraSettings,
+    connect_timeout_s: float = 5.0,
+    read_timeout_s: float = 2.5,
+    platform: str = sys.platform,
+    plugins: Mapping[str, SourceSettings] = NO_PLUGINS,
 ) -> Source:
-    """The source behind `camera.url`. Raises UnknownScheme, and ConfigError for a `ca` that is missing."""
+    """The source behind `camera.url`; `plugins`: the schemes that those open.
+
+    Raises UnknownScheme, and ConfigError for a `ca` or a plugin that is missing.
+    """
     url = camera.url.strip()
     if "\0" in url:
         raise UnknownScheme(redact(url))
     match = _SCHEME.match(url)
     scheme = match[1].lower() if match else ""
+    if scheme in plugins:
+        plugin = find("source", scheme, f"streamer.sources.{scheme}")
+        foreign = Foreign(plugin, plain(plugins[scheme].options), camera)
+        return Source(redact(url), url, open_timeout_s=connect_timeout_s, silence_s=read_timeout_s, foreign=foreign)
     read_us = str(round(read_timeout_s * 1e6))
     if scheme in {"rtsp", "rtsps"}:
         transport = camera.transport if scheme == "rtsp" else "tcp"  # else its media would go unencrypted

@@ -16,7 +16,8 @@ from wire.settings import Settings
 def run(settings: Settings, timeout_s: float) -> int:
     """Print a table; 0 when everything works, else 1."""
     console = Console()
-    found = [_redis(settings), parts.checkpoint(settings), *parts.channels(settings), parts.access(settings)]
+    found = [_redis(settings), parts.checkpoint(settings), *parts.plugins(settings), *parts.channels(settings)]
+    found.append(parts.access(settings))
     with console.status(f"probing {len(settings.cameras)} cameras"):
         found += parts.cameras(settings, timeout_s)
     table = Table("", "state", "details", title="unmask check", title_justify="left")

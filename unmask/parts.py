@@ -9,7 +9,8 @@ from streamer.probe import probe
 from unmask.finding import Finding, failure
 from wire.errors import UnmaskError
 from wire.keys import Keys
-from wire.settings import CameraSettings, Settings
+from wire.plugins import Kind, find
+from wire.settings import CameraSettings, Settings, StreamerSettings
 
 AT_ONCE = 16  # cameras
 
@@ -38,6 +39,27 @@ def channels(settings: Settings) -> list[Finding]:
     return [Finding(channel.name, "ok", "valid; 'unmask notify-test' sends a message") for channel in found]
 
 
+def plugins(settings: Settings) -> list[Finding]:
+    """The plugins that the configuration names, with their versions. Imports none."""
+    named: list[tuple[Kind, str, str]] = []
+    if settings.worker.detector.plugin:
+        named.append(("detector", settings.worker.detector.plugin, "worker.detector.plugin"))
+    named += [("source", name, f"streamer.sources.{name}") for name in settings.streamer.sources]
+    named += [
+        ("notifier", one.plugin, f"notify.plugins.{name}.plugin") for name, one in settings.notify.plugins.items()
+    ]
+    return [_plugin(*one) for one in named]
+
+
+def _plugin(kind: Kind, name: str, where: str) -> Finding:
+    try:
+        found = find(kind, name, where)
+    except UnmaskError as error:
+        return failure(f"{kind} {name}", error)
+    facts = {"kind": kind, "name": name, "package": found.distribution, "version": found.version}
+    return Finding(f"{kind} {name}", "ok", f"{found.distribution} {found.version}", facts=facts)
+
+
 def access(settings: Settings) -> Finding:
     """Who may come in to the dashboard."""
     from dashboard.access.users import configured
@@ -57,12 +79,14 @@ def cameras(settings: Settings, timeout_s: float) -> list[Finding]:
     if not settings.cameras:
         return []
     with ThreadPoolExecutor(min(AT_ONCE, len(settings.cameras))) as pool:
-        return list(pool.map(partial(_camera, timeout_s), *zip(*settings.cameras.items(), strict=True)))
+        return list(
+            pool.map(partial(_camera, timeout_s, settings.streamer), *zip(*settings.cameras.items(), strict=True))
+        )
 
 
-def _camera(timeout_s: float, name: str, camera: CameraSettings) -> Finding:
+def _camera(timeout_s: float, streamer: StreamerSettings, name: str, camera: CameraSettings) -> Finding:
     try:
-        found = probe(camera, timeout_s)
+        found = probe(camera, timeout_s, streamer.sources)
     except UnmaskError as error:  # a scheme that no reader handles
         return failure(name, error)
     if not found.ok:

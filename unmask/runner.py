@@ -32,6 +32,7 @@ from wire.errors import ConfigError, RedisUnreachable, ServiceError, UsageError
 from wire.heartbeat import alive
 from wire.keys import Keys
 from wire.messages import Role
+from wire.plugins import find
 from wire.redact import redact
 from wire.settings import Settings
 from wire.telemetry import Log
@@ -45,15 +46,18 @@ def run(settings: Settings, config: Path | None, on_ready: Callable[[str], None]
     """Run everything until a signal; the exit code. `on_ready` gets the page's address once all services are ready.
 
     A Redis that does not answer yet is waited for. Raises UsageError with no camera, UnknownScheme, ConfigError for the
-    url of a receiver of notifications or of Redis, and ServiceError where a service can't be kept running.
+    url of a receiver of notifications or of Redis and for a plugin that is missing, and ServiceError where a service
+    can't be kept running.
     """
     if not settings.cameras:
         raise UsageError(
             "no camera is configured", "add one under 'cameras' (unmask.example.yaml shows how), or try 'unmask demo'"
         )
-    for camera in settings.cameras.values():
-        sources.parse(camera)  # an unknown scheme is the user's slip: said before anything is started
+    for camera in settings.cameras.values():  # an unknown scheme is the user's slip: said before anything is started
+        sources.parse(camera, plugins=settings.streamer.sources)
     channels(settings.notify, None, Keys(settings.redis.prefix))  # so is a receiver's url
+    if detector := settings.worker.detector.plugin:
+        find("detector", detector, "worker.detector.plugin")
     if settings.dashboard.tls_certificate:
         Certificate(settings.dashboard.tls_certificate, settings.dashboard.tls_key)
     users.configured(settings.dashboard)  # and a user's hash

@@ -46,6 +46,7 @@ def look(settings: Settings, config: Path | None, timeout_s: float) -> list[Find
         files.detector(settings),
         files.configuration(source(config)),
         files.state(settings),
+        *parts.plugins(settings),
         *parts.channels(settings),
         parts.access(settings),
         *parts.cameras(settings, timeout_s),
