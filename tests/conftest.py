@@ -13,6 +13,7 @@ import redis
 import structlog
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.support.plugins import install_examples
 from tests.support.receiver import Receiver
 from tests.support.servers import RtspServer, missing, rtsp_available, valkey
 from wire.keys import Keys
@@ -118,3 +119,17 @@ def lineage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Li
     torch.save(model.state_dict(), path)
     yield path, model
     path.unlink()
+
+
+@pytest.fixture(scope="session")
+def _examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    site = tmp_path_factory.mktemp("plugins") / "site"
+    install_examples(site, tmp_path_factory.mktemp("examples"))
+    return site
+
+
+@pytest.fixture
+def examples(_examples: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The plugins of examples/, installed; the folder they are in."""
+    monkeypatch.syspath_prepend(_examples)
+    return _examples

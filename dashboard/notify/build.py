@@ -59,6 +59,10 @@ def _courier(channel: Channel, config: DashboardConfig, hub: Hub, bus: redis.asy
 
         assert isinstance(channel, Mqtt)
         return MqttCourier(channel, hub, bus, config.keys, log)
+    if channel.kind == "plugin":
+        from dashboard.notify.plugin import PluginCourier
+
+        return PluginCourier(channel, bus, config.keys, log, hub.metrics)
     return Courier(channel, bus, config.keys, log, hub.metrics)
 
 

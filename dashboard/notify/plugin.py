@@ -11,6 +11,7 @@ import msgspec
 
 from dashboard.history import Entry
 from dashboard.notify.channel import Refused, TryLater, passes
+from dashboard.notify.courier import Courier
 from dashboard.notify.guest import Told
 from wire.guest import Guest, GuestError
 from wire.messages import AlertEvent
@@ -71,3 +72,15 @@ class PluginChannel:
             if not self._guest.alive:
                 self._guest.start()
             return self._guest.call(message)
+
+
+class PluginCourier(Courier):
+    """Its deliverer, which leaves no process behind."""
+
+    async def run(self) -> None:
+        """See Courier."""
+        try:
+            await super().run()
+        finally:
+            assert isinstance(self._channel, PluginChannel)
+            self._channel.close()
