@@ -57,6 +57,8 @@ def _from_environment(text: str) -> str:
 
 
 def _option(given: Any) -> Any:
+    if not isinstance(given, bool | int | float | str | SecretStr):
+        raise ValueError("is no text, number, true or false")
     return SecretStr(_from_environment(given)) if isinstance(given, str) and "${" in given else given
 
 
@@ -213,6 +215,12 @@ class DetectorSettings(Section):
     fake: float | None = Field(None, gt=0, lt=1, description="And of a fake one")
     timeout_s: float = Field(2.0, gt=0, le=10, description="For one batch; a detector that takes longer is restarted")
     options: dict[str, Option] = Field({}, description="Options of the plugin; ${NAME} is taken from the environment")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.suspect is not None and self.fake is not None and self.suspect > self.fake:
+            raise ValueError("suspect is above fake")
+        return self
 
 
 class WorkerSettings(Section):

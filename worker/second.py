@@ -52,7 +52,10 @@ class Second:
         self._asking = ThreadPoolExecutor(1, "detector")
         self._up, self._end = threading.Event(), threading.Event()
         self._why, self._falls, self._since = "", 0, 0.0
-        self._measured = self.ensemble.measured
+        unmeasured = (
+            "" if self.ensemble.measured else f"nobody measured the false alarms of its thresholds with {plugin}"
+        )
+        self._caveats = "; ".join(filter(None, [unmeasured, "" if self._instead else scorer.caveat]))
 
     def warm_up(self) -> None:
         """Start it, and wait until it is warm, or until it is known that it does not start: it is tried again then."""
@@ -65,11 +68,12 @@ class Second:
 
     @property
     def caveat(self) -> str:
-        """What must be known before a score is trusted, "" where nothing is."""
+        """What must be known before a score is trusted, what is to be known of our checkpoint included."""
         if not self._up.is_set():
             instead = "every verdict is unsure" if self._instead else "scores are ours alone"
-            return f"detector {self._called} is not running ({self._why or 'starting'}): {instead}"
-        return "" if self._measured else f"nobody measured the false alarms of its thresholds with {self._called}"
+            why = f"detector {self._called} is not running ({self._why or 'starting'}): {instead}"
+            return "; ".join(filter(None, [why, self._caveats]))
+        return self._caveats
 
     def ask(self, windows: Sequence[Window]) -> Asking:
         """Begin to ask about these."""
@@ -100,6 +104,8 @@ class Second:
         try:
             reply = self._guest.call(msgspec.msgpack.encode([Asked.of(window) for window in windows]))
             answers = msgspec.msgpack.decode(reply, type=list[Answer])
+        except msgspec.DecodeError as error:
+            return [Answer("failed", error=str(error))] * len(windows)
         except GuestError as error:
             outcome: OpinionOutcome = "late" if error.failure == "late" else "failed"
             if error.failure != "failed":

@@ -114,9 +114,9 @@ class Worker:
     def _facts(self) -> Facts:
         """What the heartbeat tells besides."""
         scorer, now = self._scorer, time.monotonic()
-        caveats = [self._second.caveat if self._second else "", scorer.caveat]
+        caveat = self._second.caveat if self._second else scorer.caveat
         return Facts(
-            model=self._model, device=scorer.device, caveat="; ".join(filter(None, caveats)), busy=self._load.busy(now),
+            model=self._model, device=scorer.device, caveat=caveat, busy=self._load.busy(now),
             batch_fill=self._load.batch_fill(now), queue_age=self._load.queue_age(now), shed=self._load.shed(now),
         )  # fmt: skip
 

@@ -40,8 +40,6 @@ class Plugin:
             raise KeyError("channel")
         if mode == "hang":
             time.sleep(60)
-        if mode == "die":
-            os._exit(1)
         with self._log.open("a") as file:
             print(os.getpid(), event["type"], file=file)
 """
@@ -72,7 +70,7 @@ def hostile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[P
     monkeypatch.syspath_prepend(tmp_path / "site")
     mode, log = tmp_path / "mode", tmp_path / "log"
     options: dict[str, Any] = {"mode": str(mode), "log": str(log)}
-    channel = PluginChannel("plugin-x", NotifierSettings(plugin="hostile", timeout_s=0.5, every_s=0.2, options=options))
+    channel = PluginChannel("plugin-x", NotifierSettings(plugin="hostile", timeout_s=0.3, every_s=0.1, options=options))
     yield channel, mode, log
     channel.close()
 
@@ -97,10 +95,8 @@ def test_what_it_does_is_the_channels_outcome(hostile: tuple[PluginChannel, Path
     with pytest.raises(TryLater, match=r"notifier hostile 1\.2: KeyError: 'channel'"):
         deliver("raise")
     deliver("fine")
-    with pytest.raises(TryLater, match=r"no answer within 0\.5 s"):
+    with pytest.raises(TryLater, match=r"no answer within 0\.3 s"):
         deliver("hang")
-    with pytest.raises(TryLater, match=r"its process has ended \(exit code 1\)"):
-        deliver("die")
     deliver("fine")
     first, second, third = (line.split()[0] for line in log.read_text().splitlines())
     assert first == second != third, "it is started again only after it fell"
@@ -117,4 +113,4 @@ def test_events_are_so_far_apart_at_least(hostile: tuple[PluginChannel, Path, Pa
         await channel.deliver(entry())
         return time.monotonic() - began
 
-    assert asyncio.run(two()) >= 0.2
+    assert asyncio.run(two()) >= 0.1
