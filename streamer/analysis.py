@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from streamer import crops, motion, regions
+from streamer.cuts import Cuts
 from streamer.faces import Detector, Face, resize
 from streamer.motion import Motion
 from streamer.pixels import Picture, Region, View
@@ -42,7 +43,7 @@ class Analysis:
         self.sightings: Sequence[Sighting] = ()
         self._detector, self._settings, self._clock = detector, window, clock
         self._share = window.seen_margin / window.crop_margin
-        self._motion = Motion(STILL_S)
+        self._motion, self._cuts = Motion(STILL_S), Cuts()
         self._tracker = Tracker(streamer.max_faces, streamer.min_face_px)
         self._windows = WindowBuilder(camera, window.frames, window.stride, self.sampler.max_gap, short)
 
@@ -59,11 +60,12 @@ class Analysis:
         if sample.first:
             self._tracker.restart(sample.epoch)
             self._motion.restart()
+            self._cuts.restart()
             self.sightings = ()
         sure = bool(self.sightings) and all(sighting.detected for sighting in self.sightings)
         faces = [] if hurry and sure else self._search(sample, view)
         self.sightings = self._tracker.update(faces, sample.captured)
-        pictures = {sighting.track: self._cut(view, sighting) for sighting in self.sightings}
+        pictures = self._pictures(view)
         found = [self._crop(sample, sighting, pictures[sighting.track]) for sighting in self.sightings]
         made = self._windows.add(sample, found, self._clock())
         return [self._finished(window, pictures if window.captured == sample.captured else {}) for window in made]
@@ -114,6 +116,21 @@ class Analysis:
         faces = [face.scaled(width / region[2], x, y) for face in self._detector.look(small)]
         whole = [face for face in faces if regions.inside(face.box, place, view.size)]
         return sorted(whole, key=lambda face: -face.score)
+
+    def _pictures(self, view: View) -> dict[str, Picture]:
+        """Each track's picture, after those in whose place somebody else is now have become others."""
+        pictures = {sighting.track: self._cut(view, sighting) for sighting in self.sightings}
+        if not pictures:
+            return pictures
+        cut = self._cuts.look(self.sightings, pictures, view.blocks(motion.WIDTH), view.size[0])
+        if not cut:
+            return pictures
+        before, self.sightings = self.sightings, self._tracker.part(cut)
+        self._cuts.rename(before, self.sightings)
+        return {
+            new.track: self._cut(view, new) if old.track in cut else pictures[old.track]
+            for old, new in zip(before, self.sightings, strict=True)
+        }
 
     def _cut(self, view: View, sighting: Sighting) -> Picture:
         return crops.cut(view, sighting.smooth, self._settings.crop_margin, self._settings.crop_size)

@@ -9,7 +9,7 @@ track is cropped once, overlapping windows share identical crops.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from streamer.faces import Face
@@ -70,7 +70,21 @@ class Tracker:
         self._tracks = [track for track in self._tracks if track.misses <= MISSES]
         used = set(taken.values())
         self._welcome([face for index, face in enumerate(big) if index not in used])
+        return self._sightings()
+
+    def part(self, tracks: Collection[str]) -> list[Sighting]:
+        """Somebody else is in the place of these: from this sample on they are tracks of their own."""
+        for track in self._tracks:
+            if track.id in tracks:
+                track.id, track.smooth = self._name(), track.face.box
+        return self._sightings()
+
+    def _sightings(self) -> list[Sighting]:
         return [Sighting(t.id, t.face.box, t.smooth, t.misses == 0, t.face) for t in self._tracks]
+
+    def _name(self) -> str:
+        self._born += 1
+        return f"{self._epoch}-{self._born - 1}"
 
     def _match(self, faces: Sequence[Face]) -> dict[int, int]:
         """Track index -> face index, best overlap first."""
@@ -96,8 +110,7 @@ class Tracker:
                 continue
             if any(iou(track.face.box, face.box) > MIN_IOU for track in self._tracks):
                 continue
-            self._tracks.append(_Track(f"{self._epoch}-{self._born}", face, face.box))
-            self._born += 1
+            self._tracks.append(_Track(self._name(), face, face.box))
 
 
 def follow(smooth: Box, box: Box, elapsed: float) -> Box:
