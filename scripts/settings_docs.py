@@ -26,7 +26,7 @@ EXAMPLE_HEAD = """\
 # REDIS_URL sets redis.url. NAME_FILE=/run/secrets/x gives any of these, and any ${NAME}, by a file.
 
 # Name and source of each camera. Sources: rtsp:// rtsps:// rtmp:// srt:// http(s):// (HLS, MJPEG),
-# webcam:0, screen: (or screen:1280x720+0+0), a video file. ${NAME} is taken from the environment.
+# webcam:0, screen: (or screen:1280x720+0+0, screen:?window=TITLE), a video file. ${NAME} is taken from the environment.
 cameras: {}
 #  front-door:
 #    url: rtsp://${CAMERA_USER}:${CAMERA_PASSWORD}@192.0.2.10:554/stream1

@@ -179,7 +179,15 @@ class CameraRuntime:
         return None
 
     def _reader(self) -> Reader:
-        return foreign.reader(self._config.source, self._stop, self._clock, self.ring, self._hardware, self._calls)
+        return foreign.reader(
+            self._config.source, self._stop, self._clock, self.ring, self._hardware, self._calls, self._waiting
+        )
+
+    def _waiting(self, refused: str) -> None:
+        """The reader waits for a publisher; `refused`: why the last one was not let in, if any was."""
+        self._enter("waiting", refused)
+        if refused and self._throttle.admit("refused") is not None:
+            self._log.warning("publisher refused", reason=refused)
 
     def _seen(self, frame: Decoded) -> None:
         with self._lock:

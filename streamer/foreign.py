@@ -44,15 +44,16 @@ def reader(
     ring: PacketRing | None = None,
     hardware: Hardware | None = None,
     calls: Calls | None = None,
+    waiting: Callable[[str], None] = lambda why: None,
 ) -> Reader:
     """What reads `source`: ours, for one that a plugin opens the plugin's. Raises SourceError where that fails."""
     if source.foreign is None:
-        return Reader(source, stop, clock, ring, hardware, calls)
+        return Reader(source, stop, clock, ring, hardware, calls, waiting)
     calls = calls or Calls()
     made = _connect(source, source.foreign, calls)
     if not isinstance(made, str):
         return PluginReader(source, made, stop, clock, ring, calls)
-    return Reader(_of_url(source, source.foreign, made), stop, clock, ring, hardware, calls)
+    return Reader(_of_url(source, source.foreign, made), stop, clock, ring, hardware, calls, waiting)
 
 
 def _connect(source: Source, foreign: Foreign, calls: Calls) -> VideoSource | str:

@@ -49,7 +49,8 @@ def probe(camera: CameraSettings, timeout: float, plugins: Mapping[str, SourceSe
     thread.start()
     thread.join(timeout)
     stop.set()
-    return found[0] if found else _bad(SourceError("timeout", source.name, f"no picture within {timeout:g} s"))
+    waited = "nobody has pushed a picture" if source.listen else "no picture"
+    return found[0] if found else _bad(SourceError("timeout", source.name, f"{waited} within {timeout:g} s"))
 
 
 def _bad(error: SourceError) -> Probe:

@@ -22,12 +22,13 @@ from av.stream import Disposition
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from streamer import certificate
+from streamer import certificate, desktop
 from streamer.catchup import LEAVE_S, CatchUp, Do
 from streamer.clocks import CaptureClock, MediaClock
 from streamer.hardware import Hardware
 from streamer.health import FpsMeter
 from streamer.pixels import FrameView, Picture, turned
+from streamer.push import Push
 from streamer.recorder import Recorder
 from streamer.ring import PacketRing
 from streamer.sources import VIDEO_CODECS, Source, classify
@@ -91,8 +92,10 @@ class Reader:
         ring: PacketRing | None = None,
         hardware: Hardware | None = None,
         calls: Calls | None = None,
+        waiting: Callable[[str], None] = lambda why: None,
     ) -> None:
         self.source = source
+        self._waiting = waiting
         self._calls, self._call = calls or Calls(), f"decoding {source.name}"
         self.info: StreamInfo | None = None
         self.whole, self.part = VideoReformatter(), VideoReformatter()  # one for each size that comes again
@@ -107,6 +110,8 @@ class Reader:
         self._recorder = Recorder(ring, source.crop) if ring is not None else None
         self._hardware, self._shown = hardware, 0
         self._web: Web | None = None
+        self._push: Push | None = None
+        self._window: desktop.Window | None = None
         self._pace = FpsMeter(PACE_S)
 
     def __enter__(self) -> Self:
@@ -129,9 +134,13 @@ class Reader:
             self._container = None
         if self._web is not None:
             self._web.close()
+        if self._push is not None:
+            self._push.close()
+        if self._window is not None:
+            self._window.close()
 
     def open(self) -> StreamInfo:
-        """Connect and find the picture. Raises SourceError."""
+        """Connect and find the picture; where it is pushed to us, however long that takes. Raises SourceError."""
         began = time.monotonic()
         options: dict[str, Any] = {"options": self._options(), "format": self.source.format}
         if self.source.web:
@@ -144,6 +153,10 @@ class Reader:
                 self.source.options,
             )
             options["io_open"] = self._web.open
+        elif self.source.listen is not None:
+            place, silence_s = self.source.listen, self.source.silence_s
+            self._push = Push(place, self.source.name, silence_s, self._stop, self._waiting)
+            self._push.wait()
         elif self.source.live:
             # No time-out for reading: the callback that would check it takes the GIL a thousand times a second.
             options["timeout"] = (self.source.open_timeout_s, None)
@@ -177,10 +190,17 @@ class Reader:
 
     def _options(self) -> dict[str, str]:
         limit = self.source.max_pixels
-        return self.source.options | ({"max_pixels": str(limit)} if limit else {})
+        options = self.source.options | ({"max_pixels": str(limit)} if limit else {})
+        if self.source.window is not None:
+            self._window = desktop.find(self.source.target.rpartition("+")[0], self.source.window, self.source.name)
+            options["window_id"] = str(self._window.id)
+        return options
 
     def _connect(self, options: dict[str, Any]) -> InputContainer:
         """Open on the device, if there is one, else, or if that fails, on the CPU."""
+        if self._push is not None:
+            pushed: InputContainer = av.open(self._push, "r", **options)
+            return pushed
         accel = self._hardware.accel() if self._hardware else None
         failed: BaseException | None = None
         if accel is not None:
@@ -258,6 +278,8 @@ class Reader:
                 if self._stop.is_set():
                     return
                 self._check_pace()
+                if self._window is not None:
+                    self._window.check(captured)
                 shown += 1
                 self._shown += 1
                 if self._recorder is not None:

@@ -3,11 +3,13 @@
 Measured with FFmpeg 8.1 on a server stopped by SIGSTOP: an RTSP read fails after twice the option `timeout`, over TCP
 and over UDP alike, since the first expiry only flushes the parser. So half of `read_timeout_s` would be right for
 reading, but the same option bounds each reply of the handshake, where servers that start on demand need longer.
-Unknown options are ignored silently; in FFmpeg's rtmp, `timeout` means "listen", so it gets `rw_timeout` only.
+Unknown options are ignored silently; in FFmpeg's rtmp, `timeout` means "listen", so it gets `rw_timeout` only. What is
+pushed to us is taken by `streamer.push`.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import ssl
@@ -24,6 +26,7 @@ from urllib.parse import unquote, urlsplit
 import av.error
 import certifi
 
+from streamer.push import Place
 from wire.errors import ConfigError, SourceError, SourceErrorKind, UnknownScheme
 from wire.plugins import Plugin, find
 from wire.redact import redact
@@ -43,6 +46,9 @@ _HTTP = {
     "http_multiple": "0",
 }
 _FILE = {"protocol_whitelist": "file"}
+_PUSHED = {"format_whitelist": "flv", "protocol_whitelist": "none"}  # it is read from memory
+RTMP_PORT = 1935
+KEY_LENGTH = 8  # of a stream key at least
 VIDEO_CODECS = ("h264", "hevc", "av1", "libdav1d", "vp8", "vp9", "mjpeg", "mpeg4", "mpeg2video", "h263", "libvpx-vp9")
 AUDIO_CODECS = (
     "aac", "aac_fixed", "aac_latm", "opus", "libopus", "mp2", "mp2float", "mp3", "mp3float", "ac3", "eac3", "vorbis",
@@ -51,7 +57,10 @@ AUDIO_CODECS = (
 TLS_PORTS = {"rtsps": 322, "https": 443, "rtmps": 443}
 PACED_SUFFIXES = (".m3u8",)  # arrives in bursts of whole segments
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(//)?")
-_SCREEN = re.compile(r"(?:(\d{1,5})x(\d{1,5})(?:\+(\d{1,5})\+(\d{1,5}))?)?(?:@(.+))?")
+_SCREEN = re.compile(r"(?:(\d{1,5})x(\d{1,5})(?:\+(\d{1,5})\+(\d{1,5}))?)?(?:@(.+?))?(?:\?window=(.+))?")
+WINDOW_ID = re.compile(
+    r"0x[0-9a-fA-F]{1,16}|[0-9]{4,20}"
+)  # of a window, as xwininfo shows it; titles are no such number
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +90,13 @@ class Source:
     max_fps: float | None = None
     crop: tuple[int, int, int, int] | None = None  # x, y, width, height, where the grabber itself can't
     foreign: Foreign | None = None  # opened by `streamer.foreign`
+    window: str | None = field(default=None, repr=False)  # of the X display `target`: its id, or a part of its title
+    listen: Place | None = None  # where its picture is pushed to
 
     @property
     def network(self) -> bool:
-        """Whether it comes from a server, which is not to be trusted."""
-        return self.live and self.format is None
+        """Whether it comes from a peer, which is not to be trusted."""
+        return self.live and (self.format is None or self.listen is not None)
 
     @property
     def web(self) -> bool:
@@ -118,6 +129,8 @@ def parse(
         transport = camera.transport if scheme == "rtsp" else "tcp"  # else its media would go unencrypted
         options = {"rtsp_transport": transport, "timeout": read_us, **_RTSP}
         return _network(url, connect_timeout_s, options | _tls(scheme, camera))
+    if camera.listen:
+        return _listen(url, scheme, camera.listen == "network", 2 * read_timeout_s)
     if scheme in {"rtmp", "rtmps"}:
         return _network(url, connect_timeout_s, {"rw_timeout": read_us, **_RTMP} | _tls(scheme, camera))
     if scheme == "srt":
@@ -134,6 +147,32 @@ def parse(
     if match and match[2] and scheme != "file":
         raise UnknownScheme(redact(url))
     return _file(url, camera.loop)
+
+
+def _listen(url: str, scheme: str, network: bool, silence_s: float) -> Source:
+    """The source that waits at `url` for a publisher. Raises ConfigError."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or RTMP_PORT
+    except ValueError:
+        raise UnknownScheme(redact(url)) from None
+    app, _, key = parts.path.strip("/").rpartition("/")
+    if scheme != "rtmp" or not app or len(key) < KEY_LENGTH or parts.query or parts.username is not None:
+        problem = f"listen: the url is no rtmp://HOST:PORT/APP/KEY with a key of at least {KEY_LENGTH} characters"
+        raise ConfigError("configuration", "cameras", problem, "give one, as rtmp://127.0.0.1:1935/live/${CALL_KEY}")
+    if not network and not _loopback(host):
+        problem = f"listen: {host} is not this machine's own loopback address"
+        raise ConfigError("configuration", "cameras", problem, "use 127.0.0.1, or 'listen: network' and a firewall")
+    name = f"rtmp://{parts.netloc}/{app}/***"
+    options = {"analyzeduration": str(PROBE_US), "codec_whitelist": ",".join(VIDEO_CODECS), **_PUSHED}
+    return Source(name, name, "flv", options, silence_s=silence_s, listen=Place(host, port, app, key))
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _tls(scheme: str, camera: CameraSettings) -> dict[str, str]:
@@ -191,19 +230,26 @@ def _screen(url: str, region: str, platform: str) -> Source:
     if not match:
         raise UnknownScheme(redact(url))
     width, height, x, y = (int(part) if part else 0 for part in match.groups()[:4])
-    display = match[5]
+    display, window = match[5], match[6]
     size = {"video_size": f"{width}x{height}"} if width else {}
     if platform == "darwin":
+        if window:
+            problem = "macOS gives the screen only, no window of it"
+            raise ConfigError(
+                "configuration", "cameras", problem, "give a region, or push the window from OBS (docs/calls.md)"
+            )
         crop = (x, y, width, height) if width else None
         return Source(
             redact(url), f"Capture screen {display or 0}:none", "avfoundation", {"framerate": "15"}, crop=crop
         )
     if platform == "win32":
         offset = {"offset_x": str(x), "offset_y": str(y)} if width else {}
-        target = f"title={display}" if display else "desktop"
+        title = window or display
+        kind = "hwnd" if window and WINDOW_ID.fullmatch(window) else "title"
+        target = f"{kind}={title}" if title else "desktop"
         return Source(redact(url), target, "gdigrab", {"framerate": "15", **offset, **size})
     display = display or os.environ.get("DISPLAY") or ":0.0"
-    return Source(redact(url), f"{display}+{x},{y}", "x11grab", {"framerate": "15", **size})
+    return Source(redact(url), f"{display}+{x},{y}", "x11grab", {"framerate": "15", **size}, window=window)
 
 
 _KINDS: tuple[tuple[type[BaseException], SourceErrorKind], ...] = (
@@ -229,6 +275,9 @@ def classify(error: BaseException, source: Source, *, opened: bool, waited_s: fl
     """
     if isinstance(error, SourceError):
         return error
+    if source.window is not None and isinstance(error, PermissionError):
+        reason = "the window can't be read: is it minimised, or partly off the screen?"
+        return SourceError("disconnected" if opened else "failed", source.name, reason)
     for type_, kind in _KINDS:
         if isinstance(error, type_):
             return SourceError(kind, source.name, _reason(error))

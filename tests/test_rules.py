@@ -82,7 +82,11 @@ DISTRIBUTION = {
 }
 
 
-EXTRAS = {"opentelemetry": "otel", "onveef": "discover"}  # imported only where a setting or a command asks for it
+EXTRAS = {
+    "opentelemetry": "otel",
+    "onveef": "discover",
+    "xcffib": "x11",
+}  # imported only where a setting or a command asks for it
 SYSTEM = {"gi"}  # unmask/bench/rtsp_server.py runs under the system's Python
 
 

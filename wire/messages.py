@@ -20,7 +20,7 @@ Box = tuple[float, float, float, float]
 Verdict = Literal["clean", "suspect", "fake", "unsure"]
 CameraVerdict = Literal["clean", "suspect", "fake", "unsure", "no-face", "stale", "offline"]
 CameraStatus = Literal[
-    "connecting", "live", "frozen", "ended",
+    "connecting", "waiting", "live", "frozen", "ended",
     "unauthorised", "certificate", "refused", "timeout", "no-video", "unsupported-codec", "not-found", "disconnected",
     "failed", "over-limit", "forbidden", "quarantined",
 ]  # fmt: skip
@@ -205,6 +205,8 @@ class Alert(Message, frozen=True, kw_only=True):
     threshold: float | None
     model: str
     detail: str = ""  # of a camera's alert: why, in one line for people
+    box: Box | UnsetType = UNSET  # the face in the newest frame of the window that opened it, for a call's tiles
+    frame_size: tuple[int, int] | UnsetType = UNSET  # of that frame
     review: Review | UnsetType = UNSET  # set in `review` events, REST and snapshots; absent: unchanged
 
 

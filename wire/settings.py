@@ -77,6 +77,9 @@ class CameraSettings(Section):
     analysis_fps: float = Field(6.0, gt=0, le=30, description="Frames a second that are searched for faces")
     transport: Literal["tcp", "udp"] = Field("tcp", description="RTSP transport")
     loop: bool = Field(False, description="Play a file again and again, in real time, as if it were a camera")
+    listen: Literal["loopback", "network"] | None = Field(
+        None, description="rtmp://: wait at the url for a program that pushes, as OBS; network: also beyond loopback"
+    )
     hosts: tuple[str, ...] = Field((), description="Other hosts that an http(s) source's playlist or redirect may name")
     ca: Path | None = Field(None, description="rtsps://, https://: authority, or the camera's own certificate, PEM")
     certificate_name: str | None = Field(None, description="Name in its certificate, where it is not the url's host")
@@ -462,6 +465,8 @@ def _remember(settings: Settings) -> None:
     """Have everything in these settings that is a secret masked wherever it appears from now on."""
     for camera in settings.cameras.values():
         remember_url(camera.url)
+        if camera.listen:
+            remember(camera.url.rpartition("/")[2])
     remember_url(settings.redis.url or "")
     remember_url(settings.telemetry.traces.endpoint or "")
     if settings.dashboard.token:

@@ -18,6 +18,7 @@ from statistics import median
 from typing import ClassVar
 
 import msgspec
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from wire.messages import Alert, AlertEvent, AlertKind, EndReason, Message, Score, Severity, Trace, Verdict
@@ -78,7 +79,8 @@ def step(state: TrackState, score: Score, rules: Rules, now: float, quiet: Quiet
         return state, ()
     waiting = list(state.waiting)
     if score.seq >= state.next:
-        point = Point(score.seq, score.captured, score.p_fake, score.verdict, score.model, now)
+        place = score.box, score.frame_size
+        point = Point(score.seq, score.captured, score.p_fake, score.verdict, score.model, now, place)
         waiting.insert(bisect_left(waiting, score.seq, key=_number), point)
     state = replace(state, settled=seqs.add(state.settled, score.seq), waiting=tuple(waiting), heard=now)
     return _release(state, rules, now, quiet, rules.hold_s)
@@ -181,6 +183,8 @@ def _open(state: TrackState, point: Point, rules: Rules, now: float, quiet: Quie
         windows=0,
         threshold=rules.enter,
         model=point.model,
+        box=point.place[0] if point.place else UNSET,
+        frame_size=point.place[1] if point.place else UNSET,
     )
     return _announce(state, AlertEvent(event="new", at=now, alert=_restate(alert, state, rules)), point.seq)
 

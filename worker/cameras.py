@@ -22,6 +22,7 @@ RENEW_S = 3600.0  # an alert that stands is told again, so that it is not forgot
 
 _CAUSES: dict[CameraStatus, str] = {
     "connecting": "the camera has not delivered a picture yet",
+    "waiting": "nobody pushes a picture",
     "unauthorised": "the camera refuses the user or password",
     "certificate": "the camera's certificate does not verify",
     "refused": "nothing listens at the camera's address",

@@ -6,7 +6,7 @@ from statistics import median
 
 import msgspec
 
-from wire.messages import AlertKind, Verdict
+from wire.messages import AlertKind, Box, Verdict
 from wire.settings import AlertSettings
 
 
@@ -43,6 +43,7 @@ class Point(msgspec.Struct, frozen=True, array_like=True):
     verdict: Verdict
     model: str
     heard: float  # wall clock of its arrival
+    place: tuple[Box, tuple[int, int]] | None = None  # of the newest frame: the face, and the frame's size
 
 
 class Level(msgspec.Struct, frozen=True, array_like=True):

@@ -14,6 +14,7 @@ _KINDS = {
     "frozen": "Picture frozen",
     "no-face": "Nobody in view",
 }
+_DOWN, _ACROSS = ("top", "", "bottom"), ("left", "", "right")
 _ENDS = {
     "cleared": "it is no longer so",
     "track-ended": "the face left",
@@ -42,6 +43,8 @@ def body(event: AlertEvent, caveat: str = "", public_url: str | None = None) -> 
         lines[0] += f" until {_time(alert.ended)}: {_ENDS.get(alert.end_reason or '', 'ended')}"
     if alert.score is not None and alert.peak is not None and alert.threshold is not None:
         lines.append(f"Score {alert.score:.2f}, peak {alert.peak:.2f}, threshold {alert.threshold:.2f}")
+    if where := place(alert):
+        lines.append(f"The face: {where} in the picture")
     if alert.detail:
         lines.append(alert.detail)
     if alert.review:
@@ -53,6 +56,19 @@ def body(event: AlertEvent, caveat: str = "", public_url: str | None = None) -> 
     if public_url:
         lines.append(link(alert, public_url))
     return "\n".join(lines)
+
+
+def place(alert: Alert) -> str:
+    """Where in the picture the face was, as "top left"; empty where that is not known."""
+    if not alert.box or not alert.frame_size or not all(alert.frame_size):
+        return ""
+    x, y, width, height = alert.box
+    across, down = (x + width / 2) / alert.frame_size[0], (y + height / 2) / alert.frame_size[1]
+    return " ".join(filter(None, (_DOWN[_third(down)], _ACROSS[_third(across)]))) or "middle"
+
+
+def _third(share: float) -> int:
+    return min(2, max(0, int(share * 3)))
 
 
 def link(alert: Alert, public_url: str) -> str:

@@ -3,7 +3,7 @@
 import { alertPath, json, picture } from "./api.js";
 import { remember, reviewOf } from "./page.js";
 import { alertHash } from "./router.js";
-import { END_REASONS, KINDS, REVIEWS, VERDICTS, clock, el, icon, say, span, stamp } from "./words.js";
+import { END_REASONS, KINDS, REVIEWS, VERDICTS, clock, el, icon, place, say, span, stamp } from "./words.js";
 
 const MAX_ENDED = 100;
 const FEW_CROPS = 6;
@@ -20,6 +20,7 @@ class AlertItem extends HTMLElement {
     this.title = "";
     this.camera = el("h3", {}, el("a", { href: alertHash(alert.id) }, alert.camera));
     this.kind = el("p", { class: "kind" });
+    this.map = el("div", { class: "map", "aria-hidden": "true", hidden: true }, el("i"));
     this.review = el("p", { class: "reviewed", hidden: true });
     this.when = el("p", { class: "when" });
     this.scores = el("p", { class: "scores" });
@@ -29,7 +30,7 @@ class AlertItem extends HTMLElement {
     this.foot = el("p", { class: "foot" });
     this.setAttribute("role", "listitem");
     this.append(
-      el("header", {}, this.tag, this.camera, this.review), this.kind, this.when, this.scores, this.meter, this.crops,
+      el("header", {}, this.tag, this.camera, this.review), this.map, this.kind, this.when, this.scores, this.meter, this.crops,
       this.more, this.foot,
     );
     this.observer = new IntersectionObserver(([entry]) => entry.isIntersecting && this.#evidence());
@@ -51,13 +52,23 @@ class AlertItem extends HTMLElement {
     const word = alert.ended !== null ? "Ended" : alert.severity === "critical" ? "Critical" : "Warning";
     const path = VERDICTS[alert.ended !== null ? "clean" : alert.severity === "critical" ? "fake" : "suspect"].icon;
     this.tag.replaceChildren(icon(alert.ended !== null ? "M4 12h16" : path), word);
-    say(this.kind, KINDS[alert.kind] + (alert.detail ? `: ${alert.detail}` : ""));
+    say(this.kind, KINDS[alert.kind] + (place(alert) && `, ${place(alert)}`) + (alert.detail ? `: ${alert.detail}` : ""));
+    this.#locate(alert);
     const review = reviewOf(alert);
     this.review.hidden = !review;
     say(this.review, review ? REVIEWS[review.verdict] : "");
     if (alert.score !== null) this.#figures(alert);
     for (const part of [this.scores, this.meter, this.crops, this.foot]) part.hidden = alert.score === null;
     this.tick();
+  }
+
+  /** The picture as a small frame, the face's place in it: which tile of a call it is. */
+  #locate({ box, frame_size: [width, height] = [0, 0] }) {
+    this.map.hidden = !box || !width;
+    if (this.map.hidden) return;
+    this.map.style.aspectRatio = `${width} / ${height}`;
+    const [x, y, w, h] = [box[0] / width, box[1] / height, box[2] / width, box[3] / height].map((share) => `${share * 100}%`);
+    Object.assign(this.map.firstChild.style, { left: x, top: y, width: w, height: h });
   }
 
   #figures(alert) {

@@ -15,6 +15,7 @@ export class CameraCard extends HTMLElement {
   #pictureAt = null;
   #fetching = false;
   #shown = "";
+  #faces = new Map(); // the newest score of each track
 
   /** Build the card's parts; `page` tells the time, the link and the stale limit. */
   begin(name, page) {
@@ -43,7 +44,7 @@ export class CameraCard extends HTMLElement {
     this.image = el("img", { alt: "", hidden: true });
     this.age = el("p", { class: "age", hidden: true });
     this.nothing = el("p", { class: "nothing" }, "No picture");
-    this.mark = el("p", { class: "mark", "aria-hidden": "true", hidden: true });
+    this.marks = el("div", { class: "marks", "aria-hidden": "true" });
     this.snooze = snoozer(this.name, (minutes) => this.#snooze(minutes));
     this.trouble = el("p", { class: "trouble", role: "alert", hidden: true });
     this.why = el("p", { class: "why" });
@@ -53,7 +54,7 @@ export class CameraCard extends HTMLElement {
     const title = el("h3", { title: this.name }, this.name);
     this.append(
       el("header", {}, title, this.badge),
-      el("div", { class: "picture" }, this.image, this.mark, this.nothing, this.age),
+      el("div", { class: "picture" }, this.image, this.marks, this.nothing, this.age),
       el("div", { class: "words" }, this.why, this.error),
       this.line,
       this.numbers,
@@ -82,6 +83,7 @@ export class CameraCard extends HTMLElement {
   }
 
   addScore(score) {
+    this.#faces.set(score.track, score);
     this.timeline.add(score.track, score.captured, score.p_fake, score.verdict);
   }
 
@@ -109,7 +111,7 @@ export class CameraCard extends HTMLElement {
     this.error.hidden = !shown.error;
     this.#renderNumbers(shown);
     this.#renderAge(shown);
-    this.#renderMark(shown);
+    this.#renderMarks(shown);
     this.#renderSnooze(shown);
     this.setAttribute("aria-label", `${this.name}: ${this.badge.textContent}. ${this.why.textContent}`);
   }
@@ -139,17 +141,27 @@ export class CameraCard extends HTMLElement {
     if (!this.age.hidden) say(this.age, `Picture of ${clock(at)}, ${span(now - at)} old`);
   }
 
-  /** Score and verdict at the face; the picture is letterboxed into its frame. */
-  #renderMark({ box, frame_size: [width, height], p_fake: p, verdict }) {
-    const known = box && width && p !== null && p !== undefined && !this.image.hidden && !this.hasAttribute("data-old");
-    this.mark.hidden = !known;
-    if (!known) return;
+  /** Score and verdict at every face: the camera's own, which the server knows, and those heard of here. */
+  #renderMarks(view) {
+    const now = this.page.now();
+    for (const [track, { captured }] of this.#faces) if (now - captured > this.page.staleAfter) this.#faces.delete(track);
+    const faces = [...this.#faces.values()];
+    if (!faces.some(({ box }) => String(box) === String(view.box))) faces.unshift(view);
+    const shown = this.image.hidden || this.hasAttribute("data-old") ? [] : faces.map((face) => this.#mark(face)).filter(Boolean);
+    this.marks.replaceChildren(...shown);
+  }
+
+  /** The picture is letterboxed into its frame. */
+  #mark({ box, frame_size: [width, height], p_fake: p, verdict }) {
+    if (!box || !width || p === null || p === undefined) return null;
     const { clientWidth: w, clientHeight: h } = this.image;
     const scale = Math.min(w / width, h / height);
     const [left, top] = [(w - width * scale) / 2 + box[0] * scale, (h - height * scale) / 2 + box[1] * scale];
-    this.mark.style.left = `${Math.max(0, left)}px`;
-    this.mark.style.top = `${Math.max(18, top)}px`;
-    say(this.mark, `${p.toFixed(2)} ${VERDICTS[verdict]?.word.toLowerCase() ?? ""}`);
+    const word = VERDICTS[verdict]?.word.toLowerCase() ?? "";
+    const made = el("p", { class: "mark", data: { verdict } }, verdict === "unsure" ? word : `${p.toFixed(2)} ${word}`);
+    made.style.left = `${Math.max(0, left)}px`;
+    made.style.top = `${Math.max(18, top)}px`;
+    return made;
   }
 
   #renderSnooze({ snoozed_until: until }) {

@@ -4,7 +4,7 @@ import { alertPath, answer, download } from "./api.js";
 import { showEvidence } from "./evidence.js";
 import { page, remember } from "./page.js";
 import { Review } from "./review.js";
-import { END_REASONS, KINDS, clock, el, say, span, stamp } from "./words.js";
+import { END_REASONS, KINDS, clock, el, place, say, span, stamp } from "./words.js";
 
 export const sheet = "alerts.css";
 const FACES = ["sustained", "spike"];
@@ -77,7 +77,7 @@ class Drawer {
 
   #alert(alert, again = false) {
     this.alert = alert;
-    say(this.title, `${KINDS[alert.kind]} on ${alert.camera}`);
+    say(this.title, `${KINDS[alert.kind]} on ${alert.camera}${place(alert) && `, ${place(alert)}`}`);
     this.title.dataset.severity = alert.severity;
     say(this.detail, alert.detail || "");
     const scored = alert.score !== null;

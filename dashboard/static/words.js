@@ -26,6 +26,7 @@ const WHY = {
 
 const STATES = {
   connecting: ["connecting", "Connecting to the camera"],
+  waiting: ["waiting", "Waiting for a program such as OBS to push its picture"],
   live: ["live", ""],
   frozen: ["frozen", "The picture is frozen"],
   ended: ["ended", "The file has ended"],
@@ -70,6 +71,13 @@ export function whyWords(view) {
   if (view.verdict === "no-face") return "Watching; nobody is in view";
   if (view.p_fake !== null && view.p_fake !== undefined) return `Score ${view.p_fake.toFixed(2)}`;
   return view.why || "";
+}
+
+/** Where in the picture a face is, as "top left"; empty where that is not known. */
+export function place({ box, frame_size: size }) {
+  if (!box || !size?.[0] || !size[1]) return "";
+  const third = (n) => Math.min(2, Math.max(0, Math.floor(((box[n] + box[n + 2] / 2) / size[n]) * 3)));
+  return [["top", "", "bottom"][third(1)], ["left", "", "right"][third(0)]].filter(Boolean).join(" ") || "middle";
 }
 
 export const clock = (at) => new Date(at * 1000).toLocaleTimeString([], { hour12: false });

@@ -77,6 +77,36 @@ def test_an_alert_arrives_lives_and_ends_before_the_eyes(page: Page, dashboard: 
     expect(page.locator("alert-item h3")).to_have_text(["yard", "door"])  # open ones first
 
 
+def test_every_tile_of_a_call_has_its_mark_and_an_alert_its_place(page: Page, dashboard: Start, feed: Feed) -> None:
+    services(feed)
+    feed.bus.set(feed.keys.preview("call"), jpeg())
+    one = dashboard().synced()
+    tiles = {"1-0": (100.0, 60.0, 160.0, 160.0), "1-1": (900.0, 60.0, 160.0, 160.0)}
+
+    def living() -> None:
+        feed.camera("call", faces=2)
+        feed.score("call", 0.12, "1-0", box=tiles["1-0"])
+        feed.score("call", 0.95, "1-1", box=tiles["1-1"])
+
+    with kept_up(living):
+        page.goto(one.http)
+        marks = page.locator("#camera-call .mark")
+        expect(marks).to_have_text(["0.12 clean", "0.95 fake"])
+        left, right = (marks.nth(n).bounding_box() for n in (0, 1))
+        assert left
+        assert right
+        assert left["x"] < right["x"]
+        feed.alert("a1", "new", "call", track="1-1", box=tiles["1-1"], frame_size=(1280, 720))
+        item = page.locator("alert-item")
+        expect(item.locator(".kind")).to_have_text("Possible deepfake, top right")
+        spot, room = item.locator(".map i").bounding_box(), item.locator(".map").bounding_box()
+        assert spot
+        assert room
+        assert room["x"] + room["width"] / 2 < spot["x"] < room["x"] + room["width"]
+        feed.alert("a2", "new", "call", kind="offline", score=None, peak=None, mean=None, threshold=None, model="")
+        expect(page.locator("alert-item[data-alert=a2] .map")).to_be_hidden()
+
+
 def test_a_silent_streamer_is_shown_as_stale(page: Page, dashboard: Start, feed: Feed) -> None:
     services(feed)
     feed.bus.set(feed.keys.preview("door"), jpeg())

@@ -6,7 +6,7 @@ import av.error
 import pytest
 
 from streamer import sources
-from wire.errors import SourceError, UnknownScheme
+from wire.errors import ConfigError, SourceError, UnknownScheme
 from wire.settings import CameraSettings
 
 
@@ -174,3 +174,48 @@ def test_a_typed_error_stays_what_it_is() -> None:
 def test_a_text_file_is_no_video() -> None:
     found = sources.classify(av.error.InvalidDataError(1, "x", "y"), parse("notes.mp4"), opened=False)
     assert "not a video file" in str(found)
+
+
+def test_a_window_of_the_screen() -> None:
+    source = parse("screen:320x200+5+6@:1?window=Weekly @ten?")
+    assert (source.target, source.window) == (":1+5,6", "Weekly @ten?")
+    assert parse("screen:@:1").window is None
+    assert parse("screen:?window=Call", "win32").target == "title=Call"
+    assert parse("screen:?window=0x2a00003", "win32").target == "hwnd=0x2a00003"
+    with pytest.raises(ConfigError, match="macOS gives the screen only"):
+        parse("screen:?window=Call", "darwin")
+
+
+def test_a_push_is_waited_for_where_the_url_says() -> None:
+    source = parse("rtmp://127.0.0.1/live/s3cret-key", listen="loopback")
+    assert source.listen
+    assert (source.listen.host, source.listen.port, source.listen.app) == ("127.0.0.1", 1935, "live")
+    assert source.listen.key == "s3cret-key"
+    assert "s3cret" not in repr(source) + source.name + source.target
+    assert source.network
+    assert source.options["codec_whitelist"]
+    assert parse("rtmp://[::1]:1936/a/b/s3cret-key", listen="loopback").name == "rtmp://[::1]:1936/a/b/***"
+    assert parse("rtmp://0.0.0.0/live/s3cret-key", listen="network").listen
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("rtmp://0.0.0.0/live/s3cret-key", "not this machine's own loopback address"),
+        ("rtmp://example.org/live/s3cret-key", "not this machine's own loopback address"),
+        ("rtmp://127.0.0.1/live/s3cret", "a key of at least 8 characters"),
+        ("rtmp://127.0.0.1/s3cret-key", "no rtmp://HOST:PORT/APP/KEY"),
+        ("rtmps://127.0.0.1/live/s3cret-key", "no rtmp://HOST:PORT/APP/KEY"),
+        ("rtmp://alice:s3cret@127.0.0.1/live/s3cret-key", "no rtmp://HOST:PORT/APP/KEY"),
+    ],
+)
+def test_what_can_not_be_waited_at(url: str, problem: str) -> None:
+    with pytest.raises(ConfigError, match=problem) as caught:
+        parse(url, listen="loopback")
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_window_that_can_not_be_read_says_what_may_be() -> None:
+    error = av.error.PermissionError(13, "Permission denied", "x")
+    found = sources.classify(error, parse("screen:?window=Call"), opened=True)
+    assert (found.kind, "minimised" in str(found)) == ("disconnected", True)

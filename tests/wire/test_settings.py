@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from wire.errors import ConfigError
+from wire.redact import redact
 from wire.settings import Settings, load
 
 
@@ -97,3 +98,8 @@ def test_a_variable_that_should_be_json(write, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("UNMASK_CAMERAS", "{not json")
     with pytest.raises(ConfigError, match="UNMASK_"):
         load()
+
+
+def test_a_stream_key_is_masked_wherever_it_stands(write) -> None:  # type: ignore[no-untyped-def]
+    load(write("cameras: {call: {url: rtmp://127.0.0.1/live/qx7-stream-key, listen: loopback}}"))
+    assert redact("Unexpected stream qx7-stream-key") == "Unexpected stream ***"

@@ -259,6 +259,16 @@ def test_too_few_windows_open_nothing(count: int) -> None:
     assert play([score(seq, 0.99) for seq in range(count)])[1] == []
 
 
+def test_an_alert_tells_where_the_face_was_when_it_opened() -> None:
+    player = Player()
+    for seq in range(12):
+        player.give(replace(score(seq, 0.95), box=(10.0 + seq, 20.0, 30.0, 40.0), frame_size=(640, 480)), NOW)
+    (new,) = [told for told in player.told if told.event.event == "new"]
+    assert new.seq is not None
+    assert new.event.alert.box == (10.0 + new.seq, 20.0, 30.0, 40.0)
+    assert new.event.alert.frame_size == (640, 480)
+
+
 def test_one_outlier_does_not_move_the_median() -> None:
     ps = [0.1, 0.1, 0.99, 0.1, 0.1, 0.99, 0.1, 0.1]
     assert play([score(seq, p) for seq, p in enumerate(ps)])[1] == []

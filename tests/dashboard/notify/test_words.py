@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from msgspec.structs import replace
 
 from dashboard.notify import words
@@ -38,3 +39,20 @@ def test_a_review() -> None:
     reviewed = AlertEvent(event="review", at=1.0, alert=replace(event.alert, review=review))
     assert words.title(reviewed).startswith("Reviewed: ")
     assert "Called a false alarm: a poster" in words.body(reviewed)
+
+
+@pytest.mark.parametrize(
+    ("box", "where"),
+    [
+        ((0.0, 0.0, 100.0, 90.0), "top left"),
+        ((1000.0, 600.0, 100.0, 90.0), "bottom right"),
+        ((590.0, 20.0, 100.0, 90.0), "top"),
+        ((20.0, 320.0, 100.0, 90.0), "left"),
+        ((590.0, 320.0, 100.0, 90.0), "middle"),
+        ((-500.0, 900.0, 100.0, 90.0), "bottom left"),
+    ],
+)
+def test_which_tile_of_a_call(box: tuple[float, float, float, float], where: str) -> None:
+    event = alert_event("a1", "new", "call", box=box, frame_size=(1280, 720))
+    assert f"The face: {where} in the picture" in words.body(event)
+    assert "The face" not in words.body(alert_event("a1", "new", "call"))

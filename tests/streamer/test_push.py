@@ -1,0 +1,115 @@
+"""Real pushes by PyAV, which FFmpeg's RTMP client does, from a program of their own."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from collections.abc import Callable, Iterator, MutableMapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+
+from streamer import config
+from streamer.camera import CameraRuntime
+from streamer.probe import probe
+from tests.streamer.conftest import FixedDetector, KeepingSink
+from tests.support import publisher
+from tests.support.servers import end, free_port, wait_until
+from wire.settings import CameraSettings, StreamerSettings, WindowSettings
+from wire.telemetry import Log
+
+KEY = "s3cret-stream-key"
+Pushing = Callable[[str], "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def port() -> int:
+    return free_port()
+
+
+@pytest.fixture
+def lines() -> list[str]:
+    """What is logged."""
+    return []
+
+
+@pytest.fixture
+def camera(port: int, sink: KeepingSink, lines: list[str]) -> Iterator[CameraRuntime]:
+    settings = StreamerSettings(backoff_s=(0.05, 0.1), read_timeout_s=0.5)
+    one = CameraSettings(url=f"rtmp://127.0.0.1:{port}/live/{KEY}", listen="loopback")
+
+    def keep(_: object, method: str, event: MutableMapping[str, Any]) -> str:
+        lines.append(f"{method} {event}")
+        raise structlog.DropEvent
+
+    log: Log = structlog.wrap_logger(None, processors=[keep])
+    window = WindowSettings(frames=4, stride=2)
+    runtime = CameraRuntime(config.camera("call", one, settings), settings, window, FixedDetector, sink, "me", log)
+    runtime.start()
+    yield runtime
+    assert runtime.stop()
+
+
+@pytest.fixture
+def pushing(port: int, face_clip: Path) -> Iterator[Pushing]:
+    made: list[subprocess.Popen[str]] = []
+
+    def start(key: str) -> subprocess.Popen[str]:
+        made.append(publisher.start(face_clip, f"rtmp://127.0.0.1:{port}/live/{key}"))
+        return made[-1]
+
+    yield start
+    for process in made:
+        end(process)
+        assert process.stderr is not None
+        process.stderr.close()
+
+
+def test_a_publisher_comes_goes_and_comes_again(
+    camera: CameraRuntime, pushing: Pushing, sink: KeepingSink, port: int, lines: list[str]
+) -> None:
+    def is_in(state: str, windows: int = 0) -> None:
+        wait_until(
+            lambda: camera.state().state == state and len(sink.windows) >= windows, 10, f"{state}: {camera.state()}"
+        )
+
+    is_in("waiting")
+    assert camera.state().error == ""
+    with socket.create_connection(("127.0.0.1", port)) as idle:  # a peer that says nothing keeps nobody out
+        wrong = pushing("another-stream-key")
+        wait_until(lambda: "stream key is wrong" in camera.state().error, 10, "the wrong key is refused")
+        assert camera.state().state == "waiting"
+        assert wrong.wait(10) != 0
+        first = pushing(KEY)
+        is_in("live", windows=1)
+        assert idle.recv(1) == b""
+    with pytest.raises(ConnectionRefusedError):  # one at a time
+        socket.create_connection(("127.0.0.1", port))
+    first.kill()
+    is_in("waiting")
+    made = len(sink.windows)
+    pushing(KEY)
+    is_in("live", windows=made + 1)
+    assert camera.state().reconnects == 1
+    assert {window.frame_size for window in sink.windows} == {(640, 480)}
+    assert len({window.epoch for window in sink.windows}) == 2
+    said = repr(lines) + repr(sink.states) + repr(camera.state())
+    assert "publisher refused" in said
+    assert "rtmp://127.0.0.1" in said
+    assert "stream-key" not in said
+
+
+def test_a_check_says_that_nobody_pushes(port: int) -> None:
+    found = probe(CameraSettings(url=f"rtmp://127.0.0.1:{port}/live/{KEY}", listen="loopback"), 0.3)
+    assert (found.ok, found.kind) == (False, "timeout")
+    assert "nobody has pushed" in found.message
+
+
+def test_a_port_that_is_taken() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        found = probe(CameraSettings(url=f"rtmp://127.0.0.1:{port}/live/{KEY}", listen="loopback"), 5)
+    assert (found.ok, found.kind) == (False, "refused")
+    assert f"can't listen on port {port}" in found.message
