@@ -1,4 +1,4 @@
-"""`unmask backup`, `restore`, `forget`, `schema` and `discover`. What a command needs is imported when it runs."""
+"""`unmask backup`, `restore`, `forget`, `schema`, `man`, `discover`. What a command needs is imported when it runs."""
 
 from __future__ import annotations
 
@@ -76,3 +76,13 @@ def discover(
     from unmask.discover import command
 
     raise typer.Exit(command.run(address or [], timeout, login, as_json, yaml))
+
+
+@kept.command()
+def man(context: typer.Context) -> None:
+    """Print the manual page: 'unmask man | man -l -' shows it, with every command and option."""
+    from importlib.metadata import version
+
+    from unmask import manual
+
+    typer.echo(manual.page(context.find_root().command, version("unmask")), nl=False)
