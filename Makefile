@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+# Of pyproject.toml, comma-separated.
+EXTRAS ?= test
 MINUTES ?= 30
 ENGINE ?= docker
 COMPOSE ?= docker compose
@@ -13,7 +15,7 @@ HOME_ASSISTANT := .venv-home-assistant
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 AUDITORS := cyclonedx-bom==7.5.0 pip-audit==2.10.1
 
-.PHONY: dist docs demo test test-cluster home-assistant check setup servers bench-dashboard bench-worker bench-cameras bench-overload bench-fleet faults fuzz soak sbom audit image compose clean
+.PHONY: dist docs demo test test-cluster home-assistant check setup system servers bench-dashboard bench-worker bench-cameras bench-overload bench-fleet faults fuzz soak sbom audit image compose clean
 .DEFAULT_GOAL := help
 
 help:
@@ -40,26 +42,32 @@ help:
 setup: $(STAMP)
 
 # Debian splits venv from python3: say so instead of failing half-way.
-$(STAMP): pyproject.toml
+$(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "unmask needs Python 3.11 or newer: PYTHON=python3.x make"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || sh scripts/install-system.sh venv
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --disable-pip-version-check -e '.[test]'
+	$(PYTHON) -m venv .venv
+
+$(STAMP): pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --disable-pip-version-check -e '.[$(EXTRAS)]'
 	@touch $@
 
 demo: setup
 	$(BIN)/unmask demo
 
-servers: setup
+# Beside pip, with -j2, but not beside the apt that may bring venv.
+system: | $(BIN)/python
 	@sh scripts/install-system.sh test
+
+servers: setup system
 	@$(BIN)/python scripts/install_helm.py || test "$$CI" != true
 
-# Two at a time: what asks commands and pure code, measures nothing and waits for no clock. All else by itself.
-SIDE := tests/test_commands.py tests/test_rules.py tests/dashboard/api tests/unmask/data tests/unmask/evaluate $(addprefix \
-	tests/unmask/test_,check.py cli.py enrol.py scan.py train.py) tests/wire/test_settings.py tests/worker/test_lineage.py tests/worker/training
+# What measures, or breaks what runs and judges how soon it is back, goes by itself; all else three files at a time, since
+# much of it waits.
+ALONE := tests/e2e tests/faults tests/unmask/bench tests/unmask/live tests/unmask/test_run.py \
+	tests/unmask/test_supervisor.py tests/worker/test_drain.py tests/worker/test_kill.py
 test: setup servers
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(SIDE)
-	$(BIN)/python -m pytest $(addprefix --ignore=,$(SIDE))
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(addprefix --ignore=,$(ALONE))
+	$(BIN)/python -m pytest $(ALONE)
 
 bench-dashboard: setup
 	$(BIN)/unmask bench dashboard --seconds 300

@@ -14,6 +14,7 @@ from wire.settings import Settings
 from worker.level import Rules
 
 FRAMES = 4
+PATIENT = {"max_age_s": 600, "target_age_s": 600}  # a busy machine makes neither stale nor shed windows
 GOOD = Quality(face_px=120, sharpness=200, brightness=120, yaw=0.0)
 RULES = Rules(
     enter=0.8, exit=0.5, spike=None, median_of=5, min_windows=3, dwell_s=1.0, cooldown_s=10,
@@ -93,7 +94,7 @@ def settings(
     checkpoint: Path, url: str | None = None, worker: dict[str, Any] | None = None, **sections: Any
 ) -> Settings:
     """Settings for the tiny checkpoint: one thread, patient where a test has no clock of its own."""
-    mine: dict[str, Any] = {"checkpoint": checkpoint, "device": "torch-cpu", "threads": 1, "max_age_s": 600, "batch": 8}
+    mine: dict[str, Any] = {"checkpoint": checkpoint, "device": "torch-cpu", "threads": 1, "batch": 8, **PATIENT}
     return Settings(
         redis={"url": url}, window={"frames": FRAMES}, worker={**mine, **(worker or {})}, **sections
     )  # fmt: skip

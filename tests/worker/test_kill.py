@@ -18,7 +18,7 @@ import pytest
 import redis
 
 from tests.support.servers import end, wait_until
-from tests.worker.making import FRAMES, window
+from tests.worker.making import FRAMES, PATIENT, window
 from tests.worker.test_service import Seen
 from tests.worker.zygote import alive
 from wire.keys import FIELD, GROUP, Keys
@@ -34,7 +34,7 @@ def configure(tiny: Path, redis_url: str, tmp_path: Path) -> Callable[..., Path]
     """Writes a configuration file."""
 
     def write(**changed: Any) -> Path:
-        worker = {"checkpoint": str(tiny), "device": "cpu", "threads": 1, "batch": 4, "max_age_s": 600, **changed}
+        worker = {"checkpoint": str(tiny), "device": "cpu", "threads": 1, "batch": 4, **PATIENT, **changed}
         data = {"redis": {"url": redis_url}, "worker": worker, "window": {"frames": FRAMES}}
         data |= {"alerts": {"end_after_s": 2}, "telemetry": {"log_level": "warning"}}
         file = tmp_path / f"{len(list(tmp_path.iterdir()))}.yaml"
