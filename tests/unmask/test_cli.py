@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import resource
 import subprocess
+import sys
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from tests.support.servers import unmask
+from unmask.__main__ import main
 
 COMMANDS = [
     "run", "demo", "streamer", "worker", "dashboard", "watch", "scan", "train", "evaluate", "enrol", "convert", "check",
@@ -31,6 +35,22 @@ def call(*arguments: str | Path, cwd: Path, env: dict[str, str] | None = None) -
         timeout=60,
         check=False,
     )
+
+
+def refused(*arguments: str | Path, cwd: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """As `call`, in this process: to import torch takes longer than to refuse."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        for name in [name for name in os.environ if name.startswith(("UNMASK_", "REDIS_"))]:
+            patch.delenv(name)
+        for name, value in (env or {}).items():
+            patch.setenv(name, value)
+        patch.chdir(cwd)
+        patch.setattr(sys, "argv", ["unmask", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    assert isinstance(ended.value.code, int)
+    return subprocess.CompletedProcess(sys.argv, ended.value.code, out.getvalue(), err.getvalue())
 
 
 def assert_one_line(result: subprocess.CompletedProcess[str], code: int, *said: str) -> None:
@@ -117,14 +137,15 @@ def test_a_checkpoint_that_is_none(command: str, kind: str, tmp_path: Path) -> N
     path = broken_checkpoint(tmp_path, kind)
     settings = {"cameras": {"a": {"url": "clip.mp4"}}, "worker": {"checkpoint": str(path)}, "dashboard": {"port": 0}}
     (tmp_path / "unmask.yaml").write_text(json.dumps(settings | {"state": str(tmp_path / "state")}))
-    result = call(command, *(["clip.mp4"] if command == "scan" else []), cwd=tmp_path)
+    asked = refused if command == "scan" else call  # what has begun to run ends its own process
+    result = asked(command, *(["clip.mp4"] if command == "scan" else []), cwd=tmp_path)
     assert_one_line(result, 1, "model.safetensors", "checkpoint")
 
 
 def test_a_file_that_is_no_video(tmp_path: Path) -> None:
     (tmp_path / "notes.mp4").write_text("not a video")
-    assert_one_line(call("scan", "notes.mp4", cwd=tmp_path), 1, "notes.mp4")
-    assert_one_line(call("scan", "absent.mp4", cwd=tmp_path), 1, "absent.mp4", "not-found")
+    assert_one_line(refused("scan", "notes.mp4", cwd=tmp_path), 1, "notes.mp4")
+    assert_one_line(refused("scan", "absent.mp4", cwd=tmp_path), 1, "absent.mp4", "not-found")
     assert not list(tmp_path.glob("*.json"))
 
 

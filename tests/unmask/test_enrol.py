@@ -12,7 +12,7 @@ import redis
 from msgspec.structs import replace
 
 from tests.support.servers import wait_until
-from tests.unmask.test_cli import assert_one_line, call
+from tests.unmask.test_cli import assert_one_line, refused
 from tests.worker.making import GOOD, settings, tiny_checkpoint, window
 from unmask import embedded, enrol
 from unmask.embedded import EmbeddedServer
@@ -263,7 +263,7 @@ def test_it_finds_the_embedded_server_of_the_state_folder(tmp_path: Path) -> Non
 def test_what_is_wrong_is_one_line(bus: redis.Redis, keys: Keys, redis_url: str, tmp_path: Path) -> None:
     def said(code: int, *words: str, arguments: tuple[str, ...] = (), url: str = redis_url) -> None:
         env = {"REDIS_URL": url, "UNMASK_STATE": str(tmp_path)}
-        assert_one_line(call("enrol", "--camera", "door", *arguments, cwd=tmp_path, env=env), code, *words)
+        assert_one_line(refused("enrol", "--camera", "door", *arguments, cwd=tmp_path, env=env), code, *words)
 
     said(2, "no unmask is running", "unmask run", url="")
     said(2, "no camera is called 'door'", "start a streamer")

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from tests.support import clips
-from tests.unmask.test_cli import assert_one_line, call
+from tests.unmask.test_cli import assert_one_line, call, refused
 from unmask.demo import scene
 from unmask.evaluate.command import Request, run
 from wire.errors import ServiceError, UsageError
@@ -184,7 +184,7 @@ def test_from_a_shell(folder: Path, tmp_path: Path, tiny: Path) -> None:
 
 
 def test_a_manifest_that_is_missing_is_one_line(tmp_path: Path) -> None:
-    assert_one_line(call("evaluate", "--data", "m.tsv", "--json", cwd=tmp_path), 2, "m.tsv", "no such file")
+    assert_one_line(refused("evaluate", "--data", "m.tsv", "--json", cwd=tmp_path), 2, "m.tsv", "no such file")
 
 
 def test_nothing_to_score(tmp_path: Path, tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import pytest
 
-from tests.unmask.test_cli import assert_one_line, call
+from tests.unmask.test_cli import assert_one_line, refused
 from unmask import live
 from wire.errors import UsageError
 from wire.settings import Settings
@@ -82,5 +82,5 @@ def test_a_manifest_that_is_none(clips: Path) -> None:
 
 
 def test_a_condition_that_is_none_is_one_line(clips: Path) -> None:
-    result = call("evaluate", "--live", "--data", "manifest.tsv", "--condition", "best", cwd=clips)
+    result = refused("evaluate", "--live", "--data", "manifest.tsv", "--condition", "best", cwd=clips)
     assert_one_line(result, 2, "best", "720p/1000k/25")
