@@ -48,13 +48,18 @@ class Slot:
         return None
 
 
+def tag(prefix: str) -> str:
+    """The hash tag in a prefix, which alone decides on the slot; "" where there is none."""
+    begin = prefix.find("{")
+    return prefix[begin + 1 : max(prefix.find("}", begin), 0)] if begin >= 0 else ""
+
+
 def join(url: str, nodes: Sequence[str], prefix: str) -> str:
     """`url`, of one node, with other nodes and the slot of `prefix`. Raises ValueError where it can't be meant so."""
     parts = urlsplit(url)
     if parts.scheme.lower() not in ("redis", "rediss") or not parts.hostname:
         raise ValueError("redis.cluster wants one of its nodes in redis.url, as redis://node-1:6379/0")
-    begin, end = prefix.find("{"), prefix.find("}")
-    if begin < 0 or end < begin + 2:
+    if not tag(prefix):
         raise ValueError("redis.cluster wants a hash tag in redis.prefix, as '{unmask}:', to keep all in one slot")
     listed = ",".join(written(*address(node, PORT, "redis.cluster")) for node in nodes)
     query = dict(parse_qsl(parts.query)) | {"nodes": listed, "slot": str(key_slot(prefix.encode()))}
