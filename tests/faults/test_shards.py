@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis.crc import key_slot
 
+from tests.faults.shards import prefixes, shard_of
 from wire.keys import Keys
-from wire.shards import prefixes, shard_of
 
 
 def test_places_that_must_never_change() -> None:

@@ -1,7 +1,7 @@
 """Shards: the key space once more for every part of the cameras, each in a slot, and so on a node, of its own.
 
 All keys of a camera lie in one shard, so whatever is one transaction, script or blocking read in one key space is one
-in a shard. `redis.shards` is not a setting yet: what is missing stands in docs/decisions/0013-one-slot-of-a-cluster.md.
+in a shard. The services know none yet: what is missing stands in docs/decisions/0013-one-slot-of-a-cluster.md.
 """
 
 from __future__ import annotations
