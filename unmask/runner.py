@@ -86,6 +86,8 @@ def run(settings: Settings, config: Path | None, on_ready: Callable[[str], None]
             supervisor.add(Child(service, [sys.executable, "-m", service, *arguments], env, when=when))
         certificate = settings.dashboard.tls_certificate
         page = f"http{'s' if certificate else ''}://{_shown(settings.dashboard.host)}:{port}/"
+        if (console := Console(stderr=True)).is_terminal:  # whoever looks; programs read one line for what is wrong
+            console.print("[dim]starting: the network is made ready, which takes some ten seconds[/]")
         return supervisor.watch(_Once(page, on_ready or _announce, certificate))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("media")
     small = (320, 240)
     clips.write(path / "face.mp4", clips.gliding(4, 12, small), 12)
-    clips.write(path / "short.mp4", clips.gliding(1, 12, small), 12)
+    clips.write(path / "short.mp4", itertools.islice(clips.gliding(4, 12, small), 12), 12)
     clips.write(path / "plain.mp4", clips.plain(1, 12, small), 12)
     clips.write(path / "pair.mp4", side_by_side(clips.gliding(2, 12, small)), 12)
     clips.write(path / "half.mp4", side_by_side(clips.gliding(2, 12, small), missing=True), 12)
