@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -53,14 +55,29 @@ def make(packets: Sequence[Kept], stopped: Callable[[], bool], most: int = MOST_
     if not times:
         return None
     copied = can_copy(packets) and sum(len(kept.data) for kept in packets) < SPARE * most
-    with tempfile.TemporaryDirectory(prefix="unmask-") as folder:  # the index can go first only in a real file
-        path = Path(folder) / "clip.mp4"
+    with _file() as path:
         if copied:
             _copy(packets, path)
         else:
             _encode(packets, path, max(times) - min(times), most, stopped)
         mp4 = path.read_bytes() if path.stat().st_size <= most else b""
     return Made(min(times), max(times), copied, mp4) if mp4 else None
+
+
+@contextlib.contextmanager
+def _file() -> Iterator[Path]:
+    """A file that FFmpeg writes and reads again, to put the index first: in memory where the system has such files,
+    since a confined streamer may write no others.
+    """
+    if not hasattr(os, "memfd_create"):
+        with tempfile.TemporaryDirectory(prefix="unmask-") as folder:
+            yield Path(folder) / "clip.mp4"
+        return
+    number = os.memfd_create("clip.mp4")
+    try:
+        yield Path(f"/proc/self/fd/{number}")
+    finally:
+        os.close(number)
 
 
 def can_copy(packets: Sequence[Kept]) -> bool:

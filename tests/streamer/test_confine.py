@@ -62,3 +62,24 @@ def test_the_memory_grows_with_the_cameras() -> None:
     assert confine.memory_mb(None, 0) == confine.memory_mb(None, 1) == 1408
     assert confine.memory_mb(None, 10) == 1024 + 3840
     assert (confine.memory_mb(0, 10), confine.memory_mb(500, 10)) == (0, 500)
+
+
+CLIP = """
+import sys
+from pathlib import Path
+from streamer import confine
+from streamer.mp4 import make
+from tests.streamer import recorded
+made = recorded.record(Path(sys.argv[1]))
+confine.confine(0)
+clip = make(made.ring.since(0), lambda: False)
+sys.stdout.write(f"{len(clip.mp4)} {clip.as_received}")
+"""
+
+
+def test_a_confined_streamer_makes_clips(face_clip: Path) -> None:
+    """It may write no file, and FFmpeg wants one."""
+    result = subprocess.run([sys.executable, "-c", CLIP, str(face_clip)], capture_output=True, text=True, check=True)
+    size, as_received = result.stdout.split()
+    assert int(size) > 10_000
+    assert as_received == "True"
