@@ -20,7 +20,7 @@ class CaptureClock:
     FOLLOW_S = 0.5  # time constant of giving way
     IDLE_S = 0.005  # a frame that is there already takes less
     SPAN_S = 1.0  # over which it is judged how much of the time is spent waiting
-    SPARE = 0.25  # of the time: who waits for so much keeps up. With cores too few by half it is .02 to .05
+    SPARE = 0.25  # of the time: who waits for so much keeps up. With cores too few by half it is .02 to .11
     BACK_S = 0.5  # a wall clock set back by less is waited for
     JUMP_S = 5.0  # a frame that was waited for and says it is older than this was renumbered, not delayed
 
