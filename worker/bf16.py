@@ -15,7 +15,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from worker.model import Detector, Residual, blur_kernel, with_residual
 
-_PAIRS = (("conv1", "bn1"), ("conv2", "bn2"), ("conv3", "bn3"), ("0", "1"))  # of ResNet, Bottleneck, downsample
+_PAIRS = (("conv1", "bn1"), ("conv2", "bn2"), ("conv3", "bn3"), ("0", "1"))  # of ResNeXt, Bottleneck, downsample
 
 
 class Bf16Encoder(nn.Module):
@@ -52,7 +52,7 @@ class Bf16Encoder(nn.Module):
 
 
 def fold(encoder: nn.Module) -> nn.Module:
-    """Puts every batch norm of a torchvision ResNet in evaluation into the convolution before it; returns it."""
+    """Puts every batch norm of a ResNeXt in evaluation into the convolution before it; returns it."""
     for owner, conv, norm in list(_normed(encoder)):
         setattr(owner, conv, fuse_conv_bn_eval(getattr(owner, conv), getattr(owner, norm)))
         setattr(owner, norm, nn.Identity())

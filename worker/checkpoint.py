@@ -193,7 +193,9 @@ def _built(path: Path, tensors: dict[str, Tensor], meta: Meta, device: str | tor
         if tensors[name].shape != shape:
             problem = f"tensor {name} has shape {list(tensors[name].shape)}, its configuration needs {list(shape)}"
             raise CheckpointError(path, problem, _GET_ANOTHER)
-    counters = {name: torch.zeros_like(whole[name], device="cpu") for name in whole.keys() - expected.keys()}
+    counters = {
+        name: torch.zeros(whole[name].shape, dtype=whole[name].dtype) for name in whole.keys() - expected.keys()
+    }
     model.load_state_dict(counters | {name: value.float() for name, value in tensors.items()}, assign=True)
     return Checkpoint(model.to(device).eval(), meta)
 

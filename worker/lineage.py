@@ -19,7 +19,8 @@ import torch
 from torch import Size, Tensor
 
 from wire.errors import CheckpointError
-from worker.model import FEATURES, Detector, ModelConfig, Readout
+from worker.model import Detector, ModelConfig, Readout
+from worker.resnext import FEATURES
 
 SUFFIXES = (".pt", ".pth")
 PREFIXES = {

@@ -1,9 +1,7 @@
-"""The detector: a torchvision ResNeXt per frame, mostly with a small projection, and a temporal head per window.
+"""The detector: a ResNeXt per frame, mostly with a small projection, and a temporal head per window.
 
 One definition for training and serving. `encode` runs once per frame and its result is what Redis caches; `head` runs
 once per window on T cached features. Both work on any batch size and any square input the stride of 32 divides well.
-
-ResNeXt: Xie et al., "Aggregated Residual Transformations for Deep Neural Networks", CVPR 2017.
 """
 
 from __future__ import annotations
@@ -14,11 +12,11 @@ import msgspec
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torchvision.models.resnet import Bottleneck, ResNet
+
+from worker.resnext import FEATURES, ResNeXt
 
 HeadName = Literal["gru", "lstm", "transformer", "mean", "lineage"]
 Readout = Literal["last", "mean"]
-FEATURES = 512 * Bottleneck.expansion  # what the encoder gives per frame, 2048
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -144,13 +142,8 @@ class Detector(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        encoder = ResNet(Bottleneck, list(config.layers), groups=config.groups, width_per_group=config.width_per_group)
-        encoder.fc = nn.Identity()
-        if config.residual:
-            encoder.conv1 = nn.Conv2d(6, 64, 7, stride=2, padding=3, bias=False)
-            nn.init.kaiming_normal_(encoder.conv1.weight, mode="fan_out", nonlinearity="relu")
         self.inward = Residual() if config.residual else nn.Identity()
-        self.encoder = encoder
+        self.encoder = ResNeXt(config.layers, config.groups, config.width_per_group, 6 if config.residual else 3)
         self.projection = _build_projection(config)
         self.temporal = _build_head(config)
 

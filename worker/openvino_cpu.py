@@ -33,7 +33,7 @@ class OpenVino:
         model = model.eval()
         self.lanes = threads
         core = ov.Core()
-        precision = "bf16" if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
+        _, precision = processor()
         self.name = f"OpenVINO, {precision}, {threads} threads"
         options = {
             "INFERENCE_PRECISION_HINT": precision, "NUM_STREAMS": threads, "INFERENCE_NUM_THREADS": threads,
@@ -67,6 +67,13 @@ class OpenVino:
         return single(self._temporal(torch.from_numpy(features).float(), torch.from_numpy(mask)))
 
 
+def processor() -> tuple[str, str]:
+    """The processor's name, and the precision the worker computes in: bf16 or f32. Raises RuntimeError."""
+    core = ov.Core()
+    precision = "bf16" if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
+    return str(core.get_property("CPU", "FULL_DEVICE_NAME")).strip(), precision
+
+
 class _Encoder(nn.Module):
     """What is converted of a Detector."""
 
@@ -83,11 +90,12 @@ def convert(model: Detector) -> Any:
     """An ov.Model from Pixels (N, S, S, 3) to float16 features (N, D), normalisation included. Raises RuntimeError."""
     config = model.config
     size = config.input_size
+    example = torch.zeros(2, 3, size, size)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch.jit.trace, which OpenVINO uses, warns of its own future
-        encoder = ov.convert_model(
-            _Encoder(model), example_input=torch.zeros(2, 3, size, size), input=[-1, 3, size, size]
-        )
+        warnings.simplefilter("ignore")  # torch.jit.trace warns of its own future
+        # Unchecked: the check computes all again and imports what takes half a second; tests compare with PyTorch.
+        traced = torch.jit.trace(_Encoder(model).eval(), example, check_trace=False)  # type: ignore[no-untyped-call]
+        encoder = ov.convert_model(traced, example_input=example, input=[-1, 3, size, size])
     return _take_pixels(encoder, config)
 
 

@@ -38,7 +38,9 @@ socket.on("message", (data) => {
     socket.send(JSON.stringify({ type: "ping", id: "p" }));
   }
   seen.push(message);
-  if (message.type === "alert" && message.alert.id === "last") socket.close(1000);
+  // The answer to the ping may come before or after the alerts.
+  const has = (wanted) => seen.some(wanted);
+  if (has((one) => one.type === "pong") && has((one) => one.alert?.id === "last")) socket.close(1000);
 });
 socket.on("close", (code) => console.log(JSON.stringify({ code, seen })));
 """

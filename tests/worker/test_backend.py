@@ -136,3 +136,9 @@ def test_without_openvino_the_worker_still_scores(
     monkeypatch.setitem(sys.modules, "worker.openvino_cpu", None)  # as where there is no wheel
     assert made(tiny, "cpu").name.startswith("PyTorch")
     assert "no OpenVINO" in capsys.readouterr().out
+
+
+def test_openvino_is_loaded_without_what_reports_its_use() -> None:
+    from openvino.tools import ovc
+
+    assert type(ovc.telemetry).__module__ == "openvino.tools.ovc.telemetry_stub"

@@ -64,9 +64,13 @@ def test_masked_mean_of_nothing_is_zero() -> None:
 def test_default_is_resnext50_32x4d() -> None:
     from torchvision.models import resnext50_32x4d
 
-    ours = Detector(ModelConfig()).encoder.state_dict()
-    theirs = {k: v for k, v in resnext50_32x4d(weights=None).state_dict().items() if not k.startswith("fc.")}
-    assert {k: v.shape for k, v in ours.items()} == {k: v.shape for k, v in theirs.items()}
+    theirs = resnext50_32x4d(weights=None).eval()
+    theirs.fc = torch.nn.Identity()
+    ours = Detector(ModelConfig()).encoder.eval()
+    ours.load_state_dict(theirs.state_dict())  # strict: the same names and shapes
+    images = torch.randn(1, 3, 64, 64)
+    with torch.inference_mode():
+        torch.testing.assert_close(ours(images), theirs(images))
 
 
 def test_edge_variant_is_small() -> None:

@@ -50,11 +50,9 @@ def processor(cpuinfo: str) -> Finding:
 def _openvino() -> tuple[str, str, str]:
     """The processor's name, the precision the worker computes in, and why there is none."""
     try:
-        import openvino
+        from worker import openvino_cpu
 
-        core = openvino.Core()
-        able = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        return str(core.get_property("CPU", "FULL_DEVICE_NAME")).strip(), "bf16" if "BF16" in able else "f32", ""
+        return *openvino_cpu.processor(), ""
     except (ImportError, RuntimeError) as error:
         return platform.processor() or platform.machine(), "", " ".join(str(error).split())[:160]
 

@@ -23,10 +23,8 @@ class TrainingNet(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Images (N, 3, S, S) to logits (N) and the logits of the mask (N, S/16, S/16)."""
         net = self.detector.encoder
-        x = net.maxpool(net.relu(net.bn1(net.conv1(self.detector.inward(images)))))  # (N, 64, S/4, S/4)
-        middle = net.layer3(net.layer2(net.layer1(x)))  # (N, 1024, S/16, S/16)
-        pooled = net.avgpool(net.layer4(middle)).flatten(1)  # (N, 2048)
-        features = self.detector.projection(pooled)  # (N, D)
+        middle = net.third(self.detector.inward(images))  # (N, 1024, S/16, S/16)
+        features = self.detector.projection(net.rest(middle))  # (N, D)
         return self.detector.head(features.unsqueeze(1)), self.mask(middle).squeeze(1)
 
 
