@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.servers import end, free_port, unmask, wait_until
 
-WATCH_S = 15.0
+WATCH_S = 10.0
 
 
 @pytest.mark.timeout(240)

@@ -42,7 +42,7 @@ def test_the_raw_limit_is_what_all_lanes_did() -> None:
 
 @pytest.mark.timeout(300)
 def test_a_worker_is_measured_against_its_own_backend() -> None:
-    command = unmask("bench", "worker", "--json", "--seconds", "1.5", "--faces", "2", "--force")
+    command = unmask("bench", "worker", "--json", "--seconds", "0.9", "--faces", "2", "--force")
     done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
