@@ -32,7 +32,7 @@ from wire.errors import ServiceError
 CAMERAS = {"untouched-1": False, "manipulated-1": True, "untouched-2": False, "manipulated-2": True}
 FPS, ANALYSED_FPS, CLIP_S = 8, 4.0, 4.0
 LOOK_S, SAMPLE_S = 1.0, 5.0
-WARM_UP_SHARE, WARM_UP_S = 1 / 3, 900.0
+WARM_UP_SHARE, WARM_UP_S = 1 / 3, 1800.0
 DRAIN_S = 30.0
 # What is kept for days is bounded by settings, here so tightly that the bounds are reached in the warm-up; what is
 # bounded by number is filled from the start, see `past`.
@@ -55,7 +55,7 @@ class Options:
 
     @property
     def warm_up_s(self) -> float:
-        """A third of it, a quarter of an hour at most."""
+        """A third of it, half an hour at most."""
         return min(WARM_UP_S, self.minutes * 60 * WARM_UP_SHARE)
 
 

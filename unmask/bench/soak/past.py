@@ -2,14 +2,17 @@
 
 Some memories are bounded by the number of their entries and fill slowly: 20,000 scores in Redis take an hour and a half
 of this soak, 2,000 alert events in the dashboard three quarters of one. Filled from the start they can't be taken for a
-leak.
+leak. And each is written twice, with windows that come and go between them: what is written at once lies close together
+and is spread over half as much again until the last of it was replaced, in an hour and a half.
 """
 
 from __future__ import annotations
 
+import random
 import time
 
 import redis
+from redis.client import Pipeline
 
 from dashboard.history import MAX_EVENTS
 from wire.keys import FIELD, Keys
@@ -17,6 +20,8 @@ from wire.messages import Alert, AlertEvent, Quality, Score
 from worker.commit import SCORES_MAXLEN
 
 AT_ONCE = 1000
+TIMES = 2
+WINDOWS, WINDOW_BYTES = 50, (60_000, 160_000)  # to each of these thousands, at most six there at a time
 CAMERA = "untouched-1"
 MODEL = "unmask-baseline-00000000"
 
@@ -24,17 +29,38 @@ MODEL = "unmask-baseline-00000000"
 def fill(bus: redis.Redis, keys: Keys) -> str:
     """Write as many scores and events as are kept; the place of the last event. Raises redis.RedisError."""
     now, place = time.time(), b""
-    for first in range(0, SCORES_MAXLEN, AT_ONCE):
+    passing = _Passing(bus, f"{keys.prefix}before-the-soak")
+    for first in range(0, TIMES * SCORES_MAXLEN, AT_ONCE):
         with bus.pipeline(transaction=False) as pipe:
             for number in range(first, first + AT_ONCE):
-                pipe.xadd(keys.scores, {FIELD: _score(number, now).encode()})
+                entry: dict[bytes, bytes] = {FIELD: _score(number % SCORES_MAXLEN, now).encode()}
+                pipe.xadd(keys.scores, entry, maxlen=SCORES_MAXLEN, approximate=True)  # type: ignore[arg-type]
+                if number % (AT_ONCE // WINDOWS) == 0:
+                    passing.window(pipe)
             pipe.execute()
+    passing.end()
     for first in range(0, MAX_EVENTS + 1, AT_ONCE):
         with bus.pipeline(transaction=False) as pipe:
             for _ in range(min(AT_ONCE, MAX_EVENTS + 1 - first)):
                 pipe.xadd(keys.alerts, {FIELD: _event(now).encode()})
             place = pipe.execute()[-1]
     return place.decode()
+
+
+class _Passing:
+    """Windows in a stream of their own, of which the oldest goes when one comes."""
+
+    def __init__(self, bus: redis.Redis, stream: str) -> None:
+        self._bus, self._stream, self._chance = bus, stream, random.Random(0)
+
+    def window(self, pipe: Pipeline) -> None:
+        """One more."""
+        pipe.xadd(self._stream, {FIELD: bytes(self._chance.randint(*WINDOW_BYTES))})
+        pipe.xtrim(self._stream, maxlen=self._chance.randint(1, 6), approximate=False)
+
+    def end(self) -> None:
+        """The stream goes."""
+        self._bus.delete(self._stream)
 
 
 def _score(number: int, now: float) -> Score:
