@@ -29,12 +29,13 @@ def bench_dashboard(
     size: Annotated[int, typer.Option(min=400, max=60_000, help="Bytes of a message.")] = 1024,
     seconds: Annotated[float, typer.Option(min=1, help="How long.")] = 60.0,
     stalled: Annotated[int, typer.Option(min=0, help="Of the subscribers, so many take nothing.")] = 1,
+    users: Annotated[int, typer.Option(min=0, max=1000, help="Who share the connections; 0: no login.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
     """Time alert events on their way to many subscribers, and what they cost the dashboard."""
     from unmask.bench import dashboard as measuring
 
-    raise typer.Exit(measuring.run(subscribers, rate, size, seconds, stalled, as_json))
+    raise typer.Exit(measuring.run(subscribers, rate, size, seconds, stalled, users, as_json))
 
 
 @bench.command("worker")

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,21 +21,24 @@ import redis
 from rich.console import Console
 from rich.progress import Progress
 
+from dashboard.access import hashing
 from dashboard.history import MAX_EVENTS, Entry
 from dashboard.service import raise_file_limit
 from unmask.bench import figures, processes
+from unmask.bench.subscribers import TOKENS
 from wire.errors import ServiceError
 from wire.keys import FIELD, Keys
 from wire.messages import Alert, AlertEvent
 
 DRAIN_S = 20.0
+CAMERA = "bench"
 SETTLE = 0.2  # of the run; memory growth is counted from there
 
 
-def run(subscribers: int, rate: float, size: int, seconds: float, stalled: int, as_json: bool) -> int:
+def run(subscribers: int, rate: float, size: int, seconds: float, stalled: int, users: int, as_json: bool) -> int:
     """Measure and print; 1 if an event was lost or doubled."""
     console = Console(stderr=True)
-    found = measure(subscribers, rate, size, seconds, stalled, console)
+    found = measure(subscribers, rate, size, seconds, stalled, users, console)
     if as_json:
         sys.stdout.write(json.dumps(found) + "\n")
     else:
@@ -43,8 +46,13 @@ def run(subscribers: int, rate: float, size: int, seconds: float, stalled: int, 
     return int(found["dropped_alerts"] > 0 or found["doubled_alerts"] > 0)
 
 
-def measure(subscribers: int, rate: float, size: int, seconds: float, stalled: int, console: Console) -> dict[str, Any]:
-    """The figures of one run. Raises ServiceError where a process does not start."""
+def measure(
+    subscribers: int, rate: float, size: int, seconds: float, stalled: int, users: int, console: Console
+) -> dict[str, Any]:
+    """The figures of one run; `users` share the subscriptions, each allowed the one camera, and 0 let anybody in.
+
+    Raises ServiceError where a process does not start.
+    """
     raise_file_limit()
     events = max(1, round(rate * seconds))
     with ExitStack() as stack:
@@ -52,10 +60,12 @@ def measure(subscribers: int, rate: float, size: int, seconds: float, stalled: i
         url, _ = stack.enter_context(processes.valkey(folder))
         bus = stack.enter_context(redis.Redis.from_url(url))
         _fill(bus, size)
-        process, port = stack.enter_context(processes.dashboard(url, folder))
+        secrets = {f"user-{number}": hashing.new_secret() for number in range(users)}
+        process, port = stack.enter_context(processes.dashboard(url, folder, _only(secrets)))
         server = psutil.Process(process.pid)
         console.print(f"connecting {subscribers} subscribers")
-        listening = stack.enter_context(crowd(port, subscribers, stalled, events))
+        tokens = [f"{name}{hashing.SEPARATOR}{secret}" for name, secret in secrets.items()]
+        listening = stack.enter_context(crowd(port, subscribers, stalled, events, tokens=tokens))
         before, began = server.cpu_times(), time.monotonic()
         growth = _publish(bus, rate, size, events, server, console)
         took, after = time.monotonic() - began, server.cpu_times()
@@ -73,9 +83,22 @@ def measure(subscribers: int, rate: float, size: int, seconds: float, stalled: i
         "rss_growth_mb": round(growth / 1e6, 2),
         "subscribers": subscribers,
         "stalled": stalled,
+        "users": users,
         "rate": rate,
         "size": size,
         "seconds": round(took, 2),
+    }
+
+
+def _only(secrets: Mapping[str, str]) -> dict[str, Any]:
+    """The settings that let these users in, and no others."""
+    return {
+        "dashboard": {
+            "users": {
+                name: {"role": "viewer", "hash": hashing.made(secret), "cameras": [CAMERA]}
+                for name, secret in secrets.items()
+            }
+        }
     }
 
 
@@ -109,7 +132,7 @@ def _padding(size: int) -> str:
 def _event(number: int, padding: str) -> AlertEvent:
     now = time.time()
     alert = Alert(
-        id="bench", camera="bench", track="1-1", kind="sustained", severity="warning", started=now, updated=now,
+        id="bench", camera=CAMERA, track="1-1", kind="sustained", severity="warning", started=now, updated=now,
         score=0.9, peak=0.9, mean=0.9, windows=number, threshold=0.8, model="bench", detail=padding,
     )  # fmt: skip
     return AlertEvent(event="update" if number else "new", at=now, alert=alert)
@@ -121,12 +144,18 @@ def _message(number: int, padding: str) -> str:
 
 @contextmanager
 def crowd(
-    port: int, subscribers: int, stalled: int, events: int, topics: Sequence[str] = ()
+    port: int,
+    subscribers: int,
+    stalled: int,
+    events: int,
+    topics: Sequence[str] = (),
+    tokens: Sequence[str] = (),
 ) -> Iterator[subprocess.Popen[str]]:
     """The subscribers, all connected: see `unmask.bench.subscribers`. Raises ServiceError."""
     numbers = map(str, (port, subscribers, stalled, events))
     command = [sys.executable, "-m", "unmask.bench.subscribers", *numbers, *topics]
-    with processes.process(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    env = processes.environment(**{TOKENS: " ".join(tokens)})
+    with processes.process(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         if process.stdout.readline().strip() != "ready":
             raise ServiceError("the subscribers could not connect", "raise the limit of open files (ulimit -n)")

@@ -2,7 +2,7 @@
 
 `python -m unmask.bench.subscribers PORT COUNT STALLED EVENTS [TOPIC ...]`: connects, says `ready`, counts EVENTS alert
 events per subscriber, and prints what it saw as JSON when all have come or standard input ends. Of 0 events nobody
-knows which come: all are counted until standard input ends.
+knows which come: all are counted until standard input ends. The tokens in TOKENS are taken by turns.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ UPGRADE = (
 )
 HELLO = {"type": "hello", "version": 1}
 ALERTS = ("alerts",)
+TOKENS = "UNMASK_BENCH_TOKENS"  # environment: separated by blanks
 AT, NUMBER, ALERT = b'"at":', b'"windows":', b'{"type":"alert"'  # NUMBER: which event it is, see `dashboard._event`
 CONNECT_AT_ONCE = 50
 AFTER_S = 0.2
@@ -54,7 +55,8 @@ class Tally:
 class Subscriber(asyncio.Protocol):
     """A WebSocket client that knows just enough: unmasked server frames (RFC 6455), alert events, and pings."""
 
-    def __init__(self, tally: Tally, port: int, stalled: bool, events: int, topics: Sequence[str] = ALERTS) -> None:
+    def __init__(self, tally: Tally, port: int, stalled: bool, events: int, topics: Sequence[str], token: str) -> None:
+        self._hello = {**HELLO, "token": token} if token else HELLO
         self._tally, self._port, self._stalled, self._topics = tally, port, stalled, list(topics)
         self._buffer, self._upgraded = bytearray(), False
         self._number = len(tally.received)
@@ -89,7 +91,7 @@ class Subscriber(asyncio.Protocol):
                 return
             self._upgraded = True
             del self._buffer[: end + 4]
-            self._say(HELLO)
+            self._say(self._hello)
             self._say({"type": "subscribe", "id": "bench", "topics": self._topics})
         at = 0
         while (taken := self._frame(at, now)) > at:
@@ -151,9 +153,10 @@ async def main(port: int, count: int, stalled: int, events: int, topics: Sequenc
     """Run them all, and print the result."""
     tally, loop = Tally(), asyncio.get_running_loop()
     crowd: list[Subscriber] = []
+    tokens = os.environ.get(TOKENS, "").split() or [""]
 
     def join(number: int) -> Subscriber:
-        crowd.append(Subscriber(tally, port, number < stalled, events, topics))
+        crowd.append(Subscriber(tally, port, number < stalled, events, topics, tokens[number % len(tokens)]))
         return crowd[-1]
 
     for first in range(0, count, CONNECT_AT_ONCE):

@@ -11,7 +11,9 @@ KEYS = {"p50_ms", "p99_ms", "cpu", "rss_mb", "dropped_alerts", "doubled_alerts",
 
 
 def test_a_hundred_subscribers_get_every_event() -> None:
-    command = unmask("bench", "dashboard", "--json", "--subscribers", "100", "--seconds", "3", "--stalled", "0")
+    command = unmask(
+        "bench", "dashboard", "--json", "--subscribers", "100", "--seconds", "3", "--stalled", "0", "--users", "3"
+    )
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
