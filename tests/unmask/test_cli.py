@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import forks
 from tests.support.servers import unmask
 from unmask.__main__ import main
 
@@ -26,19 +27,16 @@ COMMANDS = [
 def call(*arguments: str | Path, cwd: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run the product to its end, with nothing of this machine's configuration."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("UNMASK_", "REDIS_"))}
-    return subprocess.run(
-        unmask(*map(str, arguments)),
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env=clean | (env or {}),
-        timeout=60,
-        check=False,
-    )
+    return forks.run([str(one) for one in arguments], cwd, clean | (env or {}))
+
+
+def begun(*arguments: str) -> str:
+    """What a command prints that is started as a shell does it, in an interpreter of its own."""
+    return subprocess.run(unmask(*arguments), capture_output=True, text=True, timeout=60, check=True).stdout
 
 
 def refused(*arguments: str | Path, cwd: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """As `call`, in this process: to import torch takes longer than to refuse."""
+    """As `call`, in this process."""
     out, err = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         for name in [name for name in os.environ if name.startswith(("UNMASK_", "REDIS_"))]:
@@ -63,21 +61,20 @@ def assert_one_line(result: subprocess.CompletedProcess[str], code: int, *said: 
     assert result.returncode == code
 
 
-def test_version(tmp_path: Path) -> None:
-    result = call("--version", cwd=tmp_path)
-    assert result.stdout.strip() == f"unmask {version('unmask')}"
+def test_version() -> None:
+    assert begun("--version").strip() == f"unmask {version('unmask')}"
 
 
-def test_help_names_every_command_and_answers_in_half_a_second(tmp_path: Path) -> None:
+def test_help_names_every_command_and_answers_in_half_a_second() -> None:
     def spent() -> float:  # processor time: on a busy machine the wall clock says more about the others
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
         return usage.ru_utime + usage.ru_stime
 
-    call("--help", cwd=tmp_path)  # compiles what was not compiled yet
+    begun("--help")  # compiles what was not compiled yet
     before = spent()
-    result = call("--help", cwd=tmp_path)
+    found = begun("--help")
     assert spent() - before < 0.5
-    assert all(command in result.stdout for command in COMMANDS)
+    assert all(command in found for command in COMMANDS)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

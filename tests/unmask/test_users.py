@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -14,12 +15,12 @@ from dashboard.access import hashing
 from dashboard.access.users import configured
 from dashboard.config import DashboardConfig
 from dashboard.service import gate_of
-from tests.support.servers import unmask
+from tests.support import forks
 from wire.settings import load
 
 
 def made(*arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(unmask("token", *arguments), input=typed, capture_output=True, text=True, timeout=30)
+    return forks.run(["token", *arguments], Path.cwd(), os.environ, typed)
 
 
 def test_the_printed_lines_let_the_printed_token_in(tmp_path: Path) -> None:
