@@ -1,4 +1,4 @@
-"""Writes unmask.example.yaml, docs/configuration.md and the schema from wire/settings.py; tested.
+"""Writes unmask.example.yaml, docs/configuration.md and the schema from wire/settings/; tested.
 
 python scripts/settings_docs.py
 """

@@ -1,0 +1,67 @@
+"""Reads the YAML file and the environment, once, at the edge."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from wire import environment
+from wire.errors import ConfigError
+from wire.settings.explaining import explained
+from wire.settings.masking import mask
+from wire.settings.whole import Settings
+
+DEFAULT_FILE = Path("unmask.yaml")
+
+
+def source(path: Path | None = None) -> Path | None:
+    """The file that `load` reads."""
+    return path or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
+
+
+def load(path: Path | None = None) -> Settings:
+    """Settings from `path`, or from ./unmask.yaml if there is one. Raises ConfigError, one line, secrets left out."""
+    path = source(path)
+    data = _read(path) if path else {}
+    try:
+        if url := environment.value("REDIS_URL", os.environ):
+            section = data.setdefault("redis", {})
+            if isinstance(section, dict):
+                section["url"] = url
+        settings = Settings(**data)
+        mask(settings)
+        return settings
+    except ValidationError as error:
+        raise explained(str(path) if path else "environment", error) from None
+    except (ValueError, TypeError) as error:  # a file that can't be read; not JSON where pydantic-settings needs it
+        raise ConfigError(
+            "environment", "", str(error).splitlines()[0], "correct the UNMASK_ variable, or its file"
+        ) from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(str(path), "", "no such file", "copy unmask.example.yaml there") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(str(path), "", str(error), "give a readable UTF-8 text file") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}" if mark else ""
+        # What stands in quotes may be a value: an alias, a tag, an anchor are what a password's first letter makes it.
+        problem = re.sub(r"""'[^']{2,}'|"[^"]{2,}\"""", "***", getattr(error, "problem", None) or "not YAML")
+        raise ConfigError(str(path), where, problem, "correct the YAML; unmask.example.yaml shows every key") from None
+    except (ValueError, RecursionError) as error:  # a date there is none of; brackets without end
+        problem = "nested too deeply" if isinstance(error, RecursionError) else " ".join(str(error).split())[:200]
+        raise ConfigError(str(path), "", problem, "correct the YAML; unmask.example.yaml shows every key") from None
+    if data is None:
+        return {}
+    if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
+        raise ConfigError(str(path), "", "not a mapping of sections", "see unmask.example.yaml")
+    return data
