@@ -27,8 +27,8 @@ from worker.load import Load
 from worker.patrol import Patrol
 from worker.queue import Item, WindowQueue
 from worker.scorer import Scorer
-from worker.second import Asking, Second, Standby
-from worker.trial import Decided, Trial
+from worker.second import Asking, Second, standby
+from worker.trial import Decided, Infer, Trial
 
 
 @dataclass
@@ -69,8 +69,8 @@ class Line:
         self._cache = RedisCache(client, keys, scorer.model, scorer.config.feature_dim, worker.feature_ttl_s)
         self._ledger = Ledger(client, keys, settings, rules, self._cache, clock)
         self._intake = Intake(WindowQueue(client, keys, place.name), self._ledger, worker, clock)
-        infers = scorer if self._ours else Standby(scorer)
-        self._trial = Trial(infers, worker.max_age_s, worker.max_deliveries, clock, self._enrolled.shift)
+        infer: Infer = scorer.infer if self._ours else standby
+        self._trial = Trial(infer, scorer.judge, worker.max_age_s, worker.max_deliveries, clock, self._enrolled.shift)
         self._expiry = Expiry(client, keys, settings, rules, clock)
         self._patrol = Patrol(client, keys, settings, clock)
         self._explainer = Explainer(client, keys, settings.alerts, scorer, self._enrolled.shift, clock, log)

@@ -15,14 +15,13 @@ from concurrent.futures import TimeoutError as NotYet
 import msgspec
 
 from wire.guest import Guest, GuestError
-from wire.messages import OpinionOutcome, Score, Window
+from wire.messages import OpinionOutcome, Window
 from wire.plugins import find
 from wire.settings import DetectorSettings, plain
 from wire.telemetry import Log, Throttle
 from worker.commit import Work
-from worker.encoding import ASK_S, Abandoned, Encoding
+from worker.encoding import ASK_S, Abandoned
 from worker.ensemble import Ensemble
-from worker.features import Feature, FrameId
 from worker.guest import Answer, Asked
 from worker.scorer import Inference, Scorer
 from worker.trial import Decided
@@ -139,25 +138,9 @@ class Second:
                 self._guest.close()
 
 
-class Standby:
-    """In our scorer's place where the rule does not ask for it: a logit that says nothing, and no feature."""
-
-    def __init__(self, scorer: Scorer) -> None:
-        self._scorer = scorer
-
-    def infer(
-        self,
-        windows: Sequence[Window],
-        known: Mapping[FrameId, Feature],
-        abandon: Callable[[], bool],
-        begun: Encoding | None = None,
-    ) -> Inference:
-        """See Scorer."""
-        return Inference((0.0,) * len(windows), {})
-
-    def judge(self, window: Window, logit: float, dequeued: float, shift: float = 0.0) -> Score:
-        """See Scorer."""
-        return self._scorer.judge(window, logit, dequeued)
+def standby(windows: Sequence[Window], *_: object) -> Inference:
+    """In the place of Scorer.infer where the rule does not ask it: logits that say nothing, and no feature."""
+    return Inference((0.0,) * len(windows), {})
 
 
 def _wait(asking: Asking, abandon: Callable[[], bool]) -> list[Answer]:

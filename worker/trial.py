@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
 
 import msgspec
 
@@ -18,20 +17,10 @@ from worker.scorer import Inference
 FATAL = 8  # failures of the device in a row, none in between that worked: it is the machine, not the windows
 
 
-class Infers(Protocol):
-    """What is needed of a Scorer."""
-
-    def infer(
-        self,
-        windows: Sequence[Window],
-        known: Mapping[FrameId, Feature],
-        abandon: Callable[[], bool],
-        begun: Encoding | None = None,
-    ) -> Inference:
-        """See Scorer."""
-
-    def judge(self, window: Window, logit: float, dequeued: float, shift: float = 0.0) -> Score:
-        """See Scorer."""
+Infer = Callable[[Sequence[Window], Mapping[FrameId, Feature], Callable[[], bool], Encoding | None], Inference]
+"""As Scorer.infer."""
+Judge = Callable[[Window, float, float, float], Score]
+"""As Scorer.judge."""
 
 
 class Decided(msgspec.Struct, frozen=True):
@@ -47,14 +36,15 @@ class Trial:
 
     def __init__(
         self,
-        scorer: Infers,
+        infer: Infer,
+        judge: Judge,
         max_age_s: float,
         max_deliveries: int,
         clock: Callable[[], float],
         shift: Callable[[str], float] = lambda camera: 0.0,
     ) -> None:
-        self._scorer, self._max_age, self._max_deliveries, self._clock = scorer, max_age_s, max_deliveries, clock
-        self._shift = shift
+        self._infer, self._judge, self._shift = infer, judge, shift
+        self._max_age, self._max_deliveries, self._clock = max_age_s, max_deliveries, clock
         self._failures = 0
 
     def overdue(self, items: Sequence[Item]) -> tuple[list[Item], list[Work]]:
@@ -103,15 +93,14 @@ class Trial:
         abandon: Callable[[], bool],
         begun: Encoding | None,
     ) -> Decided:
-        result = self._scorer.infer([item.window for item in items], known, abandon, begun)
+        result = self._infer([item.window for item in items], known, abandon, begun)
         self._failures = 0
-        works = [Work(item.entry, item.window, self._judge(item, logit))
+        works = [Work(item.entry, item.window, self._judged(item, logit))
                  for item, logit in zip(items, result.logits, strict=True)]  # fmt: skip
         return Decided(works, result.fresh, [])
 
-    def _judge(self, item: Item, logit: float) -> Score:
-        shift = self._shift(item.window.camera)
-        return self._scorer.judge(item.window, logit, item.entry.dequeued, shift)
+    def _judged(self, item: Item, logit: float) -> Score:
+        return self._judge(item.window, logit, item.entry.dequeued, self._shift(item.window.camera))
 
     def _failed(self, item: Item, error: Exception) -> Decided:
         """Dead at once where the window is at fault, else after its last try."""

@@ -50,7 +50,7 @@ def items(*seqs: int, deliveries: int = 1, captured: float = NOW) -> list[Item]:
 
 
 def trial(scorer: Scripted) -> Trial:
-    return Trial(scorer, max_age_s=10, max_deliveries=3, clock=lambda: NOW)
+    return Trial(scorer.infer, scorer.judge, max_age_s=10, max_deliveries=3, clock=lambda: NOW)
 
 
 def test_a_good_batch_is_scored_at_once() -> None:
