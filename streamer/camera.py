@@ -17,7 +17,7 @@ from streamer.config import CameraConfig
 from streamer.faces import Detector
 from streamer.hardware import Hardware
 from streamer.health import FpsMeter, FreezeDetector
-from streamer.reader import Decoded, Reader
+from streamer.reader import Context, Decoded, Reader
 from streamer.recorder import keep_picture
 from streamer.ring import PacketRing
 from wire.errors import SourceError, SourceErrorKind
@@ -62,11 +62,12 @@ class CameraRuntime:
         calls: Calls | None = None,
     ) -> None:
         self._calls = calls or Calls()
-        self.name, self.ring, self._hardware = config.name, ring, hardware
+        self.name, self.ring = config.name, ring
         self._config, self._streamer, self._window, self._sink = config, streamer, window, sink
         self._make_detector, self._detector_name = detector, ""
         self._owner, self._clock, self._log = owner, clock, log.bind(camera=config.name)
         self._stop = threading.Event()
+        self._context = Context(self._stop, clock, ring, hardware, self._calls, self._waiting)
         self._thread = threading.Thread(
             target=lambda: blame.under(self.name, self._run), name=f"camera-{config.name}", daemon=True
         )
@@ -156,7 +157,7 @@ class CameraRuntime:
         """One connection, from opening to its end; None when a plain file was played to its end or we were stopped."""
         analysis.interrupt()
         try:
-            with self._reader() as reader:
+            with foreign.reader(self._config.source, self._context) as reader:
                 self._reading = reader
                 reader.open()
                 try:
@@ -177,11 +178,6 @@ class CameraRuntime:
         if not self._stop.is_set():
             self._enter("ended", "")
         return None
-
-    def _reader(self) -> Reader:
-        return foreign.reader(
-            self._config.source, self._stop, self._clock, self.ring, self._hardware, self._calls, self._waiting
-        )
 
     def _waiting(self, refused: str) -> None:
         """The reader waits for a publisher; `refused`: why the last one was not let in, if any was."""

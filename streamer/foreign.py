@@ -6,9 +6,8 @@ that does not return ends the process in the camera's name, as a decoder's would
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -17,9 +16,7 @@ import av
 import numpy as np
 
 from streamer.catchup import Do
-from streamer.hardware import Hardware
-from streamer.reader import Decoded, Reader, StreamInfo
-from streamer.ring import PacketRing
+from streamer.reader import Context, Decoded, Reader, StreamInfo
 from streamer.sources import Foreign, Source, parse
 from wire.errors import SourceError, SourceErrorKind, UnmaskError
 from wire.plugins import VideoSource
@@ -37,23 +34,15 @@ _KINDS: tuple[tuple[type[BaseException], SourceErrorKind], ...] = (
 )
 
 
-def reader(
-    source: Source,
-    stop: threading.Event,
-    clock: Callable[[], float] = time.time,
-    ring: PacketRing | None = None,
-    hardware: Hardware | None = None,
-    calls: Calls | None = None,
-    waiting: Callable[[str], None] = lambda why: None,
-) -> Reader:
+def reader(source: Source, context: Context | None = None) -> Reader:
     """What reads `source`: ours, for one that a plugin opens the plugin's. Raises SourceError where that fails."""
     if source.foreign is None:
-        return Reader(source, stop, clock, ring, hardware, calls, waiting)
-    calls = calls or Calls()
-    made = _connect(source, source.foreign, calls)
+        return Reader(source, context)
+    context = context or Context()
+    made = _connect(source, source.foreign, context.calls)
     if not isinstance(made, str):
-        return PluginReader(source, made, stop, clock, ring, calls)
-    return Reader(_of_url(source, source.foreign, made), stop, clock, ring, hardware, calls, waiting)
+        return PluginReader(source, made, context)
+    return Reader(_of_url(source, source.foreign, made), context)
 
 
 def _connect(source: Source, foreign: Foreign, calls: Calls) -> VideoSource | str:
@@ -79,16 +68,8 @@ def _of_url(source: Source, foreign: Foreign, url: str) -> Source:
 class PluginReader(Reader):
     """One connection of a plugin, its frames stamped, limited and kept as a camera's are."""
 
-    def __init__(
-        self,
-        source: Source,
-        video: VideoSource,
-        stop: threading.Event,
-        clock: Callable[[], float],
-        ring: PacketRing | None,
-        calls: Calls,
-    ) -> None:
-        super().__init__(source, stop, clock, ring, None, calls)
+    def __init__(self, source: Source, video: VideoSource, context: Context) -> None:
+        super().__init__(source, context)
         self._plugin: VideoSource | None = video
         assert source.foreign is not None
         self._called = str(source.foreign.plugin)

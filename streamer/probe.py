@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from streamer import foreign, sources
+from streamer.reader import Context
 from streamer.sources import NO_PLUGINS
 from wire.errors import SourceError, SourceErrorKind
 from wire.redact import redact
@@ -34,7 +35,7 @@ def probe(camera: CameraSettings, timeout: float, plugins: Mapping[str, SourceSe
 
     def work() -> None:
         try:
-            with foreign.reader(source, stop) as reader:
+            with foreign.reader(source, Context(stop)) as reader:
                 info = reader.open()
                 for frame in reader.frames():
                     size = frame.size

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
@@ -81,25 +81,29 @@ class Decoded:
         return self.view().bgr()
 
 
+@dataclass(frozen=True)
+class Context:
+    """What a reader works with besides its source; a camera has one for all its readers."""
+
+    stop: threading.Event = field(default_factory=threading.Event)  # ends `frames`
+    clock: Callable[[], float] = time.time  # seconds since 1970
+    ring: PacketRing | None = None  # where packets are kept for clips
+    hardware: Hardware | None = None  # that decodes
+    calls: Calls = field(default_factory=Calls)
+    waiting: Callable[[str], None] = lambda why: None  # told while nobody pushes: why the last one was refused, or ""
+
+
 class Reader:
     """One opening of one source. Not reusable; everything but the stop event and the ring belongs to one thread."""
 
-    def __init__(
-        self,
-        source: Source,
-        stop: threading.Event,
-        clock: Callable[[], float] = time.time,
-        ring: PacketRing | None = None,
-        hardware: Hardware | None = None,
-        calls: Calls | None = None,
-        waiting: Callable[[str], None] = lambda why: None,
-    ) -> None:
+    def __init__(self, source: Source, context: Context | None = None) -> None:
+        context = context or Context()
         self.source = source
-        self._waiting = waiting
-        self._calls, self._call = calls or Calls(), f"decoding {source.name}"
+        self._waiting = context.waiting
+        self._calls, self._call = context.calls, f"decoding {source.name}"
         self.info: StreamInfo | None = None
         self.whole, self.part = VideoReformatter(), VideoReformatter()  # one for each size that comes again
-        self._stop, self._clock = stop, clock
+        self._stop, self._clock = context.stop, context.clock
         self._container: InputContainer | None = None
         self._capture = CaptureClock()
         self._paced = source.paced
@@ -107,8 +111,8 @@ class Reader:
         self._waited_s = 0.0  # since the frame before
         self._start: float | None = None  # wall time of media time 0, where reading is paced
         self._newest = float("-inf")  # wall time when the last frame was read
-        self._recorder = Recorder(ring, source.crop) if ring is not None else None
-        self._hardware, self._shown = hardware, 0
+        self._recorder = Recorder(context.ring, source.crop) if context.ring is not None else None
+        self._hardware, self._shown = context.hardware, 0
         self._web: Web | None = None
         self._push: Push | None = None
         self._window: desktop.Window | None = None

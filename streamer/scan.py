@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -46,7 +45,7 @@ def right_half(size: Size) -> Region:
 def opened(path: str | Path) -> Reader:
     """A reader of the file, not yet opened, that goes as fast as the file can be read."""
     source = sources.parse(CameraSettings(url=f"file:{path}"))
-    return Reader(dataclasses.replace(source, name=str(path), paced=False), threading.Event())
+    return Reader(dataclasses.replace(source, name=str(path), paced=False))
 
 
 def windows_of_file(

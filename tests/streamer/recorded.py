@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streamer import sources
-from streamer.reader import Reader
+from streamer.reader import Context, Reader
 from streamer.recorder import keep_picture
 from streamer.ring import PacketRing
 from tests.streamer.conftest import FastTime
@@ -39,7 +39,7 @@ def record(
     fast.now = start
     made = Recorded(ring or PacketRing(3600), [], [])
     source = dataclasses.replace(sources.parse(CameraSettings(url=str(path), loop=loop)), crop=crop)
-    with Reader(source, fast.stop, fast.clock, made.ring) as reader:
+    with Reader(source, Context(fast.stop, fast.clock, made.ring)) as reader:
         for frame in itertools.islice(reader.frames(), most):
             view = frame.view()
             keep_picture(made.ring, view, frame.captured)

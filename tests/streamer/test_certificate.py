@@ -69,7 +69,7 @@ def test_why_a_certificate_is_refused(
         "expired": "certificate has expired",
     }
     with pytest.raises(CertificateRefused) as caught:
-        Reader(sources.parse(CameraSettings(url=url, ca=ca)), threading.Event()).open()
+        Reader(sources.parse(CameraSettings(url=url, ca=ca))).open()
     assert words[case] in str(caught.value)
     if case == "other name":
         assert seen(url, ca=ca, certificate_name="camera.example") == ""

@@ -15,6 +15,7 @@ import pytest
 from streamer import config, foreign
 from streamer.camera import CameraRuntime
 from streamer.probe import probe
+from streamer.reader import Reader
 from streamer.ring import PacketRing
 from streamer.sources import Source
 from tests.streamer.conftest import FixedDetector, KeepingSink
@@ -103,9 +104,9 @@ def hostile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     install(tmp_path / "site", "source", "odd", HOSTILE)
     monkeypatch.syspath_prepend(tmp_path / "site")
 
-    def read(what: str, **limits: Any) -> foreign.Reader:
+    def read(what: str, **limits: Any) -> Reader:
         source = one(f"odd:{what}", StreamerSettings(sources={"odd": SourceSettings()}))
-        return foreign.reader(dataclasses.replace(source, **limits), threading.Event())
+        return foreign.reader(dataclasses.replace(source, **limits))
 
     yield read
     monkeypatch.delitem(sys.modules, "hostile_source", raising=False)

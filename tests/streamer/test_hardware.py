@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 import av
@@ -10,7 +9,7 @@ from structlog.testing import capture_logs
 
 from streamer import hardware, sources
 from streamer.hardware import CANDIDATES, Hardware, find, trouble
-from streamer.reader import Reader
+from streamer.reader import Context, Reader
 from streamer.recorder import Recorder
 from streamer.ring import PacketRing
 from wire.settings import CameraSettings, Hwaccel, StreamerSettings
@@ -23,7 +22,7 @@ lacking_cuda = pytest.mark.skipif("cuda" not in LACKING, reason="this machine ha
 
 def shapes(path: Path, device: Hardware, count: int = 3, ring: PacketRing | None = None) -> list[tuple[int, ...]]:
     source = sources.parse(CameraSettings(url=str(path)))
-    with Reader(source, threading.Event(), ring=ring, hardware=device) as reader:
+    with Reader(source, Context(ring=ring, hardware=device)) as reader:
         frames = reader.frames()
         return [next(frames).bgr().shape for _ in range(count)]
 
@@ -89,7 +88,7 @@ def test_a_source_that_is_away_is_not_the_devices_fault(tmp_path: Path) -> None:
 def test_blame_falls_only_on_a_device_that_decodes(face_clip: Path) -> None:
     device = Hardware("qsv", LOG)  # FFmpeg has no plain H.264 decoder for it, so PyAV decodes on the CPU
     source = sources.parse(CameraSettings(url=str(face_clip)))
-    with capture_logs() as lines, Reader(source, threading.Event(), hardware=device) as reader:
+    with capture_logs() as lines, Reader(source, Context(hardware=device)) as reader:
         reader.open()
         reader.blame_device(ValueError("odd"))
     assert lines == []

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from streamer import sources
-from streamer.reader import Decoded, Reader
+from streamer.reader import Context, Decoded, Reader
 from tests.streamer.conftest import FastTime
 from tests.support import clips, feeds
 from wire.errors import SourceError
@@ -24,7 +24,7 @@ from wire.settings import CameraSettings
 
 def read(path: Path, loop: bool = False, most: int = 10_000) -> tuple[list[Decoded], FastTime]:
     fast = FastTime()
-    with Reader(sources.parse(CameraSettings(url=str(path), loop=loop)), fast.stop, fast.clock) as reader:
+    with Reader(sources.parse(CameraSettings(url=str(path), loop=loop)), Context(fast.stop, fast.clock)) as reader:
         return list(itertools.islice(reader.frames(), most)), fast
 
 
@@ -45,7 +45,7 @@ def test_a_loop_goes_on_evenly(face_clip: Path) -> None:
 def test_a_slow_reader_is_told_its_lag_and_forgiven_at_last(face_clip: Path) -> None:
     fast = FastTime()
     lags = []
-    with Reader(sources.parse(CameraSettings(url=str(face_clip), loop=True)), fast.stop, fast.clock) as reader:
+    with Reader(sources.parse(CameraSettings(url=str(face_clip), loop=True)), Context(fast.stop, fast.clock)) as reader:
         for frame in itertools.islice(reader.frames(), 100):
             lags.append(frame.lag)
             fast.now += 0.14
@@ -55,7 +55,7 @@ def test_a_slow_reader_is_told_its_lag_and_forgiven_at_last(face_clip: Path) -> 
 
 
 def test_what_it_says_of_itself_and_the_picture(face_clip: Path) -> None:
-    with Reader(sources.parse(CameraSettings(url=str(face_clip))), threading.Event()) as reader:
+    with Reader(sources.parse(CameraSettings(url=str(face_clip)))) as reader:
         info = reader.open()
         assert (info.codec, info.size, info.fps, info.duration_s) == ("h264", (640, 480), 25, 4)
         frame = next(reader.frames())
@@ -69,7 +69,7 @@ def test_a_region_is_cut_where_the_grabber_can_not(face_clip: Path) -> None:
     import dataclasses
 
     source = dataclasses.replace(sources.parse(CameraSettings(url=str(face_clip))), crop=(100, 50, 200, 120))
-    with Reader(source, threading.Event()) as reader:
+    with Reader(source) as reader:
         frame = next(reader.frames())
         assert frame.size == (200, 120)
         assert frame.bgr().shape == (120, 200, 3)
@@ -77,7 +77,7 @@ def test_a_region_is_cut_where_the_grabber_can_not(face_clip: Path) -> None:
 
 def test_stop_ends_it_between_frames(face_clip: Path) -> None:
     stop = threading.Event()
-    with Reader(sources.parse(CameraSettings(url=str(face_clip))), stop) as reader:
+    with Reader(sources.parse(CameraSettings(url=str(face_clip))), Context(stop)) as reader:
         frames = reader.frames()
         next(frames)
         stop.set()
@@ -96,7 +96,7 @@ def test_a_damaged_file_gives_what_can_be_read(face_clip: Path, tmp_path: Path) 
 
 
 def test_close_twice_and_unopened() -> None:
-    reader = Reader(sources.parse(CameraSettings(url="none.mp4")), threading.Event())
+    reader = Reader(sources.parse(CameraSettings(url="none.mp4")))
     reader.close()
     with pytest.raises(SourceError):
         reader.open()
@@ -106,7 +106,7 @@ def test_close_twice_and_unopened() -> None:
 def test_ffmpeg_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     with (
         pytest.raises(SourceError),
-        Reader(sources.parse(CameraSettings(url="rtsp://alice:s3cret@127.0.0.1:9/x")), threading.Event()) as reader,
+        Reader(sources.parse(CameraSettings(url="rtsp://alice:s3cret@127.0.0.1:9/x"))) as reader,
     ):
         reader.open()
     assert av.logging.get_level() is None
@@ -151,7 +151,7 @@ def mjpeg() -> Iterator[str]:
 
 def test_mjpeg_over_http_is_live_and_its_end_a_disconnect(mjpeg: str) -> None:
     captured: list[tuple[float, float]] = []
-    with Reader(sources.parse(CameraSettings(url=f"{mjpeg}/video")), threading.Event()) as reader:
+    with Reader(sources.parse(CameraSettings(url=f"{mjpeg}/video"))) as reader:
         assert reader.open().codec == "mjpeg"
         frames = reader.frames()
         with pytest.raises(SourceError) as caught:
@@ -165,7 +165,7 @@ def test_mjpeg_over_http_is_live_and_its_end_a_disconnect(mjpeg: str) -> None:
 def test_what_has_piled_up_is_left(mjpeg: str) -> None:
     clock = itertools.count(1000, 0.25)  # by which ours takes six times as long for a picture as the camera
     lags: list[float] = []
-    with Reader(sources.parse(CameraSettings(url=f"{mjpeg}/pile")), threading.Event(), clock.__next__) as reader:
+    with Reader(sources.parse(CameraSettings(url=f"{mjpeg}/pile")), Context(clock=clock.__next__)) as reader:
         reader.open()
         with pytest.raises(SourceError, match="the stream ended"):
             lags.extend(frame.lag for frame in reader.frames())
@@ -178,7 +178,7 @@ def test_a_closed_http_camera(mjpeg: str) -> None:
     url = f"{mjpeg}/closed".replace("http://", "http://alice:s3cret@")
     with (
         pytest.raises(SourceError) as caught,
-        Reader(sources.parse(CameraSettings(url=url)), threading.Event()) as reader,
+        Reader(sources.parse(CameraSettings(url=url))) as reader,
     ):
         reader.open()
     assert caught.value.kind == "unauthorised"
@@ -189,7 +189,7 @@ def test_a_paced_file_goes_on_when_the_wall_clock_is_set_back(face_clip: Path) -
     fast = FastTime()
     fast.now = 10_000.0
     times = []
-    with Reader(sources.parse(CameraSettings(url=str(face_clip))), fast.stop, fast.clock) as reader:
+    with Reader(sources.parse(CameraSettings(url=str(face_clip))), Context(fast.stop, fast.clock)) as reader:
         for number, frame in enumerate(itertools.islice(reader.frames(), 60)):
             times.append(frame.captured)
             if number == 30:
@@ -200,7 +200,7 @@ def test_a_paced_file_goes_on_when_the_wall_clock_is_set_back(face_clip: Path) -
 
 def limited(path: Path, **limits: float) -> Reader:
     source = dataclasses.replace(sources.parse(CameraSettings(url=str(path))), **limits)  # type: ignore[arg-type]
-    return Reader(source, threading.Event())
+    return Reader(source)
 
 
 def test_a_picture_above_the_limit_is_refused(face_clip: Path, resized_clip: Path) -> None:

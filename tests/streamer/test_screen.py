@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -78,7 +77,7 @@ def test_a_call_in_a_window_found_by_its_title(display: str) -> None:
     analysis = Analysis("call", 6.0, Haar(640, 32), *settings, clock=time.time)
     windows: list[Window] = []
     tiles: dict[str, str] = {}  # track -> where
-    with Reader(sources.parse(camera), threading.Event()) as reader:
+    with Reader(sources.parse(camera)) as reader:
         assert reader.open().size == pytest.approx((WIDTH, HEIGHT), abs=1)
         for number, frame in enumerate(reader.frames()):
             if sample := analysis.sampler.take(frame.captured, frame.size):
@@ -127,7 +126,7 @@ def open_window(client: xcffib.Connection, title: str, size: tuple[int, int] = (
 def test_a_window_by_its_id_and_one_that_changes_its_size(display: str, client: xcffib.Connection) -> None:
     window = open_window(client, "Presentation")
     source = sources.parse(CameraSettings(url=f"screen:@{display}?window={window:#x}"))
-    with Reader(source, threading.Event()) as reader:
+    with Reader(source) as reader:
         frames = reader.frames()
         assert next(frames).size == (200, 100)
         values = ConfigWindow.Width | ConfigWindow.Height, [300, 220]

@@ -58,7 +58,7 @@ def playlist(*names: str, extra: str = "", end: bool = True) -> bytes:
 def reader(url: str, **camera: object) -> Reader:
     settings = StreamerSettings(connect_timeout_s=2.0, read_timeout_s=1.0)
     source = config.camera("cam", CameraSettings(url=url, **camera), settings).source  # type: ignore[arg-type]
-    return Reader(source, threading.Event())
+    return Reader(source)
 
 
 def fails(url: str, **camera: object) -> SourceError:

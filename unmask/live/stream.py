@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import threading
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -82,7 +81,7 @@ def shows(clips: Sequence[Clip]) -> tuple[list[Show], list[Path]]:
 def open_clip(path: Path) -> Reader:
     """A reader of the file that does not wait for the file's own pace."""
     source = sources.parse(CameraSettings(url=f"file:{path}"))
-    return Reader(dataclasses.replace(source, name=path.name, paced=False), threading.Event())
+    return Reader(dataclasses.replace(source, name=path.name, paced=False))
 
 
 def write(camera: Camera, conditions: Sequence[Condition], folder: Path, seed: int) -> dict[Condition, Made]:
