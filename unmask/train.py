@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,19 +21,9 @@ from worker.training.splits import set_aside
 from worker.training.store import ROWS, Pack
 from worker.training.train import train
 
-MALLOC = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1", "MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "2147483647"}
-"""Memory is kept and lies in huge pages. Measured on two cores: 64 images/s without, 121 with."""
-
 WINDOWS = 4  # runs of crops a clip
 
 Watch = Callable[[int, dict[str, float]], None]
-
-
-def tune_memory() -> None:
-    """Start this process anew with glibc's allocator set for training, which it reads at its start only."""
-    if sys.platform == "linux" and not MALLOC.keys() & os.environ.keys():
-        os.environ.update(MALLOC)
-        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 def run(

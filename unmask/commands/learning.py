@@ -83,11 +83,14 @@ def train(
     config: Config = None,
 ) -> None:
     """Train a detector on your own data and write a calibrated checkpoint. Stop it any time: it goes on."""
+    settings = load(config)
+    from unmask import allocator
+
+    allocator.tune()  # before PyTorch is imported, which takes seconds
     from unmask import train as trainer
 
-    trainer.tune_memory()
     code = trainer.run(
-        data, run, recipe, load(config), init=None if init is None else init.value, passes=passes,
+        data, run, recipe, settings, init=None if init is None else init.value, passes=passes,
         device=device.value, threads=threads, workers=workers, out=out, name=name, tensorboard=tensorboard,
     )  # fmt: skip
     raise typer.Exit(code)
