@@ -37,6 +37,10 @@ class Encoding:
     new: Sequence[FrameId]
     landed: Callable[[Encoding], None]  # is told when nobody waits for it any more
 
+    def drop(self) -> None:
+        """Nobody will wait for it: its frames may be encoded again."""
+        self.landed(self)
+
     def features(self, abandon: Callable[[], bool]) -> Slice:
         """Wait for all. Raises Abandoned when `abandon` says so, Unscorable, and whatever the device raises."""
         waiting = set(self.slices.values())

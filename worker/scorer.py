@@ -131,14 +131,10 @@ class Scorer:
 
         Raises Unscorable, Abandoned, and whatever the device raises.
         """
-        for window in windows:
-            if not 0 < len(window.frames) <= self.config.frames:
-                raise Unscorable(f"window {window.id} has {len(window.frames)} frames, not 1..{self.config.frames}")
-            if window.margin < self.config.crop_margin - MARGIN_ERROR:
-                raise Unscorable(
-                    f"window {window.id} shows {window.margin:g} times the face, the network sees "
-                    f"{self.config.crop_margin:g}: set window.view_margin where the streamer runs"
-                )
+        if fault := next(filter(None, map(self._fault, windows)), ""):
+            if begun is not None:
+                begun.drop()
+            raise Unscorable(fault)
         encoding = begun or self.start(windows, known)
         features = {**known, **encoding.features(abandon)}
         fresh = {name: features[name] for name in encoding.new}
@@ -149,6 +145,17 @@ class Scorer:
             if not math.isfinite(logit):
                 raise Unscorable(f"window {window.id} has a logit of {logit}")
         return Inference(tuple(logits), fresh)
+
+    def _fault(self, window: Window) -> str:
+        """Why a window can't be scored whatever its crops are, or ""."""
+        if not 0 < len(window.frames) <= self.config.frames:
+            return f"window {window.id} has {len(window.frames)} frames, not 1..{self.config.frames}"
+        if window.margin < self.config.crop_margin - MARGIN_ERROR:
+            return (
+                f"window {window.id} shows {window.margin:g} times the face, the network sees "
+                f"{self.config.crop_margin:g}: set window.view_margin where the streamer runs"
+            )
+        return ""
 
     def frame_logits(self, features: Sequence[Feature]) -> list[float]:
         """Logits of single frames, each as a window of that frame alone."""

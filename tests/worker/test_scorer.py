@@ -100,6 +100,14 @@ def test_can_be_abandoned_between_chunks(scorer: Scorer) -> None:
         scorer.infer([window()], {}, abandon=lambda: True)
 
 
+def test_what_was_begun_for_a_window_at_fault_is_not_kept(scorer: Scorer) -> None:
+    bad = window(margin=0.5)
+    begun = scorer.start([bad], {})
+    with pytest.raises(Unscorable):
+        scorer.infer([bad], {}, begun=begun)
+    assert scorer.start([bad], {}).new == unique_ids([bad]), "it is encoded anew, and nothing waits for it"
+
+
 def test_no_windows_no_scores(scorer: Scorer) -> None:
     assert scorer.score([]) == []
 
