@@ -56,7 +56,7 @@ def _connect(source: Source, foreign: Foreign, calls: Calls) -> VideoSource | st
 
 def _of_url(source: Source, foreign: Foreign, url: str) -> Source:
     """A url that a plugin has returned, under the camera's name and limits; of our own schemes only."""
-    remember_url(url)
+    remember_url(url, passing=True)
     camera = foreign.camera.model_copy(update={"url": url})  # not validated again: no ${NAME} is filled in
     try:
         found = parse(camera, source.open_timeout_s, source.silence_s)

@@ -10,7 +10,7 @@ from typing import TypedDict
 
 import redis
 
-from wire.keys import Keys
+from wire.keys import Keys, literal
 from wire.messages import Role, ServiceState, ServiceStatus
 
 TTL_S = 5
@@ -39,9 +39,13 @@ def identity(configured: str) -> str:
 
 
 def alive(bus: redis.Redis, keys: Keys, role: Role, id_pattern: str = "*") -> list[ServiceState]:
-    """The services of a role whose sign of life stands now; `id_pattern` is a glob. Raises redis.RedisError."""
-    found = (bus.get(key) for key in bus.scan_iter(match=keys.service(role, id_pattern), count=1000))
-    return [ServiceState.decode(data) for data in found if isinstance(data, bytes)]
+    """The services of a role whose sign of life stands now; `id_pattern` is a glob. Raises redis.RedisError.
+
+    One that this build can't read, of another version's service, is passed over.
+    """
+    pattern = literal(keys.prefix) + keys.service(role, id_pattern).removeprefix(keys.prefix)
+    found = (ServiceState.read(bus.get(key)) for key in bus.scan_iter(match=pattern, count=1000))
+    return [state for state in found if state is not None]
 
 
 def restarts() -> int:

@@ -62,6 +62,14 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=F
             raise DecodeError(cls.kind_name, data, f"version {message.v}, this build reads {VERSION}")
         return message
 
+    @classmethod
+    def read(cls, data: object) -> Self | None:
+        """The message in `data`, bytes; None where there is none, or none that this build can read."""
+        try:
+            return cls.decode(data) if isinstance(data, bytes) else None
+        except DecodeError:
+            return None
+
 
 class Frame(msgspec.Struct, frozen=True, array_like=True):
     """One sampled frame of a track."""

@@ -11,6 +11,7 @@ import threading
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 MASK = "***"
+PASSING = 1024  # forms of secrets that change, as of a url with a token that a plugin makes for each connection
 SHORTEST = 6  # of a secret that is masked wherever it stands; shorter ones would blacken words
 _USERINFO = re.compile(r"(?<=://)[^\s/?#]*@")
 _RUN = re.compile(r"[^\s'\"]+")
@@ -23,19 +24,28 @@ _PASSES = 8  # masking may join what a quote held apart; two are the most that w
 
 
 class _Known:
-    """The secrets that this process was given, in every form in which they travel."""
+    """The secrets that this process was given, in every form in which they travel; of those that pass, the newest."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._forms: set[str] = set()
+        self._lasting: set[str] = set()
+        self._passing: dict[str, None] = {}  # the newest last
         self._pattern: re.Pattern[str] | None = None
 
-    def add(self, secret: str) -> None:
+    def add(self, secret: str, passing: bool) -> None:
         with self._lock:
-            found = {form for form in forms(secret) if len(form) >= SHORTEST} - self._forms
-            if found:
-                self._forms |= found
-                longest_first = sorted(self._forms, key=len, reverse=True)
+            given = {form for form in forms(secret) if len(form) >= SHORTEST} - self._lasting
+            known = given <= self._passing.keys() if passing else not given
+            if passing:
+                for form in given:
+                    self._passing.pop(form, None)
+                    self._passing[form] = None
+                for oldest in list(self._passing)[:-PASSING]:
+                    del self._passing[oldest]
+            else:
+                self._lasting |= given
+            if not known:
+                longest_first = sorted({*self._lasting, *self._passing}, key=len, reverse=True)
                 self._pattern = re.compile("|".join(map(re.escape, longest_first)))
 
     def mask(self, text: str) -> str:
@@ -52,12 +62,15 @@ def forms(secret: str) -> set[str]:
     return plain | in_base64 | {quote(one, safe="") for one in plain}
 
 
-def remember(secret: str) -> None:
-    """Have `redact` mask this secret from now on, whatever stands around it; one shorter than SHORTEST is not."""
-    _known.add(secret)
+def remember(secret: str, *, passing: bool = False) -> None:
+    """Have `redact` mask this secret from now on, whatever stands around it; one shorter than SHORTEST is not.
+
+    `passing`: there may be any number of it in the life of this process, so that the oldest are forgotten.
+    """
+    _known.add(secret, passing)
 
 
-def remember_url(url: str, *, whole: bool = False) -> None:
+def remember_url(url: str, *, whole: bool = False, passing: bool = False) -> None:
     """The same for the password of `url`, for `user:password` and for secret-looking query values.
 
     `whole`: for each part of host and path, too, where a service's url may be all tokens; hosts with a dot and short
@@ -67,19 +80,19 @@ def remember_url(url: str, *, whole: bool = False) -> None:
     if at:
         user, colon, password = head.partition(":")
         if colon:
-            remember(password)
-            remember(f"{unquote(user)}:{unquote(password)}")
+            remember(password, passing=passing)
+            remember(f"{unquote(user)}:{unquote(password)}", passing=passing)
     if whole:
         for part in re.split(r"[/:@,#\s]+", url.partition("://")[2].partition("?")[0]):
             if "." not in part and not (part.isalpha() and len(part) < 12):
-                remember(part)
+                remember(part, passing=passing)
     try:
         query = parse_qsl(urlsplit(url).query)
     except ValueError:  # no url: it is refused elsewhere
         return
     for name, value in query:
         if name.lower() in _SECRET_NAMES:
-            remember(value)
+            remember(value, passing=passing)
 
 
 def redact(text: str) -> str:

@@ -53,8 +53,14 @@ def _redacted(value: Any) -> Any:
     return value if value is None or isinstance(value, int | float) else redact(str(value))
 
 
+CAUSES = 256
+
+
 class Throttle:
-    """Lets one line per cause through in `period_s`, and tells how many it held back since."""
+    """Lets one line per cause through in `period_s`, and tells how many it held back since. Knows the last CAUSES.
+
+    For one thread, or under a lock.
+    """
 
     def __init__(self, clock: Callable[[], float], period_s: float = 1.0) -> None:
         self._clock, self._period = clock, period_s
@@ -68,5 +74,10 @@ class Throttle:
         if last is not None and 0 <= now - last < self._period:
             self._held[cause] = self._held.get(cause, 0) + 1
             return None
-        self._last[cause] = now
+        self._last.pop(cause, None)
+        self._last[cause] = now  # the newest comes last
+        if len(self._last) > CAUSES:
+            oldest = next(iter(self._last))
+            del self._last[oldest]
+            self._held.pop(oldest, None)
         return self._held.pop(cause, 0)

@@ -38,3 +38,11 @@ def test_alive_finds_one_roles_services(bus: redis.Redis, keys: Keys) -> None:
     assert {service.id for service in alive(bus, keys, "worker")} == {"a-1", "b-1"}
     assert {service.id for service in alive(bus, keys, "worker", "a*")} == {"a-1"}
     assert alive(bus, keys, "dashboard") == []
+
+
+def test_a_sign_of_life_of_another_version_is_passed_over(bus: redis.Redis) -> None:
+    keys = Keys("a?b:")
+    Heartbeat(bus, keys, "worker", "mine").beat()
+    bus.set(keys.service("worker", "newer"), b"\x81\xa1v\x63")
+    bus.set(Keys("axb:").service("worker", "mine"), bus.get(keys.service("worker", "mine")))  # type: ignore[arg-type]
+    assert [service.id for service in alive(bus, keys, "worker")] == ["mine"]

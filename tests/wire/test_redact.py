@@ -56,6 +56,16 @@ def test_what_was_remembered_is_masked_wherever_it_stands() -> None:
     assert redact("a camera at h, path x, b") == "a camera at h, path x, b"
 
 
+def test_of_secrets_that_change_the_newest_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redact_module, "PASSING", 8)
+    redact_module.remember("this-one-stays")
+    for number in range(20):
+        redact_module.remember_url(f"rtsp://h/x?token=passing-{number:03}", passing=True)
+    assert redact("this-one-stays passing-019") == "*** ***"
+    assert redact("passing-000") == "passing-000"
+    assert len(redact_module._known._passing) == 8
+
+
 def test_a_short_or_common_word_is_not_masked() -> None:
     redact_module.remember("door")
     redact_module.remember_url("json://user:long-enough@host.example/hook/T0KEN1234", whole=True)

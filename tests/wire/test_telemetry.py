@@ -36,3 +36,14 @@ def test_throttle_lets_one_through_a_second_and_counts_the_rest() -> None:
     assert throttle.admit("a") == 2
     now = 99.0  # a clock that stepped back must not silence the log for ever
     assert throttle.admit("a") == 0
+
+
+def test_throttle_forgets_the_oldest_of_countless_causes() -> None:
+    throttle = telemetry.Throttle(lambda: 100.0)
+    assert throttle.admit("first") == 0
+    assert throttle.admit("first") is None
+    for number in range(telemetry.CAUSES):
+        throttle.admit(str(number))
+    assert throttle.admit("first") == 0
+    assert throttle.admit(str(number)) is None
+    assert len(throttle._last) == telemetry.CAUSES
