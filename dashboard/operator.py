@@ -8,7 +8,6 @@ import redis
 import redis.asyncio
 from msgspec.structs import replace
 
-from wire.errors import DecodeError
 from wire.keys import FIELD, Keys
 from wire.messages import Alert, AlertEvent, Review, Snooze
 
@@ -25,7 +24,7 @@ async def review(bus: redis.asyncio.Redis, keys: Keys, said: Review, keep_s: flo
         while True:
             await pipe.watch(keys.alert(alert))
             [data] = await pipe.mget(keys.alert(alert))
-            stands = _alert(data)
+            stands = Alert.read(data)
             if stands is None:
                 return None
             event = AlertEvent(event="review", at=now, alert=replace(stands, review=said))
@@ -45,13 +44,8 @@ async def kept_alert(bus: redis.asyncio.Redis, keys: Keys, id: str) -> Alert | N
     """An alert as it is kept, with its review; None where there is none. Raises redis errors."""
     kept: list[Any] = await bus.mget(keys.alert(id), keys.review(id))
     alert, said = kept
-    found = _alert(alert)
-    if found is None or said is None:
-        return found
-    try:
-        return replace(found, review=Review.decode(said))
-    except DecodeError:
-        return found
+    found, review = Alert.read(alert), Review.read(said)
+    return replace(found, review=review) if found and review else found
 
 
 async def snooze(bus: redis.asyncio.Redis, keys: Keys, snooze: Snooze) -> None:
@@ -63,10 +57,3 @@ async def snooze(bus: redis.asyncio.Redis, keys: Keys, snooze: Snooze) -> None:
 async def wake(bus: redis.asyncio.Redis, keys: Keys, camera: str) -> None:
     """Take a snooze away. Raises redis errors."""
     await bus.delete(keys.snooze(camera))
-
-
-def _alert(data: Any) -> Alert | None:
-    try:
-        return Alert.decode(data) if data is not None else None
-    except DecodeError:
-        return None

@@ -13,7 +13,6 @@ from dashboard import cursors
 from dashboard.cursors import START, Cursor
 from dashboard.history import Entry
 from dashboard.protocol import GapReason
-from wire.errors import DecodeError
 from wire.keys import FIELD
 from wire.messages import AlertEvent, Message
 
@@ -88,10 +87,7 @@ def decode_events(rows: Sequence[Row], after: Cursor) -> tuple[list[Entry], Curs
 
 def decode(kind: type[M], fields: dict[bytes, bytes] | None) -> M | None:
     """The message of a stream entry, or None where there is none that can be read."""
-    try:
-        return kind.decode((fields or {})[FIELD])
-    except (DecodeError, KeyError):
-        return None
+    return kind.read((fields or {}).get(FIELD))
 
 
 async def last_id(bus: redis.asyncio.Redis, stream: str) -> Cursor:

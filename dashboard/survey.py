@@ -8,8 +8,7 @@ from typing import Any
 import redis.asyncio
 
 from dashboard.protocol import Services
-from wire.errors import DecodeError
-from wire.keys import ALL_CAMERAS, Keys
+from wire.keys import ALL_CAMERAS, Keys, literal
 from wire.messages import ServiceState, Snooze
 
 
@@ -30,15 +29,16 @@ async def snoozes(bus: redis.asyncio.Redis, keys: Keys, names: set[str]) -> dict
     """Until when each of the cameras, or all of them, is snoozed, Unix seconds. Raises redis errors."""
     places = [*sorted(names), ALL_CAMERAS]
     kept: list[Any] = await bus.mget([keys.snooze(name) for name in places])
-    return {name: until for name, data in zip(places, kept, strict=True) if (until := _until(data))}
+    found = {name: Snooze.read(data) for name, data in zip(places, kept, strict=True)}
+    return {name: snooze.until for name, snooze in found.items() if snooze is not None}
 
 
 async def service_states(bus: redis.asyncio.Redis, keys: Keys) -> tuple[ServiceState, ...]:
     """The services that live, by role and id. Raises redis errors."""
-    pattern = _escaped(keys.service("*", "*"), keys.prefix)
+    pattern = literal(keys.prefix) + keys.service("*", "*").removeprefix(keys.prefix)
     names = [name async for name in bus.scan_iter(match=pattern, count=1000)]
     found: list[Any] = await bus.mget(names) if names else []
-    states = [state for data in found if (state := _state(data))]
+    states = [state for data in found if (state := ServiceState.read(data))]
     return tuple(sorted(states, key=lambda state: (state.role, state.id)))
 
 
@@ -51,23 +51,3 @@ def count_ready(states: Iterable[ServiceState]) -> Services:
             ready[state.role] += 1
             caveat = caveat or state.caveat
     return Services(**ready, caveat=caveat, trouble=trouble)
-
-
-def _state(data: bytes | None) -> ServiceState | None:
-    try:
-        return ServiceState.decode(data) if data else None
-    except DecodeError:
-        return None
-
-
-def _until(data: bytes | None) -> float | None:
-    try:
-        return Snooze.decode(data).until if data is not None else None
-    except DecodeError:
-        return None
-
-
-def _escaped(pattern: str, prefix: str) -> str:
-    """The glob `pattern` with its leading `prefix` taken literally."""
-    literal = "".join("\\" + letter if letter in "*?[]^\\" else letter for letter in prefix)
-    return literal + pattern[len(prefix) :]

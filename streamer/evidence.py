@@ -16,7 +16,6 @@ import redis
 from streamer import blame, clips, picture
 from streamer.ring import SLACK_S, PacketRing
 from wire import bus as wire_bus
-from wire.errors import DecodeError
 from wire.evidence import EvidenceStore
 from wire.keys import FIELD, Keys
 from wire.messages import AlertEvent, Clip, Evidence, Picture
@@ -102,19 +101,15 @@ class EvidenceMaker:
 
     def _entry(self, fields: dict[bytes, bytes]) -> None:
         """Follow one event: a face's alert that has just opened on a camera of ours."""
-        try:
-            event = AlertEvent.decode(fields.get(FIELD, b""))
-        except DecodeError:
+        event = AlertEvent.read(fields.get(FIELD))
+        if event is None:
+            self._told("event", "skipped what is no alert event of ours")
             return
         alert = event.alert
         ring = self._ring_of(alert.camera) if event.event == "new" and alert.track else None
         if ring is None:
             return
-        raw: Any = self._patiently(lambda: self._bus.hget(self._keys.evidence(alert.id), "window"))
-        try:
-            evidence = Evidence.decode(raw) if raw is not None else None
-        except DecodeError:
-            evidence = None
+        evidence = Evidence.read(self._patiently(lambda: self._bus.hget(self._keys.evidence(alert.id), "window")))
         if evidence is None or not evidence.frames:
             return  # no longer kept
         if self._settings.evidence_clip:

@@ -31,7 +31,7 @@ from streamer.publish import Publisher
 from streamer.quarantine import Crashes, Quarantine
 from streamer.ring import PacketRing
 from wire import bus as wire_bus
-from wire.errors import DecodeError, RedisUnreachable, SourceError
+from wire.errors import RedisUnreachable, SourceError
 from wire.heartbeat import Facts, Heartbeat
 from wire.last_words import predecessors_camera
 from wire.messages import CameraState, CameraStatus
@@ -258,12 +258,8 @@ class Streamer:
     def _forget(self, names: set[str]) -> None:
         known: set[bytes] = self._bus.smembers(self._keys.camera_names)  # type: ignore[assignment]
         for name in {member.decode() for member in known} - names:
-            data: bytes | None = self._bus.get(self._keys.camera(name))  # type: ignore[assignment]
-            try:
-                ours = data is not None and CameraState.decode(data).owner == self._config.name
-            except DecodeError:
-                ours = False
-            if ours:
+            state = CameraState.read(self._bus.get(self._keys.camera(name)))
+            if state is not None and state.owner == self._config.name:
                 self._publisher.remove(name)
 
     def _unreachable(self, error: redis.RedisError) -> None:

@@ -44,11 +44,7 @@ class Station:
 
     def state(self) -> CameraState | None:
         """What a streamer last said of the camera."""
-        raw: Any = self.client.get(self.keys.camera(self.camera))
-        try:
-            return CameraState.decode(raw) if raw else None
-        except DecodeError:
-            return None
+        return CameraState.read(self.client.get(self.keys.camera(self.camera)))
 
     def require_live(self, now: float) -> None:
         """Raises UsageError for a camera nobody knows, UnmaskError for one that shows no present picture."""
@@ -146,10 +142,8 @@ def collect(
         answer: Any = station.client.xread({station.keys.scores: last}, count=PAGE, block=block)
         for id, fields in answer[0][1] if answer else ():
             last = id
-            try:
-                enrolment.add(Score.decode(fields[FIELD]))
-            except (DecodeError, KeyError):
-                continue
+            if score := Score.read(fields.get(FIELD)):
+                enrolment.add(score)
 
 
 def found(enrolment: Enrolment, meta: Meta) -> str:

@@ -23,7 +23,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from dashboard.archive import safe_name
 from unmask import running
 from wire import bus
-from wire.errors import DecodeError, RedisUnreachable, UsageError
+from wire.errors import RedisUnreachable, UsageError
 from wire.evidence import read
 from wire.keys import Keys, literal
 from wire.messages import Alert, Evidence, Review
@@ -125,10 +125,8 @@ def take(
 def look(client: redis.Redis, keys: Keys, id: str) -> Judged | None:
     """The alert and its review; None where one of them is gone or can't be read."""
     raw: Any = client.mget(keys.alert(id), keys.review(id))
-    try:
-        return Judged(Alert.decode(raw[0]), Review.decode(raw[1])) if all(raw) else None
-    except DecodeError:
-        return None
+    alert, review = Alert.read(raw[0]), Review.read(raw[1])
+    return Judged(alert, review) if alert and review else None
 
 
 def _window(client: redis.Redis, keys: Keys, id: str) -> bytes | None:

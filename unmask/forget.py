@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 
 from unmask import server
-from wire.errors import DecodeError, UsageError
+from wire.errors import UsageError
 from wire.keys import FIELD, GROUP, Keys, literal
 from wire.messages import Alert, AlertEvent, CameraState, DeadLetter, Message, Score, Window
 from wire.settings import Settings
@@ -73,7 +73,7 @@ class Eraser:
         now_ms = seconds * 1000 + micros // 1000
         client.set(keys.forgetting(name), now_ms, px=self._mark_ms)
         self._drop_windows(name, now_ms)
-        dead = _holds(DeadLetter, lambda letter: _is_of(_read(Window, letter.data), name))
+        dead = _holds(DeadLetter, lambda letter: _is_of(Window.read(letter.data), name))
         self._entries("dead windows", keys.dead, dead)
         alerts = self._alerts_of(name)
         self._entries("scores", keys.scores, _holds(Score, lambda score: score.camera == name))
@@ -90,8 +90,7 @@ class Eraser:
 
     def alert(self, id: str) -> None:
         """Everything of an alert that has ended. Raises UsageError for another."""
-        raw: Any = self._client.get(self._keys.alert(id))
-        found = _read(Alert, raw) if raw is not None else None
+        found = Alert.read(self._client.get(self._keys.alert(id)))
         if found is None and not self._client.exists(self._keys.evidence(id), self._keys.review(id)):
             raise UsageError(f"no alert {id!r} is kept", "look for its id on the page or with 'unmask watch'")
         if found is not None and found.ended is None:
@@ -109,7 +108,7 @@ class Eraser:
     def _drop_windows(self, name: str, until_ms: int) -> None:
         keys = self._keys
         for page in self._pages(keys.windows, f"{until_ms}-18446744073709551615"):
-            ids = [id for id, data in page if _is_of(_read(Window, data), name)]
+            ids = [id for id, data in page if _is_of(Window.read(data), name)]
             if ids:
                 self.gone["windows"] += int(self._client.eval(_DROP, 2, keys.windows, keys.outcomes, GROUP, *ids))
 
@@ -131,12 +130,11 @@ class Eraser:
         """By the alerts as they stand, and by the stream: either may be kept longer."""
         found: set[str] = set()
         for key in self._scan("alert:*"):
-            raw: Any = self._client.get(key)
-            alert = _read(Alert, raw) if raw is not None else None
+            alert = Alert.read(self._client.get(key))
             if alert is not None and alert.camera == name:
                 found.add(alert.id)
         for page in self._pages(self._keys.alerts):
-            events = (_read(AlertEvent, data) for _, data in page)
+            events = (AlertEvent.read(data) for _, data in page)
             found.update(event.alert.id for event in events if event is not None and event.alert.camera == name)
         return found
 
@@ -165,18 +163,11 @@ class Eraser:
         return list(self._client.scan_iter(match=literal(self._keys.prefix) + pattern, count=1000))
 
 
-def _read(kind: type[M], data: bytes) -> M | None:
-    try:
-        return kind.decode(data)
-    except DecodeError:
-        return None
-
-
 def _holds(kind: type[M], wanted: Callable[[M], bool]) -> Callable[[bytes], bool]:
     """Whether an entry is a message of this kind that is wanted."""
 
     def holds(data: bytes) -> bool:
-        message = _read(kind, data)
+        message = kind.read(data)
         return message is not None and wanted(message)
 
     return holds

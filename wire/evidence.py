@@ -18,7 +18,6 @@ from typing import Any, Literal, TypeVar
 import redis
 from redis.client import Pipeline
 
-from wire.errors import DecodeError
 from wire.keys import Keys
 from wire.messages import Clip, Evidence, Explanation, Message, Picture, Trace
 from wire.settings import AlertSettings
@@ -81,8 +80,4 @@ class EvidenceStore:
 
 def read(parts: dict[bytes, bytes], kind: type[M]) -> M | None:
     """One part of an alert's evidence hash, or None where it is not there or can't be read."""
-    data = parts.get(_OF[kind].encode())
-    try:
-        return kind.decode(data) if data is not None else None
-    except DecodeError:
-        return None
+    return kind.read(parts.get(_OF[kind].encode()))

@@ -11,7 +11,6 @@ from typing import cast
 import redis
 from redis.client import Pipeline
 
-from wire.errors import DecodeError
 from wire.keys import Keys
 from wire.messages import AlertEvent, CameraState
 from wire.settings import Settings
@@ -85,10 +84,5 @@ class Expiry:
 
     def _is_live(self, raw: bytes | None, now: float) -> bool:
         """Whether the camera's own state says that it still delivers."""
-        if raw is None:
-            return False
-        try:
-            state = CameraState.decode(raw)
-        except DecodeError:
-            return False
-        return state.state == "live" and abs(now - state.updated) <= self._camera_fresh_s
+        state = CameraState.read(raw)
+        return state is not None and state.state == "live" and abs(now - state.updated) <= self._camera_fresh_s

@@ -10,7 +10,6 @@ from typing import cast
 import redis
 
 from wire import evidence
-from wire.errors import DecodeError
 from wire.evidence import EvidenceStore
 from wire.keys import Keys
 from wire.messages import Alert, AlertEvent, CameraState, Evidence, Explanation
@@ -132,8 +131,4 @@ class Explainer:
         self._store.put(self._bus, message, self._clock())
 
     def _camera(self, name: str) -> CameraState | None:
-        data = cast("bytes | None", self._bus.get(self._keys.camera(name)))
-        try:
-            return CameraState.decode(data) if data is not None else None
-        except DecodeError:
-            return None
+        return CameraState.read(self._bus.get(self._keys.camera(name)))

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import redis
 from redis.client import Pipeline
 
-from wire.errors import DecodeError
 from wire.keys import Keys
-from wire.messages import AlertEvent, CameraState, Message
+from wire.messages import AlertEvent, CameraState
 from wire.settings import Settings
 from worker.cameras import Limits, Look, Troubles, look, remove
 from worker.openings import snoozed, snoozes
 from worker.publish import Publisher, watch
-
-M = TypeVar("M", bound=Message)
 
 
 class Patrol:
@@ -60,12 +57,12 @@ class Patrol:
         """Of each camera its newest state, and whether it is snoozed."""
         raw = cast("list[Any]", pipe.mget([self._keys.camera(name) for name in names] + snoozes(self._keys, names)))
         quiet = snoozed(names, raw[len(names) :])
-        return {name: (_decoded(CameraState, data), name in quiet) for name, data in zip(names, raw, strict=False)}
+        return {name: (CameraState.read(data), name in quiet) for name, data in zip(names, raw, strict=False)}
 
     def _remembered(self, pipe: Pipeline) -> dict[str, Troubles]:
         found = cast("dict[bytes, bytes]", pipe.hgetall(self._keys.camera_troubles))
-        read = {name.decode(): _decoded(Troubles, data) for name, data in found.items()}
-        return {name: known or Troubles(camera=name) for name, known in read.items()}
+        known = {name.decode(): Troubles.read(data) for name, data in found.items()}
+        return {name: one or Troubles(camera=name) for name, one in known.items()}
 
     def _write(
         self, pipe: Pipeline, before: dict[str, Troubles], after: dict[str, Troubles], events: list[AlertEvent]
@@ -80,11 +77,3 @@ class Patrol:
         for event in events:
             self._publish.event(pipe, event)
         pipe.execute()
-
-
-def _decoded(kind: type[M], data: bytes | None) -> M | None:
-    """The message in `data`; None where there is none, or none this build can read."""
-    try:
-        return kind.decode(data) if data is not None else None
-    except DecodeError:
-        return None

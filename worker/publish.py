@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 
 from redis.client import Pipeline
 
-from wire.errors import DecodeError
 from wire.evidence import EvidenceStore
 from wire.keys import FIELD, Keys
 from wire.messages import AlertEvent, Evidence, Trace, Window
@@ -81,11 +80,7 @@ def evidence(
 
 def _held(pipe: Pipeline, keys: Keys, name: WindowId) -> Window | None:
     camera, track, seq = name
-    data = pipe.hget(keys.held(camera, track), str(seq))
-    try:
-        return Window.decode(data) if isinstance(data, bytes) else None
-    except DecodeError:
-        return None
+    return Window.read(pipe.hget(keys.held(camera, track), str(seq)))
 
 
 def _evidence(told: Told, window: Window) -> Evidence:
@@ -123,10 +118,4 @@ def split_member(member: bytes) -> tuple[str, str]:
 
 def read_state(raw: bytes | None, camera: str, track: str) -> TrackState:
     """The state in `raw`; a new one where there is none, or none this build can read."""
-    fresh = TrackState(camera=camera, track=track)
-    if raw is None:
-        return fresh
-    try:
-        return TrackState.decode(raw)
-    except DecodeError:
-        return fresh
+    return TrackState.read(raw) or TrackState(camera=camera, track=track)

@@ -15,7 +15,6 @@ from typing import Any
 import redis.asyncio
 
 from dashboard.access.users import Access
-from wire.errors import DecodeError
 from wire.keys import Keys
 from wire.messages import Login
 
@@ -57,7 +56,7 @@ class Logins:
         pipe.get(key)
         pipe.pttl(key)
         data, left_ms = await pipe.execute()
-        login = _decoded(data)
+        login = Login.read(data)
         if login is None or not self._proven(cookie, login):
             return None
         await self._renew(key, login, left_ms / 1000)
@@ -78,7 +77,7 @@ class Logins:
         answers: list[Any] = await pipe.execute()
         found: set[str] = set()
         for one, data, left_ms in zip(digests, answers[::2], answers[1::2], strict=True):
-            if login := _decoded(data):
+            if login := Login.read(data):
                 found.add(one)
                 await self._renew(self._keys.login(one), login, left_ms / 1000)
         return found
@@ -106,13 +105,6 @@ def digest(cookie: str) -> str:
 def _proof(cookie: str, credential: str) -> bytes:
     key = hashlib.sha256(b"proof\0" + cookie.encode("utf-8", "surrogatepass")).digest()
     return hashlib.blake2b(credential.encode("utf-8", "surrogatepass"), key=key, digest_size=32).digest()
-
-
-def _decoded(data: Any) -> Login | None:
-    try:
-        return Login.decode(data) if data is not None else None
-    except DecodeError:
-        return None
 
 
 def _ms(seconds: float) -> int:

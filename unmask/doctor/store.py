@@ -11,7 +11,7 @@ import redis
 from unmask.embedded import address
 from unmask.finding import Finding, State, failure
 from wire import bus
-from wire.errors import DecodeError, UnmaskError
+from wire.errors import UnmaskError
 from wire.heartbeat import TTL_S
 from wire.keys import Keys, literal
 from wire.messages import ServiceState
@@ -79,10 +79,7 @@ def skews(client: redis.Redis, keys: Keys, clock: Callable[[], float]) -> dict[s
             pipe.pttl(key)
             pipe.time()
             data, left_ms, now = pipe.execute()
-        try:
-            state = ServiceState.decode(data) if data else None
-        except DecodeError:
-            continue
+        state = ServiceState.read(data)
         if state and left_ms > 0:
             written = _time(now) - (TTL_S - left_ms / 1000)
             found[f"{state.role} {state.id}"] = state.updated - written
