@@ -6,8 +6,8 @@ So it is a cut where both are another picture than when the face was last seen.
 
 Measured six times a second on 102 tracks of real videos, by YuNet: both held for 94 % of 4,000 pairs of tracks put in
 the same place, for one of 2,963 steps of a track, and for 0.2 % of the steps over a sample that missed it. The limits
-below were chosen on these same tracks. Left out of
-the latter: two videos that are edited, or lit by photographers' flashes.
+below were chosen on these same tracks. Left out of the latter: two videos that are edited, or lit by photographers'
+flashes.
 """
 
 from __future__ import annotations

@@ -45,6 +45,8 @@ def probe(camera: CameraSettings, timeout: float, plugins: Mapping[str, SourceSe
             found.append(_bad(SourceError("no-video", source.name, "no picture")))
         except SourceError as error:
             found.append(_bad(error))
+        except Exception as error:  # a decoder's surprise, as in CameraRuntime
+            found.append(_bad(SourceError("failed", source.name, type(error).__name__)))
 
     thread = threading.Thread(target=work, name="probe", daemon=True)
     thread.start()

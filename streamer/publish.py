@@ -12,6 +12,7 @@ from typing import Any
 
 import redis
 
+from wire import bus as wire_bus
 from wire.keys import FIELD, GROUP, Keys
 from wire.messages import CameraState, Window
 from wire.settings import StreamerSettings
@@ -138,8 +139,8 @@ class Publisher:
                     self._removed.difference_update(removed)
                 self.sent += len(windows)
             except redis.RedisError as error:
-                self._lost(len(windows), str(error))
                 with self._wake:
+                    self._lost(len(windows), wire_bus.reason(error))
                     self._wake.wait_for(lambda: self._stopping, PAUSE_S)
 
     def _waiting(self) -> bool:
@@ -187,6 +188,7 @@ class Publisher:
         return bus.eval(_TRIM, 2, self._keys.windows, self._keys.outcomes, *self._limits)
 
     def _lost(self, windows: int, reason: str) -> None:
+        """Count and tell; `_wake` is held."""
         self.dropped += windows
         held = self._throttle.admit("lost")
         if held is not None:

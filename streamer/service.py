@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -31,6 +29,7 @@ from streamer.publish import Publisher
 from streamer.quarantine import Crashes, Quarantine
 from streamer.ring import PacketRing
 from wire import bus as wire_bus
+from wire.ending import leave
 from wire.errors import RedisUnreachable, SourceError
 from wire.heartbeat import Facts, Heartbeat
 from wire.last_words import predecessors_camera
@@ -180,6 +179,7 @@ class Streamer:
                 self._end(name)
                 if name in changes.removed:
                     self._publisher.remove(name)
+            self._shown.pop(name, None)
         self._released += changes.removed
         self._registered = self._registered and not changes
         return bool(changes)
@@ -326,10 +326,10 @@ def run(settings: Settings, path: Path | None = None) -> None:
             future.result(END_S)
         except TimeoutError:
             log.warning("Redis does not answer; leaving without a farewell")
-            _leave()
+            leave()
     bus.close()
-    if streamer.stuck:
-        _leave()
+    if streamer.stuck:  # a thread inside FFmpeg can't be ended, and must not meet a dying interpreter
+        leave()
 
 
 def _confine(config: StreamerConfig, on_device: bool, log: Log) -> None:
@@ -339,12 +339,6 @@ def _confine(config: StreamerConfig, on_device: bool, log: Log) -> None:
     limit_mb = 0 if on_device and wanted is None else confine.memory_mb(wanted, len(config.cameras))
     for why in confine.confine(limit_mb):
         log.warning("the decoders are less confined than they could be", missing=why)
-
-
-def _leave() -> None:
-    """End at once: a thread inside FFmpeg or a socket can't be ended, and must not meet a dying interpreter."""
-    sys.stderr.flush()
-    os._exit(0)
 
 
 def _wait_for_redis(url: str, log: Log) -> redis.Redis:
@@ -357,4 +351,4 @@ def _wait_for_redis(url: str, log: Log) -> redis.Redis:
             if time.monotonic() - told > 10:
                 told = time.monotonic()
                 log.warning("waiting for Redis", error=str(error))
-        threading.Event().wait(REDIS_WAIT_S)
+        time.sleep(REDIS_WAIT_S)

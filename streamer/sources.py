@@ -58,9 +58,7 @@ TLS_PORTS = {"rtsps": 322, "https": 443, "rtmps": 443}
 PACED_SUFFIXES = (".m3u8",)  # arrives in bursts of whole segments
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(//)?")
 _SCREEN = re.compile(r"(?:(\d{1,5})x(\d{1,5})(?:\+(\d{1,5})\+(\d{1,5}))?)?(?:@(.+?))?(?:\?window=(.+))?")
-WINDOW_ID = re.compile(
-    r"0x[0-9a-fA-F]{1,16}|[0-9]{4,20}"
-)  # of a window, as xwininfo shows it; titles are no such number
+WINDOW_ID = re.compile(r"0x[0-9a-fA-F]{1,16}|[0-9]{4,20}")  # as xwininfo shows it; titles are no such number
 
 
 @dataclass(frozen=True, slots=True)

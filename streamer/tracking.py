@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from streamer.faces import Face
 from wire.messages import Box
@@ -39,7 +39,6 @@ class _Track:
     face: Face
     smooth: Box
     misses: int = 0
-    age: int = field(default=0)
 
 
 class Tracker:
