@@ -26,9 +26,6 @@ FORMAT = 1
 KEY = "unmask"
 DEFAULT = Path(__file__).parent / "checkpoints" / "default.safetensors"
 _GET_ANOTHER = "restore the file from the repository, or name another with worker.checkpoint"
-
-
-MOST_BYTES = 2_000_000_000  # of a file: the lineage's have 0.23 GB
 MOST_METADATA = 1_000_000
 NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"  # it goes into Redis keys and onto the page
 Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
@@ -203,8 +200,8 @@ def _built(path: Path, tensors: dict[str, Tensor], meta: Meta, device: str | tor
 def _read(path: Path, weights: bool = True) -> tuple[dict[str, Tensor], Meta]:
     if not path.is_file():
         raise CheckpointError(path, "file not found", _GET_ANOTHER)
-    if (size := path.stat().st_size) > MOST_BYTES:
-        raise CheckpointError(path, f"{size / 1e9:.1f} GB, the limit is {MOST_BYTES / 1e9:g} GB", _GET_ANOTHER)
+    if (size := path.stat().st_size) > lineage.MOST_BYTES:
+        raise CheckpointError(path, f"{size / 1e9:.1f} GB, the limit is {lineage.MOST_BYTES / 1e9:g} GB", _GET_ANOTHER)
     try:
         with safe_open(path, framework="pt") as file:
             described = (file.metadata() or {}).get(KEY)

@@ -9,23 +9,18 @@ from __future__ import annotations
 
 import copy
 import logging
-import os
 import threading
-from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from worker.backend import Half, Mask, Single, cores
 from worker.bf16 import Bf16Encoder
 from worker.lanes import Lanes, batch_size, batch_sizes, lane_count
 from worker.model import Detector
+from worker.preprocess import Pixels
 
-if TYPE_CHECKING:
-    from worker.backend import Half, Mask, Single
-
-Pixels = npt.NDArray[np.uint8]
 CHUNK = 64  # fills a large GPU at 224 px, and still makes a batch several slices, for as many threads to decode
 WARM = 3  # passes before a capture: cuDNN tries its algorithms, libraries take their workspaces
 
@@ -93,7 +88,7 @@ class TorchCuda:
     def __init__(self, model: Detector, chunk: int = CHUNK, graphs: bool = True) -> None:
         config, device = model.config, torch.device("cuda", torch.cuda.current_device())
         self.name = f"PyTorch on cuda ({torch.cuda.get_device_name(device)}), bf16"
-        self.chunk, self.lanes = chunk, lane_count(_cores())
+        self.chunk, self.lanes = chunk, lane_count(cores())
         self._device, self._dim, self._sizes = device, config.feature_dim, batch_sizes(chunk)
         self._encoder = Bf16Encoder(model).to(device)
         self._temporal = copy.deepcopy(model.temporal).to(device).eval()
@@ -163,7 +158,3 @@ def _stream(device: torch.device, priority: int = 0) -> torch.cuda.Stream:
 def _event() -> torch.cuda.Event:
     """One whose `synchronize` sleeps instead of spinning: the cores are for decoding."""
     return torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -11,6 +11,7 @@ import redis
 
 from wire import evidence
 from wire.evidence import EvidenceStore
+from wire.guest import said
 from wire.keys import Keys
 from wire.messages import Alert, AlertEvent, CameraState, Evidence, Explanation
 from wire.settings import AlertSettings
@@ -80,7 +81,7 @@ class Explainer:
         try:
             done = self._advance(job)
         except (ValueError, RuntimeError) as error:  # a crop that is no picture, or the device fails (out of memory)
-            self._log.warning("alert not explained", alert=job.alert.id, error=str(error))
+            self._log.warning("alert not explained", alert=job.alert.id, error=said(error))
             done = True
         if done:
             self._jobs.popleft()

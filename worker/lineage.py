@@ -31,7 +31,7 @@ PREFIXES = {
     "linear1.": "temporal.linear1.",
 }  # theirs: ours
 WRAPPERS = ("state_dict", "model_state_dict")
-MOST_BYTES = 2_000_000_000  # theirs have 0.23 GB
+MOST_BYTES = 2_000_000_000  # of a checkpoint's file; theirs have 0.23 GB
 COUNTER = "num_batches_tracked"  # of no use after training: may be absent
 _REMEDY = "give a state dict of the layout in docs/checkpoints.md, saved with torch.save"
 

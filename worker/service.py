@@ -163,8 +163,10 @@ class Worker:
         try:
             while (made := line.finish()) is not None:
                 self._report(made)
-        except (Abandoned, redis.RedisError, OSError):
+        except Abandoned:
             return
+        except (redis.RedisError, OSError) as error:
+            self._say("Redis is away: a batch is left to other workers", error)
 
     def _tell(self, events: Sequence[AlertEvent]) -> None:
         for event in events:

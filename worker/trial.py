@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from wire.errors import ServiceError
+from wire.guest import said
 from wire.messages import Score, Window
 from worker.commit import Work
 from worker.encoding import Abandoned, Encoding, Unscorable
@@ -104,7 +105,7 @@ class Trial:
 
     def _failed(self, item: Item, error: Exception) -> Decided:
         """Dead at once where the window is at fault, else after its last try."""
-        reason = f"{type(error).__name__}: {error}"
+        reason = said(error)
         if isinstance(error, Unscorable) or item.entry.deliveries >= self._max_deliveries:
             return Decided([Work(item.entry, item.window, outcome="dead", error=reason)], {}, [])
         self._failures += 1
