@@ -85,9 +85,10 @@ class Hub:
                 self.alerts.clear()
             except BUS_ERRORS as error:
                 self._set_bus("lost")
+                wait_s = BACKOFF_S[min(failures, len(BACKOFF_S) - 1)]
                 if self._throttle.admit("redis") is not None:
-                    self._log.warning("redis lost", reason=reason(error), retry_s=BACKOFF_S[min(failures, 4)])
-                await asyncio.sleep(BACKOFF_S[min(failures, len(BACKOFF_S) - 1)])
+                    self._log.warning("redis lost", reason=reason(error), retry_s=wait_s)
+                await asyncio.sleep(wait_s)
                 failures += 1
 
     async def tick(self) -> None:

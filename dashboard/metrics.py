@@ -43,7 +43,7 @@ class Opinions(Collector):
 
 
 class Metrics:
-    """All metrics of one dashboard. Gauges are set when they are asked for, by `dashboard.http`."""
+    """All metrics of one dashboard. Gauges are set when they are asked for, by `dashboard.probes`."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()

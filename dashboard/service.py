@@ -80,10 +80,10 @@ async def _until_signalled(config: DashboardConfig, listener: socket.socket, log
         server.should_exit = True
         leave_within(LEAVE_S)  # a name that does not resolve keeps asyncio from closing
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     bus = connect_async(config.redis_url)
     gate = gate_of(config, bus, log)
     server, hub = assemble(config, bus, log, gate)
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         await serve(config, server, hub, bus, listener, log, gate)
     finally:

@@ -40,10 +40,8 @@ def tagged(request: Request, data: bytes, media_type: str, caching: str, status:
 def ranged(request: Request, data: bytes, media_type: str, content_disposition: str) -> Response:
     """What never changes, whole or the one range that is asked for; 416 where there is no such range."""
     whole = tagged(request, data, media_type, FOREVER, accept_ranges="bytes", content_disposition=content_disposition)
-    asked = _RANGE.fullmatch(request.headers.get("range", "").replace(" ", ""))
-    if whole.status_code != 200 or asked is None or request.headers.get("if-range", whole.headers["etag"]) != (
-        whole.headers["etag"]
-    ):  # fmt: skip
+    asked, tag = _RANGE.fullmatch(request.headers.get("range", "").replace(" ", "")), whole.headers["etag"]
+    if whole.status_code != 200 or asked is None or request.headers.get("if-range", tag) != tag:
         return whole
     place = span(asked[1], asked[2], len(data))
     if place is None:

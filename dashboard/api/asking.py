@@ -110,9 +110,8 @@ def _fields(kind: type[Question]) -> Mapping[str, bool]:
 
 
 def _repeats(kind: msgspec.inspect.Type) -> bool:
-    return _repeats(kind.type) if isinstance(kind, msgspec.inspect.Metadata) else isinstance(
-        kind, msgspec.inspect.VarTupleType
-    )  # fmt: skip
+    inner = kind.type if isinstance(kind, msgspec.inspect.Metadata) else kind
+    return isinstance(inner, msgspec.inspect.VarTupleType)
 
 
 def _words(error: msgspec.ValidationError, kind: type[Question]) -> str:

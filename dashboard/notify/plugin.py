@@ -34,6 +34,7 @@ class PluginChannel:
         plugin = find("notifier", settings.plugin, f"notify.plugins.{name.removeprefix('plugin-')}.plugin")
         self._guest = Guest("dashboard.notify.guest", plugin, plain(settings.options), START_S, settings.timeout_s)
         self._called, self._one, self._next = str(plugin), threading.Lock(), float("-inf")
+        self._closings = 0
 
     def wants(self, event: AlertEvent) -> bool:
         """See Channel."""
@@ -53,12 +54,13 @@ class PluginChannel:
             self.close()
 
     def close(self) -> None:
-        """End its process; the next event starts another."""
+        """End its process, and one that is being started; the next event starts another."""
+        self._closings += 1
         self._guest.close()
 
     async def _send(self, message: bytes) -> None:
         try:
-            reply = await asyncio.to_thread(self._call, message)
+            reply = await asyncio.to_thread(self._call, message, self._closings)
         except GuestError as error:
             raise TryLater(f"notifier {self._called}: {error.reason}") from None
         told = msgspec.msgpack.decode(reply, type=Told)
@@ -67,10 +69,13 @@ class PluginChannel:
         if told.outcome == "refused":
             raise Refused(redact(told.reason))
 
-    def _call(self, message: bytes) -> bytes:
+    def _call(self, message: bytes, closings: int) -> bytes:
+        """The guest's reply, unless it was closed since this was asked for."""
         with self._one:  # whoever stopped waiting for a call does not end it
-            if not self._guest.alive:
+            if not self._guest.alive and closings == self._closings:
                 self._guest.start()
+            if closings != self._closings:
+                self._guest.close()
             return self._guest.call(message)
 
 
