@@ -121,9 +121,7 @@ def _load(path: Path) -> list[Row]:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise UnmaskError(
-            f"{path} can't be read ({error.strerror})", "name a file that 'unmask backup' wrote"
-        ) from None
+        raise UnmaskError(f"{path} can't be read ({error.strerror})", REMEDY) from None
     body, sum = data[:-32], data[-32:]
     if not data.startswith(MAGIC) or hashlib.sha256(body).digest() != sum:
         raise UnmaskError(f"{path} is no backup, or not a whole one", REMEDY)
