@@ -133,6 +133,8 @@ def _put(client: redis.Redis, keys: Keys, rows: list[Row], there: list[bytes]) -
     now_ms = time.time() * 1000
     kept = [row for row in rows if row[1] == 0 or row[1] > now_ms]
     prefix, aside = keys.prefix.encode(), f"{keys.prefix}{STAGED}".encode()
+    for left in client.scan_iter(match=f"{literal(keys.prefix)}{STAGED}*", count=1000):  # by one that was cut off
+        client.delete(left)
     try:
         for name, expires, data in kept:
             client.restore(aside + name, expires, data, replace=True, absttl=bool(expires))

@@ -19,7 +19,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from unmask import running
 from wire import bus
-from wire.errors import CheckpointError, DecodeError, RedisUnreachable, UnmaskError, UsageError
+from wire.errors import CheckpointError, DecodeError, UnmaskError, UsageError
 from wire.heartbeat import alive
 from wire.keys import FIELD, Keys
 from wire.messages import CameraState, Reference, Score
@@ -76,12 +76,12 @@ class Station:
 
 @contextmanager
 def at(settings: Settings, camera: str) -> Iterator[Station]:
-    """The camera's station while it is needed. Raises UsageError, and RedisUnreachable whenever Redis goes away."""
+    """The camera's station while it is needed. Raises UsageError, and UnmaskError whenever Redis goes away."""
     station = Station(settings, camera)
     try:
         yield station
     except (redis.RedisError, OSError) as error:
-        raise RedisUnreachable(station.url, bus.reason(error)) from error
+        raise bus.failed(station.url, error) from error
     finally:
         station.client.close()
 

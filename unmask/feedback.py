@@ -23,7 +23,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from dashboard.archive import safe_name
 from unmask import running
 from wire import bus
-from wire.errors import RedisUnreachable, UsageError
+from wire.errors import UsageError
 from wire.evidence import read
 from wire.keys import Keys, literal
 from wire.messages import Alert, Evidence, Review
@@ -43,13 +43,13 @@ class Judged(NamedTuple):
 
 
 def run(folder: Path, settings: Settings) -> int:
-    """Write what is there; 0, or 1 where the manifest names nothing. Raises UsageError, RedisUnreachable."""
+    """Write what is there; 0, or 1 where the manifest names nothing. Raises UnmaskError."""
     client, url = running.connect(settings)
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
         lines, counts = collect(client, Keys(settings.redis.prefix), folder, console)
     except redis.RedisError as error:
-        raise RedisUnreachable(url, bus.reason(error)) from error
+        raise bus.failed(url, error) from error
     except OSError as error:
         raise UsageError(f"{folder} can't be written ({error.strerror or error})", "choose another DIR") from None
     except KeyboardInterrupt:

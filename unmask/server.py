@@ -19,7 +19,17 @@ START_S = 60.0  # until the embedded server has read its files
 
 @contextmanager
 def opened(settings: Settings) -> Iterator[redis.Redis]:
-    """A client. Raises RedisUnreachable, and ServiceError where the embedded server can't be started."""
+    """A client. Raises RedisUnreachable, UnmaskError where Redis refuses what is asked of it while this lasts, and
+    ServiceError where the embedded server can't be started."""
+    with _connected(settings) as (client, url):
+        try:
+            yield client
+        except redis.RedisError as error:
+            raise bus.failed(url, error) from error
+
+
+@contextmanager
+def _connected(settings: Settings) -> Iterator[tuple[redis.Redis, str]]:
     url = settings.redis.url or address(settings.state)
     if url is not None:
         try:
@@ -29,13 +39,13 @@ def opened(settings: Settings) -> Iterator[redis.Redis]:
                 raise  # else it is the address of one that was killed
         else:
             with client:
-                yield client
+                yield client, url
             return
     with EmbeddedServer(settings.state) as server:
         process = subprocess.Popen(server.command(), stdin=subprocess.DEVNULL)
         try:
             with _answering(server, process) as client:
-                yield client
+                yield client, server.url
         finally:
             process.terminate()  # it writes its append-only file out
             process.wait(START_S)

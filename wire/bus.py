@@ -17,7 +17,7 @@ import redis.asyncio.sentinel
 import redis.sentinel
 
 from wire import primary, sentinels, slots
-from wire.errors import RedisUnreachable
+from wire.errors import RedisUnreachable, UnmaskError
 from wire.primary import AsyncFinder, Finder, Guide, Node
 from wire.redact import redact
 
@@ -98,6 +98,15 @@ def _of_primary(guide: Guide, plain: type, tls: type) -> dict[str, Any]:
     found: dict[str, Any] = parse(guide.url)
     kind = tls if "connection_class" in found else plain
     return {name: value for name, value in found.items() if name not in ("host", "port")} | {"connection_class": kind}
+
+
+def failed(url: str, error: BaseException) -> UnmaskError:
+    """What a command ends with where Redis failed it in the middle: it is away, or it refuses."""
+    if isinstance(error, (*REACH_ERRORS, OSError)):
+        return RedisUnreachable(shown(url), reason(error))
+    return UnmaskError(
+        f"Redis at {shown(url)} refuses ({reason(error)})", "run 'unmask doctor', and look at what its user may do"
+    )
 
 
 def shown(url: str) -> str:

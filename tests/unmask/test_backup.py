@@ -5,20 +5,23 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 import redis.asyncio
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from dashboard import streams
 from dashboard.cursors import parse
 from tests.dashboard.feed import Feed, alert_event
-from tests.support.servers import end, wait_until
-from unmask import backup
+from tests.support.servers import end, valkey, wait_until
+from unmask import backup, server
 from unmask.embedded import EmbeddedServer
-from wire.errors import UnmaskError, UsageError
+from wire.errors import RedisUnreachable, UnmaskError, UsageError
 from wire.heartbeat import Heartbeat
 from wire.keys import FIELD, Keys
 from wire.messages import AlertEvent, Review
@@ -126,6 +129,22 @@ def test_the_files_of_an_embedded_server_that_does_not_run(tmp_path: Path) -> No
     assert backup.restore(tmp_path / "b", other, replace=False) == 0
     backup.backup(tmp_path / "again", other)
     assert [row[0] for row in backup._load(tmp_path / "again")] == [b"alert:a"]
+
+
+def test_a_redis_that_refuses_or_goes_away_is_one_line(tmp_path: Path) -> None:
+    with valkey(tmp_path) as (url, process):
+
+        def work(meanwhile: Callable[[], None] = lambda: None) -> None:
+            with server.opened(Settings(redis={"url": url})) as client:  # type: ignore[arg-type]
+                client.set_retry(Retry(NoBackoff(), 0))
+                client.set("x", "text")
+                meanwhile()
+                client.hgetall("x")
+
+        with pytest.raises(UnmaskError, match=r"refuses \(WRONGTYPE .*doctor"):
+            work()
+        with pytest.raises(RedisUnreachable):
+            work(lambda: end(process))
 
 
 def _set(client: redis.Redis, key: str) -> bool:
