@@ -1,30 +1,24 @@
-"""`python -m dashboard [--config FILE]`."""
+"""`python -m dashboard [--config FILE]`: one dashboard, until SIGTERM."""
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
-from dashboard import service
-from wire import crash
-from wire.errors import UnmaskError
-from wire.settings import load
+from wire import entry, settings
+
+
+def _serve(config: Path | None) -> None:
+    loaded = settings.load(config)
+    from dashboard import service
+
+    service.run(loaded)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the dashboard; the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m dashboard", description="Serve the page and the subscriptions.")
-    parser.add_argument("--config", type=Path, help="YAML file; unset: ./unmask.yaml where there is one")
-    chosen = parser.parse_args(arguments)
-    crash.guard()
-    try:
-        service.run(load(chosen.config))
-    except UnmaskError as error:
-        sys.stderr.write(f"{error}\n")
-        return error.exit_code
-    return 0
+    """Run the service until it is told to stop; the exit code."""
+    return entry.main("dashboard", "Serve the page and the subscriptions.", _serve, arguments)
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(main())

@@ -25,6 +25,7 @@ CameraStatus = Literal[
     "failed", "over-limit", "forbidden", "quarantined",
 ]  # fmt: skip
 AlertKind = Literal["sustained", "spike", "offline", "frozen", "no-face"]  # of a face's scores; of a camera
+FACES: tuple[AlertKind, ...] = ("sustained", "spike")
 AlertEventName = Literal["new", "update", "end", "review"]
 EndReason = Literal["cleared", "track-ended", "camera-lost", "camera-removed"]
 ReviewVerdict = Literal["none", "confirmed", "false-alarm"]  # none: an earlier one was taken back

@@ -13,7 +13,7 @@ from wire import evidence
 from wire.evidence import EvidenceStore
 from wire.guest import said
 from wire.keys import Keys
-from wire.messages import Alert, AlertEvent, CameraState, Evidence, Explanation
+from wire.messages import FACES, Alert, AlertEvent, CameraState, Evidence, Explanation
 from wire.settings import AlertSettings
 from wire.telemetry import Log, Throttle
 from worker.features import Feature
@@ -24,7 +24,6 @@ from worker.sheets import contact_sheet, heat_map
 
 MOST = 8  # alerts that wait; when many open at once, the later go without
 PATIENCE_S = 3.0  # a job that has waited this long gets its pieces though there are windows to score
-FACES = ("sustained", "spike")
 
 
 @dataclass

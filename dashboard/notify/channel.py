@@ -11,7 +11,8 @@ from wire.messages import AlertEvent, AlertEventName
 from wire.plugins import Refused, TryLater
 from wire.settings import ChannelSettings
 
-__all__ = ["Channel", "Refused", "TryLater", "passes"]
+__all__ = ["TEST", "Channel", "Refused", "TryLater", "passes"]
+TEST = b'{"type":"test","message":"a test message of Unmask"}'  # in the place of an alert event's text
 
 
 class Channel(Protocol):

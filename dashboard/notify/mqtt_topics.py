@@ -14,11 +14,10 @@ from typing import Any
 import msgspec
 
 from dashboard.protocol import CameraView
-from wire.messages import Alert, CameraVerdict
+from wire.messages import FACES, Alert, CameraVerdict
 
 Retained = dict[str, str]  # topic -> payload
 ONLINE, OFFLINE = "online", "offline"
-_FACES = ("sustained", "spike")
 _SURE = ("clean", "suspect", "fake")
 _VERDICTS: tuple[str, ...] = CameraVerdict.__args__  # type: ignore[attr-defined]
 
@@ -32,7 +31,7 @@ def states(topic: str, views: Iterable[CameraView], alerts: Iterable[Alert]) -> 
     """Each camera's availability, open face alert, score, verdict and attributes."""
     raised: dict[str, Alert] = {}
     for alert in alerts:  # the gravest first
-        if alert.kind in _FACES and (alert.camera not in raised or alert.severity == "critical"):
+        if alert.kind in FACES and (alert.camera not in raised or alert.severity == "critical"):
             raised[alert.camera] = alert
     made: Retained = {}
     for view in views:

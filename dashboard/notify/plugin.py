@@ -10,7 +10,7 @@ from collections.abc import Callable
 import msgspec
 
 from dashboard.history import Entry
-from dashboard.notify.channel import Refused, TryLater, passes
+from dashboard.notify.channel import TEST, Refused, TryLater, passes
 from dashboard.notify.courier import Courier
 from dashboard.notify.guest import Told
 from wire.guest import Guest, GuestError
@@ -20,7 +20,6 @@ from wire.redact import redact
 from wire.settings import NotifierSettings, plain
 
 START_S = 30.0
-TEST = b'{"type":"test","message":"a test message of Unmask"}'
 
 
 class PluginChannel:

@@ -20,12 +20,11 @@ from dashboard.streams import BUS_ERRORS
 from wire import evidence
 from wire.errors import ConfigError
 from wire.keys import Keys
-from wire.messages import AlertEvent, Explanation
+from wire.messages import FACES, AlertEvent, Explanation
 from wire.settings import AppriseSettings
 
 SHEET_TRIES, SHEET_PAUSE_S = 8, 1.0  # the worker makes it some seconds after the alert opened
 PATIENCE_S = 30.0  # then a service counts as silent
-_FACES = ("sustained", "spike")
 # Their own lines may quote urls: Apprise's are read in its results, the others' are not wanted.
 logging.getLogger("apprise").setLevel(logging.WARNING)
 logging.getLogger("apprise").propagate = False
@@ -93,7 +92,7 @@ class Push:
 
     async def _sheet(self, event: AlertEvent) -> bytes | None:
         """The contact sheet of a face's alert; waited for a little where the alert is new."""
-        if not self._settings.sheet or self._bus is None or event.alert.kind not in _FACES:
+        if not self._settings.sheet or self._bus is None or event.alert.kind not in FACES:
             return None
         for _ in range(SHEET_TRIES if event.event == "new" else 1):
             try:

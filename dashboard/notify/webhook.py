@@ -15,14 +15,13 @@ from urllib.parse import urlsplit
 import httpx
 
 from dashboard.history import Entry
-from dashboard.notify.channel import Refused, TryLater, passes
+from dashboard.notify.channel import TEST, Refused, TryLater, passes
 from wire.errors import ConfigError
 from wire.messages import AlertEvent
 from wire.settings import WebhookSettings
 
 AGAIN = {408, 425, 429}  # as every 5xx; any other 4xx will be the same next time
 LONGEST_WAIT_S = 3600.0
-TEST_BODY = b'{"type":"test","message":"a test message of Unmask"}'
 for _name in ("httpx", "httpcore"):
     logging.getLogger(_name).setLevel(logging.WARNING)  # below, their lines quote urls
 
@@ -48,7 +47,7 @@ class Webhook:
 
     async def test(self) -> None:
         """See Channel."""
-        await self._post(TEST_BODY, f"test-{self._clock():.3f}")
+        await self._post(TEST, f"test-{self._clock():.3f}")
 
     async def _post(self, data: bytes, key: str) -> None:
         headers = {
