@@ -7,7 +7,7 @@ a version a field may be added if it has a default: older builds pass over it, n
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -46,11 +46,6 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=F
     def encode(self) -> bytes:
         """This message as MessagePack."""
         return _encoder.encode(self)
-
-    def to_json(self) -> dict[str, Any]:
-        """This message as plain JSON types; bytes become base64."""
-        built: dict[str, Any] = msgspec.to_builtins(self)
-        return built
 
     @classmethod
     def decode(cls, data: bytes) -> Self:

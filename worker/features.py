@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol, cast
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -31,13 +31,6 @@ def unique_ids(windows: Iterable[Window]) -> list[FrameId]:
     return list(dict.fromkeys(name for window in windows for name in frame_ids(window)))
 
 
-class Cache(Protocol):
-    """Features by frame."""
-
-    def fetch(self, names: Sequence[FrameId]) -> dict[FrameId, Feature]:
-        """Those of `names` that are known."""
-
-
 class MemoryCache:
     """In this process, the last `capacity` frames: for scoring without Redis."""
 
@@ -46,7 +39,7 @@ class MemoryCache:
         self._known: OrderedDict[FrameId, Feature] = OrderedDict()
 
     def fetch(self, names: Sequence[FrameId]) -> dict[FrameId, Feature]:
-        """See Cache."""
+        """Those of `names` that are known."""
         return {name: self._known[name] for name in names if name in self._known}
 
     def keep(self, features: Mapping[FrameId, Feature]) -> None:
@@ -64,7 +57,10 @@ class RedisCache:
         self._ttl_ms = max(1, round(ttl_s * 1000))
 
     def fetch(self, names: Sequence[FrameId]) -> dict[FrameId, Feature]:
-        """See Cache; bytes of another length than D are no features of this model. Raises redis.RedisError."""
+        """Those of `names` that are known; bytes of another length than D are no features of this model.
+
+        Raises redis.RedisError.
+        """
         if not names:
             return {}
         found = cast("list[bytes | None]", self._bus.mget([self._key(name) for name in names]))

@@ -22,18 +22,13 @@ STREAM_MARGIN = 1.4
 ALIASES = 1.25  # times that a picture may shrink before bilinear sampling skips pixels
 
 
-def prepare(crops: Sequence[bytes | Image], config: ModelConfig, margin: float = STREAM_MARGIN) -> Tensor:
-    """Crops, each a JPEG or an array (H, W, 3) in BGR, to float32 (N, 3, S, S), cut, resized and normalised.
-
-    `margin` is what the crops were cut at. Raises ValueError when a crop is no picture.
-    """
-    return normalise(pixels(crops, config, margin), config)
-
-
 def pixels(
     crops: Sequence[bytes | Image], config: ModelConfig, margin: float | Sequence[float] = STREAM_MARGIN
 ) -> Pixels:
-    """Crops as in `prepare`, cut and resized: what a backend is given. Raises ValueError when a crop is no picture."""
+    """Crops, each a JPEG or an array (H, W, 3) in BGR, cut and resized to (N, S, S, 3): what a backend is given.
+
+    `margin` is what the crops were cut at, all of them or each. Raises ValueError when a crop is no picture.
+    """
     margins = [margin] * len(crops) if isinstance(margin, int | float) else margin
     size = config.input_size
     made = np.empty((len(crops), size, size, 3), np.uint8)

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from dashboard import archive, cursors, protocol
 from dashboard.access.principal import Principal
 from dashboard.api import evidence
@@ -43,7 +45,7 @@ def wire(data: bytes) -> None:
             _keeps(error, data)
             continue
         assert kind.decode(message.encode()).encode() == message.encode()
-        message.to_json()
+        msgspec.to_builtins(message)
 
 
 def subscriber(data: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -10,8 +11,8 @@ import numpy.typing as npt
 import torch
 
 from tests.support.lineage import picture
-from worker.model import Detector
-from worker.preprocess import normalise, resize
+from worker.model import Detector, ModelConfig
+from worker.preprocess import STREAM_MARGIN, Image, normalise, pixels, resize
 
 Pixels = npt.NDArray[np.uint8]
 PORTRAIT = Path(__file__).parents[2] / "unmask" / "demo" / "face.jpg"
@@ -39,3 +40,8 @@ def frame_probabilities(model: Detector, pixels: Pixels) -> npt.NDArray[np.float
     features = model.encode(normalise(list(pixels), model.config))
     found: npt.NDArray[np.float32] = torch.sigmoid(model.head(features.unsqueeze(1))).numpy()
     return found
+
+
+def prepare(crops: Sequence[bytes | Image], config: ModelConfig, margin: float = STREAM_MARGIN) -> torch.Tensor:
+    """Crops, each a JPEG or an array (H, W, 3) in BGR, to float32 (N, 3, S, S), as a network is given them."""
+    return normalise(pixels(crops, config, margin), config)

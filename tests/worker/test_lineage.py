@@ -18,6 +18,7 @@ from torch import Tensor
 
 from tests.support.lineage import Lineage, Picture, face_box, normalised, picture
 from tests.worker.making import GOOD
+from tests.worker.pictures import prepare
 from wire.errors import CheckpointError
 from wire.messages import Frame, Window
 from wire.settings import Settings
@@ -25,7 +26,7 @@ from worker import checkpoint
 from worker import lineage as layout_of
 from worker.checkpoint import Checkpoint, Meta
 from worker.model import LineageHead, Readout
-from worker.preprocess import STREAM_MARGIN, prepare
+from worker.preprocess import STREAM_MARGIN
 from worker.scorer import Scorer
 
 READOUTS: list[Readout] = ["last", "mean"]

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from tests.worker.pictures import prepare
 from tests.worker.test_model import TINY
-from worker.preprocess import Image, centre_cut, prepare
+from worker.preprocess import Image, centre_cut
 
 PLAIN = msgspec.structs.replace(TINY, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0), crop_margin=0.7, input_size=32)
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from tests.worker.pictures import prepare
 from tests.worker.test_model import tiny
 from tests.worker.training.making import pack
-from worker.preprocess import prepare
 from worker.training import measure, sets
 from worker.training.blend import coarsen
 from worker.training.sampler import Mixture, Sampler
