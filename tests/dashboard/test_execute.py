@@ -61,7 +61,7 @@ def test_its_children_are_killed_with_it(tmp_path: Path) -> None:
     script.write_text(
         "import subprocess, sys, time\n"
         "held = open(sys.argv[1], 'w')\n"
-        "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'], pass_fds=[held.fileno()])\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'], pass_fds=[held.fileno()])\n"
         "held.write('started')\n"
         "held.flush()\n"
         "time.sleep(60)\n"

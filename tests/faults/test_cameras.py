@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -439,9 +438,9 @@ def test_one_that_crashes_the_decoder(redis_url: str, bus: redis.Redis, report: 
             w.epoch for w in line.windows("good") if w.captured > crashed
         }
     finally:
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        end(process, 10)
         log.close()
+    assert process.returncode == 0
     text = (tmp_path / "log").read_text()
     assert text.count("restarting a service that died") == 1, text
     assert "a camera has brought a service down" in text

@@ -15,6 +15,7 @@ import torch
 import torchvision
 
 from tests.support import clips
+from tests.support.servers import end
 from tests.unmask.data.conftest import side_by_side
 from unmask.data.clips import halves
 from worker import checkpoint
@@ -113,7 +114,7 @@ def test_a_run_killed_in_the_middle_goes_on(faceforensics: Path, torch_home: Pat
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 130
     finally:
-        process.kill()
+        end(process)
     reached = json.loads(log.read_text().splitlines()[-1])["passes"]
     assert reached >= 50 * 4
     again = subprocess.run(
