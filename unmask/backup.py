@@ -44,7 +44,8 @@ def backup(path: Path, settings: Settings) -> int:
     with server.opened(settings) as client:
         rows = _read(client, Keys(settings.redis.prefix))
     _write(path, rows)
-    Console().print(f"{path}: {_words(rows)}, {path.stat().st_size / 1e6:.1f} MB. It shows faces: keep it as such.")
+    said = f"{path}: {_words(rows)}, {path.stat().st_size / 1e6:.1f} MB. It shows faces: keep it as such."
+    Console().print(said, markup=False)
     return 0
 
 
@@ -62,7 +63,8 @@ def restore(path: Path, settings: Settings, replace: bool) -> int:
                 "add --replace to put the backup in their place",
             )
         kept = _put(client, keys, rows, there)
-    Console().print(f"{path}: {_words(kept)} restored, {len(rows) - len(kept)} keys had expired meanwhile")
+    expired = len(rows) - len(kept)
+    Console().print(f"{path}: {_words(kept)} restored, {expired} keys had expired meanwhile", markup=False)
     return 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from rich.console import Console
+from rich.markup import escape
 
 from dashboard.notify.build import channels
 from dashboard.notify.channel import Channel, Refused, TryLater
@@ -29,7 +30,7 @@ async def _all(found: list[Channel]) -> int:
         failure = await _one(channel)
         failed = failed or bool(failure)
         mark = "[red]✗[/]" if failure else "[green]✓[/]"
-        console.print(f"{mark} {channel.name}: {failure or 'the receiver took it'}")
+        console.print(f"{mark} {channel.name}: {escape(failure) or 'the receiver took it'}")
     return int(failed)
 
 

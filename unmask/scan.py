@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from streamer.scan import windows_of_file
@@ -37,7 +38,8 @@ def run(files: list[Path], out: Path | None, settings: Settings) -> int:
             failed = True
             continue
         except OSError as error:
-            console.print(f"unmask: can't write the result ({error}): choose a folder with --out", style="red")
+            said = f"unmask: can't write the result ({error}): choose a folder with --out"
+            console.print(said, style="red", markup=False)
             failed = True
             continue
         _summary(Console(), file, result, target)
@@ -109,7 +111,8 @@ def write(result: dict[str, Any], target: Path) -> None:
 
 def _summary(console: Console, file: Path, result: dict[str, Any], target: Path) -> None:
     colour = {"fake": "bold red", "suspect": "yellow", "clean": "green"}.get(result["verdict"], "dim")
-    console.print(f"[bold]{file.name}[/]: [{colour}]{result['verdict']}[/] · {target} and .png", highlight=False)
+    name, written = escape(file.name), escape(str(target))
+    console.print(f"[bold]{name}[/]: [{colour}]{result['verdict']}[/] · {written} and .png", highlight=False)
     for face in result["faces"]:
         p = "–" if face["p_fake"] is None else f"{face['p_fake']:.2f}"
         console.print(f"  face {face['track']}: {face['verdict']}, p_fake {p}, {len(face['windows'])} windows")

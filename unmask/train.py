@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from unmask.data import faces, index
@@ -94,14 +95,14 @@ def describe(packs: Sequence[Pack], recipe: Recipe, console: Console) -> None:
             rows = [row for row in train_rows if row.source == source]
             fakes = sum(row.label for row in rows)
             groups = len({row.group for row in rows})
-            table.add_row(source, f"{len(rows) - fakes:,}", f"{fakes:,}", f"{groups:,}")
+            table.add_row(escape(source), f"{len(rows) - fakes:,}", f"{fakes:,}", f"{groups:,}")
     console.print(table)
 
 
 def written(meta: Meta, target: Path, console: Console) -> None:
     """What was written, and the next step."""
-    console.print(f"{target}: {meta.model_id}, {meta.passes:,} passes", highlight=False)
-    console.print(f"measure it: unmask evaluate --model {target} --data MANIFEST", highlight=False)
+    console.print(f"{target}: {meta.model_id}, {meta.passes:,} passes", highlight=False, markup=False)
+    console.print(f"measure it: unmask evaluate --model {target} --data MANIFEST", highlight=False, markup=False)
 
 
 def _tensorboard(folder: Path) -> Watch:

@@ -18,6 +18,7 @@ import av.error
 import cv2
 import msgspec
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -265,16 +266,17 @@ def report(pack: Pack, folder: Path, console: Console) -> int:
         rows = [row for row in pack.rows if (row.source, row.split) == (source, split)]
         fakes = sum(row.label for row in rows)
         named = len({row.name for row in rows}), sum(row.points is not None for row in rows)
-        table.add_row(source, split, *(str(count) for count in (len(rows) - fakes, fakes, *named)))
+        table.add_row(escape(source), split, *(str(count) for count in (len(rows) - fakes, fakes, *named)))
     console.print(table, highlight=False)
     bad = [entry for entry in pack.entries if entry.problem]
     (folder / LEFT_OUT).write_text("".join(f"{entry.name}\t{entry.problem}\n" for entry in bad), encoding="utf-8")
     for why, count in Counter(entry.problem.partition(":")[0] for entry in bad).items():
-        console.print(f"{why}: {count}", style="yellow", highlight=False)
+        console.print(f"{why}: {count}", style="yellow", highlight=False, markup=False)
     for entry in bad[:LISTED]:
         console.print(f"  {entry.name}: {entry.problem}", highlight=False, markup=False, soft_wrap=True)
     if len(bad) > LISTED:
-        console.print(f"  and {len(bad) - LISTED} more, all in {folder / LEFT_OUT}", highlight=False, soft_wrap=True)
+        more = f"  and {len(bad) - LISTED} more, all in {folder / LEFT_OUT}"
+        console.print(more, highlight=False, markup=False, soft_wrap=True)
     size = sum(row.length for row in pack.rows) / 1e6
-    console.print(f"{folder}: {len(pack.rows)} crops, {size:.1f} MB", highlight=False, soft_wrap=True)
+    console.print(f"{folder}: {len(pack.rows)} crops, {size:.1f} MB", highlight=False, markup=False, soft_wrap=True)
     return 0 if pack.rows else 1

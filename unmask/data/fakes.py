@@ -65,11 +65,12 @@ def run(manifest: Path, out: Path, split: str, settings: Settings, seed: int) ->
         try:
             lines += of_clip(clip, out, split, detector, seed)
         except (SourceError, av.error.FFmpegError) as error:
-            console.print(f"left out: {error}", style="yellow", soft_wrap=True)
+            console.print(f"left out: {error}", style="yellow", markup=False, soft_wrap=True)
     with (out / "manifest.tsv").open("w", newline="", encoding="utf-8") as table:
         writer = csv.writer(table, delimiter="\t", lineterminator="\n")
         writer.writerows([COLUMNS, *lines])
-    console.print(f"{out / 'manifest.tsv'}: {len(lines)} clips of {len(lines) // 3} real ones", highlight=False)
+    said = f"{out / 'manifest.tsv'}: {len(lines)} clips of {len(lines) // 3} real ones"
+    console.print(said, highlight=False, markup=False)
     return 0 if lines else 1
 
 

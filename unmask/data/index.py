@@ -12,6 +12,7 @@ from typing import TextIO, get_args
 
 import msgspec
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from unmask.data.layouts import LAYOUTS, Found, Item, discover
@@ -59,9 +60,8 @@ def run(root: Path, out: str | None, seed: str, exclude: Path | None, force: boo
     for note in notes(found, left):
         console.print(note, style="yellow", highlight=False, markup=False, soft_wrap=True)
     if out != "-":
-        console.print(
-            f"{target}: {len(lines)} clips. Next: unmask data faces {target}", highlight=False, soft_wrap=True
-        )
+        said = f"{target}: {len(lines)} clips. Next: unmask data faces {target}"
+        console.print(said, highlight=False, markup=False, soft_wrap=True)
     return 0
 
 
@@ -137,7 +137,7 @@ def summary(lines: Sequence[Line]) -> Table:
         groups = len({item.group for item, _ in mine})
         people = len({person for item, _ in mine for person in item.people})
         counts = (label["real"], label["fake"], groups, people or "?", *(split[name] for name in splits))
-        table.add_row(source, *map(str, counts))
+        table.add_row(escape(source), *map(str, counts))
     return table
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -89,7 +90,7 @@ class WindowCache:
         """Keep `windows`, whole or not at all; a full disk is no reason to fail."""
         if path is None:
             return
-        partial = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
+        partial = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}{SUFFIX}")  # pruned, too, if it is left
         try:
             partial.write_bytes(msgspec.msgpack.encode(Entry.of(windows)))
             os.replace(partial, path)
@@ -100,8 +101,11 @@ class WindowCache:
         """Remove the entries that were not used for longest, until the rest fits."""
         if self._folder is None:
             return
-        facts = [(path.stat().st_mtime, path.stat().st_size, path) for path in self._folder.glob(f"*{SUFFIX}")]
-        room = largest
+        facts, room = [], largest
+        for path in self._folder.glob(f"*{SUFFIX}"):
+            with suppress(FileNotFoundError):  # another evaluation prunes
+                found = path.stat()
+                facts.append((found.st_mtime, found.st_size, path))
         for _, size, path in sorted(facts, reverse=True):
             room -= size
             if room < 0:

@@ -70,7 +70,9 @@ def run(request: Request, settings: Settings) -> int:
     if request.robust:
         from unmask.evaluate import robust
 
-        return robust.run(items, settings, cache, choice, request.as_json)
+        code = robust.run(items, settings, cache, choice, request.as_json)
+        cache.prune()
+        return code
     scorer = Scorer(settings)
     began = time.monotonic()
     videos, bad = measure(items, settings, choice, cache, scorer, console, keep_strips=request.report is not None)

@@ -174,8 +174,8 @@ def report(clips: Sequence[Seen], meta: Meta) -> dict[str, object]:
             for own in _by_person([clip for clip in clips if clip.camera == camera])
             if any(not clip.fake for clip in own)
         ]
-        between = stdev(people) if len(people) > 1 else None
-        cameras[camera] = {"people": len(people), "median": median(people), "people_sd": between}
+        middle, between = median(people) if people else None, stdev(people) if len(people) > 1 else None
+        cameras[camera] = {"people": len(people), "median": middle, "people_sd": between}
     found: dict[str, object] = {"model": meta.model_id, "expected": real, "limit": limit(meta), "cameras": cameras}
     for name, regime in (("same_person", same_person), ("other_people_one_enrolled", one_enrolled),
                          ("other_people_rest_enrolled", all_others_enrolled)):  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from unmask.evaluate.figures import Found
@@ -48,7 +49,8 @@ def overall(result: dict[str, Any]) -> list[tuple[str, str]]:
 def show(result: dict[str, Any], console: Console) -> None:
     """Print the figures, the sources and kinds, and what was skipped."""
     counts = result["counts"]
-    console.print(f"[bold]{result['model']}[/] on {result['manifest']}, faces by {result['detector']}", highlight=False)
+    model, manifest = escape(result["model"]), escape(result["manifest"])
+    console.print(f"[bold]{model}[/] on {manifest}, faces by {result['detector']}", highlight=False)
     console.print(
         f"{counts['real']} real and {counts['fake']} fake videos in {counts['groups']} groups, "
         f"{counts['windows']} windows, {counts['no_face']} videos without a face, {counts['skipped']} skipped",
@@ -60,7 +62,7 @@ def show(result: dict[str, Any], console: Console) -> None:
     console.print(whole)
     parts = Table("", "real", "fake", "vs", "video AUC", "probe", "cover", "false")
     for name, found in (*result["by_source"].items(), *result["by_kind"].items()):
-        parts.add_row(*cells(name, found))
+        parts.add_row(*cells(escape(name), found))
     console.print(parts)
     for one in result["skipped"]:
         console.print(f"skipped: {one['file']}: {one['reason']}", markup=False, highlight=False, soft_wrap=True)

@@ -21,11 +21,10 @@ from worker.calibration import probability
 from worker.features import FrameId
 from worker.preprocess import centre_cut, decode
 from worker.scorer import Scorer
-from worker.training.metrics import shortcuts
+from worker.training.metrics import PROBE_PX, PROBE_SHARE, shortcuts
 from worker.verdict import verdict
 
 STRIP = 6  # crops that are kept of a video, for the report
-PROBE_SHARE, PROBE_PX = 0.65, 96  # of a crop, what the shortcut probe sees: the face with little around it
 
 
 class Video(msgspec.Struct, frozen=True, kw_only=True):

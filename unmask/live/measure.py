@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import sys
 import tempfile
 import time
@@ -140,11 +139,8 @@ def _advance(progress: Progress, task: TaskID, done: int, part: float) -> None:
 
 
 def _clips(manifest: Path, split: str) -> list[Clip]:
-    """The clips of `split`. Raises UsageError for what is no manifest or has none."""
-    try:
-        clips = read_manifest(manifest)
-    except (OSError, UnicodeDecodeError, KeyError, csv.Error) as error:
-        raise UsageError(f"can't read the manifest {manifest} ({error})", "see 'unmask data index --help'") from None
+    """The clips of `split`. Raises ManifestError for what is no manifest, UsageError for one that has no such clips."""
+    clips = read_manifest(manifest)
     chosen = [clip for clip in clips if clip.split == split]
     if not chosen:
         known = ", ".join(sorted({clip.split for clip in clips})) or "none"

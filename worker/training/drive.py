@@ -20,11 +20,8 @@ from worker.training.blend import FIVE, Mask, affine, blend, coarsen, face_mask,
 from worker.training.store import Points
 
 Array = npt.NDArray[np.float64]
-SWAY, TURN, BREATH = (
-    0.012,
-    0.012,
-    0.008,
-)  # of the side, radian, of the size: a head that is held still, standard deviations
+# A head that is held still, standard deviations: of the crop's side, radian, of its size.
+SWAY, TURN, BREATH = 0.012, 0.012, 0.008
 SAMPLED = 6.0  # pictures a second of what the streamer samples
 MOUTH = (0.0, 1.1)  # in the canonical face of `blend.FIVE`
 DRIVEN = ("mouth", "mouth", "inner", "face")  # regions a generator writes; mouths twice as often

@@ -15,12 +15,10 @@ import torch
 
 from worker.model import Detector
 from worker.preprocess import Image, centre_cut, normalise
-from worker.training.metrics import Array, Figure, auc_figure, probe_scores, shortcuts
+from worker.training.metrics import PROBE_PX, PROBE_SHARE, Array, Figure, auc_figure, probe_scores, shortcuts
 from worker.training.sampler import Batch
 from worker.training.sets import Windows, blended_windows, crop_windows
 from worker.training.store import Pack
-
-PROBE_SHARE, PROBE_PX = 0.65, 96  # what the probe looks at: the middle of a crop, always of one size
 
 
 class Result(msgspec.Struct, frozen=True):

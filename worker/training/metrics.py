@@ -21,6 +21,7 @@ Array = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]  # 1 fake, 0 real
 DRAWS = 1000
 CELLS = 4_000_000  # of a matrix of weights that is held at once
+PROBE_SHARE, PROBE_PX = 0.65, 96  # what the shortcut probe sees of a crop: its middle, with little around the face
 
 
 class Figure(msgspec.Struct, frozen=True):

@@ -27,7 +27,8 @@ class Quick:
             if groups:
                 rows = [side[0] for side in zip(*groups, strict=True) for side in side]
                 self._add(f"auc_{pack.rows[rows[0]].source}", pack, [np.asarray(pack.crops[i]) for i in rows])
-        faces = [(p, i) for p in packs for i in p.where("held", 0) if p.rows[i].points and not p.groups("calibration")]
+        blended = [pack for pack in packs if not pack.groups("calibration")]
+        faces = [(p, i) for p in blended for i in p.where("held", 0) if p.rows[i].points]
         chosen = [faces[k] for k in np.random.default_rng(SEED).permutation(len(faces))[:FACES]]
         for coarse in (False, True):
             self._blends("auc_coarse" if coarse else "auc_subtle", chosen, coarse)

@@ -83,7 +83,7 @@ class Sampler:
             self._index(pack)
         self._pair_sources = _weighted(self._pairs, mixture.pair_weights)
         self._blend_sources = _weighted(self._faces, mixture.blend_weights)
-        if not self._pair_sources[0] and not self._blend_sources[0]:
+        if not self._reals or not (self._pair_sources[0] or self._blend_sources[0]):
             raise ValueError("nothing to train on: no real face with landmarks, and no group with a real and a fake")
 
     def batch(self, pairs: int, seed: int, step: int) -> Batch:

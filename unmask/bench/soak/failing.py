@@ -66,6 +66,7 @@ class Camera:
         assert self._process.stdout is not None
         word, _, port = self._process.stdout.readline().partition(" ")
         if word != "ready":
+            self.kill()  # nobody else will: who enters it and fails does not leave it
             raise ServiceError(f"the RTSP server of {self.name} did not start", "look at what it printed above")
         self._port = int(port)
 
