@@ -20,11 +20,11 @@ from wire.errors import ServiceError
 from wire.heartbeat import alive
 from wire.keys import Keys
 from wire.messages import ServiceState
-from wire.settings import WindowSettings, WorkerSettings
+from wire.settings import WindowSettings
 
 PATIENCE_S = 120.0
 # The queue is kept full, which is overload to a worker: nothing may be shed, or it would not be measured.
-PATIENT: dict[str, Any] = {name: 120.0 for name in ("max_age_s", "target_age_s") if name in WorkerSettings.model_fields}
+PATIENT: dict[str, Any] = {"max_age_s": 120.0, "target_age_s": 120.0}
 
 
 @dataclass

@@ -262,13 +262,13 @@ def _cpu_s(members: list[psutil.Process]) -> float:
     used = 0.0
     for one in members:
         try:
-            times = one.cpu_times()
+            times, children = one.cpu_times(), one.children(recursive=True)
         except psutil.Error:
             raise ServiceError("a process of the benchmark has ended", "look at what it printed above") from None
         used += (
             times.user + times.system + getattr(times, "children_user", 0.0) + getattr(times, "children_system", 0.0)
         )
-        for child in one.children(recursive=True):
+        for child in children:
             try:
                 used += sum(child.cpu_times()[:2])
             except psutil.Error:

@@ -175,8 +175,8 @@ def _flood(line: Line, capacity: float, options: Options) -> dict[str, Any]:
 
 
 def _crowd(line: Line, seconds: float) -> dict[str, Any]:
-    """p95 of three cameras of one face alone, and beside one of CROWD faces."""
-    p95: list[float] = []
+    """p95 of three cameras of one face alone, and beside one of CROWD faces; None where none was scored."""
+    p95: list[float | None] = []
     for crowd in (0, CROWD):
         quiet = line.faces(3, 1, "quiet-")
         with ExitStack() as stack:
@@ -186,10 +186,11 @@ def _crowd(line: Line, seconds: float) -> dict[str, Any]:
             line.watch(WARM_S)
             scores, _ = line.watch(seconds)
         ages = [score.scored - score.captured for score in scores if score.camera.startswith("quiet")]
-        p95.append(1000 * float(np.quantile(ages, 0.95)) if ages else float("nan"))
+        p95.append(round(1000 * float(np.quantile(ages, 0.95)), 1) if ages else None)
+    alone, beside = p95
     return {
-        "others_p95_ms": round(p95[0], 1), "others_p95_beside_crowd_ms": round(p95[1], 1),
-        "crowd_ratio": round(p95[1] / p95[0], 2), "crowd_faces": CROWD,
+        "others_p95_ms": alone, "others_p95_beside_crowd_ms": beside,
+        "crowd_ratio": round(beside / alone, 2) if alone and beside else None, "crowd_faces": CROWD,
     }  # fmt: skip
 
 
