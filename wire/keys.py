@@ -102,6 +102,11 @@ class Keys:
         """How often something was forgotten: when it grows, dashboards read again what is left."""
         return f"{self.prefix}forgotten"
 
+    @property
+    def shards(self) -> str:
+        """How many shards there are, see `wire.shards`."""
+        return f"{self.prefix}shards"
+
     def forgetting(self, camera: str) -> str:
         """Unix milliseconds up to which the camera's windows are forgotten, under a TTL. It does not hold the name."""
         return f"{self.prefix}forgetting:{hashlib.sha256(camera.encode()).hexdigest()[:32]}"

@@ -16,13 +16,13 @@ from tests.faults.load import Load
 from tests.faults.report import Report, pick
 from tests.faults.rig import Rig, until
 from tests.faults.sharded import Shard
-from tests.faults.shards import prefixes, shard_of
 from tests.faults.test_bus import under_load
 from tests.support.cluster import Cluster
 from tests.worker.making import tiny_checkpoint
 from wire import bus as wire_bus
 from wire.keys import Keys
 from wire.settings import RedisSettings
+from wire.shards import prefixes, shard_of
 
 pytestmark = pytest.mark.timeout(pick(120, 400))
 PREFIX = "{unmask}:"

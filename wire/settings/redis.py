@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from pydantic import Field, SecretStr, model_validator
 
 from wire import sentinels, slots
 from wire.settings.section import SecretUrl, Section, from_environment
+from wire.shards import Shard, located, prefixes
 
 _TLS_QUERY = {"ca": "ssl_ca_certs", "certificate": "ssl_certfile", "key": "ssl_keyfile"}  # redis-py's names
 
@@ -25,6 +26,16 @@ class RedisSettings(Section):
     sentinels: tuple[str, ...] = Field((), description="HOST:PORT of each; the url's host is the primary's name")
     sentinel_password: SecretUrl | None = Field(None, description="Theirs; ${NAME} is taken from the environment")
     cluster: tuple[str, ...] = Field((), description="HOST:PORT of more nodes of url's Cluster; prefix: '{unmask}:'")
+    shards: int = Field(1, ge=1, le=64, description="Parts of the cameras, each in a slot of its own: docs/cluster.md")
+
+    @model_validator(mode="after")
+    def _in_slots(self) -> Self:
+        prefixes(self.prefix, self.shards)
+        return self
+
+    def spaces(self, url: str) -> tuple[Shard, ...]:
+        """The shards; `url` is that of this Redis, or of the server that we brought ourselves."""
+        return located(url, self.prefix, self.shards, self.cluster)
 
     @model_validator(mode="before")
     @classmethod

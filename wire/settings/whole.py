@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from wire import environment
@@ -39,6 +40,12 @@ class Settings(BaseSettings):
     telemetry: TelemetrySettings = TelemetrySettings()
     state: Path = Field(Path("~/.local/state/unmask"), description="Folder of the embedded server's data")
     models: Path | None = Field(None, description="Folder that is searched for YuNet's file first")
+
+    @model_validator(mode="after")
+    def _no_transaction_over_shards(self) -> Self:
+        if self.redis.shards > 1 and self.alerts.cooldown_overall_s:
+            raise ValueError("redis.shards above 1 and alerts.cooldown_overall_s exclude each other")
+        return self
 
     @classmethod
     def settings_customise_sources(
