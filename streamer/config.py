@@ -12,6 +12,7 @@ from wire.errors import ServiceError
 from wire.heartbeat import identity
 from wire.keys import Keys
 from wire.settings import AlertSettings, CameraSettings, Settings, StreamerSettings, TelemetrySettings, WindowSettings
+from wire.shards import Shard
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class StreamerConfig:
     name: str
     redis_url: str
     keys: Keys
+    shards: tuple[Shard, ...]
     cameras: tuple[CameraConfig, ...]
     streamer: StreamerSettings
     window: WindowSettings
@@ -49,6 +51,7 @@ def take(settings: Settings) -> StreamerConfig:
         name=identity(settings.streamer.name),
         redis_url=settings.redis.url,
         keys=Keys(settings.redis.prefix),
+        shards=settings.redis.spaces(settings.redis.url),
         cameras=tuple(camera(name, one, settings.streamer) for name, one in settings.cameras.items()),
         streamer=settings.streamer,
         window=settings.window,

@@ -18,14 +18,14 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from streamer import blame, confine, hardware, models
+from streamer.branch import Branch
 from streamer.camera import CameraRuntime
 from streamer.cameras import compare
 from streamer.config import CameraConfig, StreamerConfig, take
-from streamer.evidence import EvidenceMaker, reach_s
+from streamer.evidence import reach_s
 from streamer.faces import Detector
 from streamer.follow import Follow
 from streamer.lease import Leases
-from streamer.publish import Publisher
 from streamer.quarantine import Crashes, Quarantine
 from streamer.ring import PacketRing
 from wire import bus as wire_bus
@@ -35,12 +35,14 @@ from wire.heartbeat import Facts, Heartbeat
 from wire.last_words import predecessors_camera
 from wire.messages import CameraState, CameraStatus
 from wire.settings import Settings
+from wire.shards import Space, Spaces, agree, shard_of
 from wire.telemetry import Log, Throttle, setup
 from wire.watchdog import HUNG_S, Calls, Watchdog
 
 TICK_S = 0.2
 PERIOD_S = 1.0
 STOP_S = 1.5  # for all cameras together; what is then still inside FFmpeg is let go
+PUBLISH_S = 0.5  # for what is still to be sent
 END_S = 2.5  # for a clean end altogether
 REDIS_WAIT_S = 1.0
 TURN_S = 60.0  # for a turn of the loop, all time-outs of Redis in it together
@@ -59,19 +61,23 @@ class Streamer:
         follow: Follow | None = None,
     ) -> None:
         self._follow = follow
-        bus.set_retry(Retry(NoBackoff(), 0))  # a repeated XADD would be a second window
         self._config, self._bus, self._log, self._choice, self._clock = config, bus, log, choice, clock
         self._keys = config.keys
-        self._publisher = Publisher(bus, self._keys, config.streamer, log, clock)
+        once = Retry(NoBackoff(), 0)  # a repeated XADD would be a second window
+        bus.set_retry(once)
+        home = Space(bus, self._keys)
+        spaces = Spaces.of(home, config.shards, lambda url: wire_bus.open_client(url, retry=once))
+        self._branches = [
+            Branch(one.bus, one.keys, config, self._ring, self._unreachable, log, clock) for one in spaces.shards
+        ]
+        self._tell_branches()
         self._leases = Leases(bus, self._keys, config.name, config.streamer.lease_s)
         self._heartbeat = Heartbeat(bus, self._keys, "streamer", config.name, clock)
-        self._evidence = EvidenceMaker(bus, self._keys, config.alerts, self._ring, log, clock)
         self._hardware = hardware.find(config.streamer.hwaccel, log)
         self._detector: Detector | None = None
         self._detector_lock = threading.Lock()
         self._throttle = Throttle(clock)
         self._stop = threading.Event()
-        self._registered = False
         self._cameras: dict[str, CameraRuntime] = {}
         self._shown: dict[str, CameraStatus] = {}
         self._leaving: list[CameraRuntime] = []
@@ -89,8 +95,8 @@ class Streamer:
         """Run the cameras this streamer has the leases of."""
         watchdog = Watchdog(self._hung, self._log, ending=self._accuse)
         watchdog.start()
-        self._publisher.start()
-        self._evidence.start()
+        for branch in self._branches:
+            branch.start()
         self._log.info("streamer started", id=self._config.name, detector=self._choice.kind)
         last = float("-inf")
         while not self._stop.is_set():
@@ -127,16 +133,14 @@ class Streamer:
     def stuck(self) -> bool:
         """Whether a thread is still inside FFmpeg."""
         cameras = (*self._cameras.values(), *self._leaving)
-        return any(not camera.stop(0) for camera in cameras) or not self._evidence.stop(0)
+        evidence = (branch.evidence for branch in self._branches)
+        return any(not camera.stop(0) for camera in cameras) or any(not one.stop(0) for one in evidence)
 
     def _second(self, now: float) -> None:
         """What happens every second, as long as Redis answers. Without it the cameras go on as they are."""
-        if trimmed := self._publisher.trim():  # first: a Redis whose memory is full takes nothing else
-            self._log.warning("stale windows dropped from the queue: the workers do not keep up", dropped=trimmed)
         while self._released:
             self._leases.release(self._released[-1])
             self._released.pop()
-        self._register()
         names = [camera.name for camera in self._config.cameras]
         self._convict(names, now)
         mine = self._leases.step(names, now)
@@ -155,7 +159,7 @@ class Streamer:
                     self._config.streamer,
                     self._config.window,
                     self._make_detector,
-                    self._publisher,
+                    self._branch(one.name).publisher,
                     self._config.name,
                     self._log,
                     self._clock,
@@ -174,14 +178,14 @@ class Streamer:
             return False
         changes = compare(self._config.cameras, found)
         self._config = replace(self._config, cameras=found)
+        self._tell_branches()
         for name in (*changes.removed, *changes.changed):
             if name in self._cameras:
                 self._end(name)
                 if name in changes.removed:
-                    self._publisher.remove(name)
+                    self._branch(name).publisher.remove(name)
             self._shown.pop(name, None)
         self._released += changes.removed
-        self._registered = self._registered and not changes
         return bool(changes)
 
     def _end(self, name: str) -> None:
@@ -213,8 +217,10 @@ class Streamer:
 
     def _detail(self) -> str:
         live = sum(status == "live" for status in self._shown.values())
-        dropped = f", {self._publisher.dropped} windows dropped" if self._publisher.dropped else ""
-        skipped = f", {self._evidence.clips.skipped} clips skipped" if self._evidence.clips.skipped else ""
+        lost = sum(branch.publisher.dropped for branch in self._branches)
+        without = sum(branch.evidence.clips.skipped for branch in self._branches)
+        dropped = f", {lost} windows dropped" if lost else ""
+        skipped = f", {without} clips skipped" if without else ""
         return f"detector {self._choice.kind}, {len(self._cameras)} cameras, {live} live{dropped}{skipped}"
 
     def _publish_states(self, everything: bool) -> None:
@@ -222,12 +228,12 @@ class Streamer:
             state = camera.state()
             if everything or state.state != self._shown.get(name):
                 self._shown[name] = state.state
-                self._publisher.offer_state(state)
+                self._branch(name).publisher.offer_state(state)
         if everything:
             for one in self._config.cameras:
                 if crashes := self._held.get(one.name):
                     self._shown[one.name] = "quarantined"
-                    self._publisher.offer_state(self._quarantined(one, crashes))
+                    self._branch(one.name).publisher.offer_state(self._quarantined(one, crashes))
 
     def _quarantined(self, one: CameraConfig, crashes: Crashes) -> CameraState:
         again = datetime.fromtimestamp(crashes.until(), UTC).strftime("%H:%M:%S UTC")
@@ -245,22 +251,13 @@ class Streamer:
             owner=self._config.name,
         )
 
-    def _register(self) -> None:
-        """Make the cameras known, again where Redis lost its data; at the start, and when the configuration changed,
-        forget those that this streamer had before."""
-        names = {camera.name for camera in self._config.cameras}
-        if names:
-            self._bus.sadd(self._keys.camera_names, *names)
-        if not self._registered:
-            self._forget(names)
-            self._registered = True
+    def _branch(self, camera: str) -> Branch:
+        return self._branches[shard_of(camera, len(self._branches))]
 
-    def _forget(self, names: set[str]) -> None:
-        known: set[bytes] = self._bus.smembers(self._keys.camera_names)  # type: ignore[assignment]
-        for name in {member.decode() for member in known} - names:
-            state = CameraState.read(self._bus.get(self._keys.camera(name)))
-            if state is not None and state.owner == self._config.name:
-                self._publisher.remove(name)
+    def _tell_branches(self) -> None:
+        names = [camera.name for camera in self._config.cameras]
+        for branch in self._branches:
+            branch.tell(name for name in names if self._branch(name) is branch)
 
     def _unreachable(self, error: redis.RedisError) -> None:
         held = self._throttle.admit("redis")
@@ -270,14 +267,18 @@ class Streamer:
     def _shut_down(self) -> None:
         self._log.info("streamer stopping")
         cameras = [*self._cameras.values(), *self._leaving]
-        self._evidence.ask_to_stop()
+        for branch in self._branches:
+            branch.ask_to_stop()
         for camera in cameras:
             camera.ask_to_stop()
         end = time.monotonic() + STOP_S
         for camera in cameras:
             camera.stop(max(0.0, end - time.monotonic()))
-        self._evidence.stop(max(0.0, end - time.monotonic()))
-        self._publisher.stop(0.5)
+        for branch in self._branches:
+            branch.evidence.stop(max(0.0, end - time.monotonic()))
+        end = time.monotonic() + PUBLISH_S
+        for branch in self._branches:
+            branch.stop(max(0.0, end - time.monotonic()))
         try:
             for name in (*self._cameras, *self._held):
                 self._leases.release(name)
@@ -304,7 +305,7 @@ def run(settings: Settings, path: Path | None = None) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)
-    bus = _wait_for_redis(config.redis_url, log)
+    bus = _wait_for_redis(config, log)
     choice = models.choose(config.streamer, config.models)
     if choice.why:
         log.warning(
@@ -341,13 +342,15 @@ def _confine(config: StreamerConfig, on_device: bool, log: Log) -> None:
         log.warning("the decoders are less confined than they could be", missing=why)
 
 
-def _wait_for_redis(url: str, log: Log) -> redis.Redis:
-    """The connection, however long it takes."""
+def _wait_for_redis(config: StreamerConfig, log: Log) -> redis.Redis:
+    """The connection, however long it takes. Raises ServiceError where this Redis has another number of shards."""
     told = float("-inf")
     while True:
         try:
-            return wire_bus.connect(url)
-        except RedisUnreachable as error:
+            bus = wire_bus.connect(config.redis_url)
+            agree(bus, config.keys, len(config.shards))
+            return bus
+        except (RedisUnreachable, redis.RedisError) as error:
             if time.monotonic() - told > 10:
                 told = time.monotonic()
                 log.warning("waiting for Redis", error=str(error))

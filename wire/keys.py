@@ -107,6 +107,11 @@ class Keys:
         """How many shards there are, see `wire.shards`."""
         return f"{self.prefix}shards"
 
+    def gathered(self, shard: int) -> str:
+        """Hash: `place`, the id in a shard's stream of alert events up to which they are in the home's, too; and how
+        often something was `forgotten`."""
+        return f"{self.prefix}gathered:{shard}"
+
     def forgetting(self, camera: str) -> str:
         """Unix milliseconds up to which the camera's windows are forgotten, under a TTL. It does not hold the name."""
         return f"{self.prefix}forgetting:{hashlib.sha256(camera.encode()).hexdigest()[:32]}"

@@ -9,9 +9,10 @@ home itself. docs/decisions/0013-one-slot-of-a-cluster.md has the reasons.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
+from typing import Generic, TypeVar
 
 import redis
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
@@ -20,6 +21,8 @@ from wire import slots
 from wire.errors import ServiceError
 from wire.keys import Keys
 
+Client = TypeVar("Client")
+
 
 @dataclass(frozen=True, slots=True)
 class Shard:
@@ -27,6 +30,44 @@ class Shard:
 
     url: str = field(repr=False)
     keys: Keys
+
+
+@dataclass(frozen=True, slots=True)
+class Space(Generic[Client]):
+    """A key space, and a client of the server that holds it."""
+
+    bus: Client
+    keys: Keys
+
+
+@dataclass(frozen=True, slots=True)
+class Spaces(Generic[Client]):
+    """The home, and the shards with all that belongs to a camera; one shard is the home itself."""
+
+    home: Space[Client]
+    shards: tuple[Space[Client], ...]
+
+    @classmethod
+    def of(cls, home: Space[Client], shards: Sequence[Shard], connect: Callable[[str], Client]) -> Spaces[Client]:
+        """A client from `connect` for each shard that is not the home. Raises what `connect` does."""
+        each = (home if one.keys == home.keys else Space(connect(one.url), one.keys) for one in shards)
+        return cls(home, tuple(each) or (home,))
+
+    @property
+    def others(self) -> tuple[Space[Client], ...]:
+        """The shards that are not the home; their clients are to be closed."""
+        return tuple(space for space in self.shards if space is not self.home)
+
+    def camera(self, name: str) -> Space[Client]:
+        """Where a camera's keys lie."""
+        return self.shards[shard_of(name, len(self.shards))]
+
+    def divided(self, cameras: Iterable[str]) -> list[tuple[Space[Client], set[str]]]:
+        """Each shard with those of the cameras that lie in it."""
+        found: list[tuple[Space[Client], set[str]]] = [(space, set()) for space in self.shards]
+        for name in cameras:
+            found[shard_of(name, len(found))][1].add(name)
+        return found
 
 
 def shard_of(camera: str, shards: int) -> int:
