@@ -8,14 +8,16 @@ from wire.errors import ConfigError
 from wire.heartbeat import identity
 from wire.keys import Keys
 from wire.settings import Settings
+from wire.shards import Shard
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Redis, the keys under its prefix, and this worker's name in the group."""
+    """Redis, the keys under its prefix, the shards, and this worker's name in their groups."""
 
     url: str
     keys: Keys
+    shards: tuple[Shard, ...]
     name: str
 
     @classmethod
@@ -23,4 +25,7 @@ class Place:
         """Raises ConfigError where no Redis is configured: only `unmask run` starts its own."""
         if not settings.redis.url:
             raise ConfigError("worker", "redis.url", "not set", "set it or REDIS_URL, or use 'unmask run'")
-        return cls(settings.redis.url, Keys(settings.redis.prefix), identity(settings.worker.name))
+        redis = settings.redis
+        return cls(
+            settings.redis.url, Keys(redis.prefix), redis.spaces(settings.redis.url), identity(settings.worker.name)
+        )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from itertools import count
 
 from wire.watchdog import Calls
 from worker.backend import Backend
@@ -55,6 +56,14 @@ class Encoding:
                 one.cancel()
             self.landed(self)
 
+    def then(self, call: Callable[[], object]) -> None:
+        """Call this once the lanes have nothing more to do with it; from whatever thread."""
+        slices, done = set(self.slices.values()), count(1)
+        if not slices:
+            call()
+        for one in slices:
+            one.add_done_callback(lambda _: call() if next(done) == len(slices) else None)
+
 
 class Encoder:
     """Hands crops to the lanes. A frame that is on its way already is not encoded again."""
@@ -65,7 +74,7 @@ class Encoder:
         self._flying: dict[FrameId, Future[Slice]] = {}
 
     def start(self, crops: Mapping[FrameId, Cropped]) -> Encoding:
-        """Begin to encode these. One thread calls it."""
+        """Begin to encode these. Any thread may call it; two must not ask for the same frames at once."""
         new = [name for name in crops if name not in self._flying]
         for part in divide(new, self._backend.chunk, self._backend.lanes):
             future = self._lanes.submit(self._encode, part, [crops[name] for name in part])

@@ -32,7 +32,7 @@ def unique_ids(windows: Iterable[Window]) -> list[FrameId]:
 
 
 class MemoryCache:
-    """In this process, the last `capacity` frames: for scoring without Redis."""
+    """In this process, the last `capacity` frames. Any thread may ask."""
 
     def __init__(self, capacity: int = 4096) -> None:
         self._capacity = capacity
@@ -40,7 +40,7 @@ class MemoryCache:
 
     def fetch(self, names: Sequence[FrameId]) -> dict[FrameId, Feature]:
         """Those of `names` that are known."""
-        return {name: self._known[name] for name in names if name in self._known}
+        return {name: known for name in names if (known := self._known.get(name)) is not None}
 
     def keep(self, features: Mapping[FrameId, Feature]) -> None:
         """Remember these, and forget the oldest beyond the capacity."""

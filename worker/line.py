@@ -1,5 +1,6 @@
 """The line between Redis and Redis: read, encode, decide, commit. While one batch is encoded, the one before it is
-committed and the one after it is read; two are out at most, so that a batch never waits for more than one other.
+committed and the one after it is read; two are out at most, those of other lines in the same lanes included, so that a
+batch never waits for more than one other.
 """
 
 from __future__ import annotations
@@ -7,16 +8,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import Semaphore
 
 import redis
 
 from wire.messages import AlertEvent, Window
 from wire.settings import Settings
+from wire.shards import Space
 from wire.telemetry import Log
 from worker.choice import Pressure
 from worker.commit import Ledger, Plan, Work
-from worker.config import Place
-from worker.encoding import Encoding
+from worker.encoding import ASK_S, Encoding
 from worker.enrolled import Enrolled
 from worker.expiry import PERIOD_S, Expiry
 from worker.explain import Explainer
@@ -51,24 +53,26 @@ class Line:
     def __init__(
         self,
         settings: Settings,
-        place: Place,
+        space: Space[redis.Redis],
+        name: str,
         scorer: Scorer,
-        client: redis.Redis,
         clock: Callable[[], float],
         abandon: Callable[[], bool],
+        budget: Semaphore,
         load: Load,
         log: Log,
         second: Second | None = None,
     ) -> None:
         self._scorer, self._abandon, self._load, self._log, self._second = scorer, abandon, load, log, second
-        worker, keys = settings.worker, place.keys
+        worker, client, keys = settings.worker, space.bus, space.keys
+        self._budget = budget
         judge = second.ensemble if second else scorer
         rules = Rules.of(settings.alerts, judge.suspect, judge.fake)
         self._ours = not (second and second.ensemble.instead)
         self._enrolled = Enrolled(client, keys, judge.model, scorer.shift_limit, log)
         self._cache = RedisCache(client, keys, scorer.model, scorer.config.feature_dim, worker.feature_ttl_s)
         self._ledger = Ledger(client, keys, settings, rules, self._cache, clock)
-        self._intake = Intake(WindowQueue(client, keys, place.name), self._ledger, worker, clock)
+        self._intake = Intake(WindowQueue(client, keys, name), self._ledger, worker, clock)
         infer: Infer = scorer.infer if self._ours else standby
         self._trial = Trial(infer, scorer.judge, worker.max_age_s, worker.max_deliveries, clock, self._enrolled.shift)
         self._expiry = Expiry(client, keys, settings, rules, clock)
@@ -77,7 +81,7 @@ class Line:
         self._read: Batch | None = None  # read, and not on its way yet
         self._flight: Flight | None = None
         self._next: Flight | None = None
-        self._ticked = self._accounted = time.monotonic()
+        self._ticked = time.monotonic()
         self._clock, self._ticked_at = clock, clock()
         self._deaf_s = max(2 * PERIOD_S, rules.end_after_s / 2)
 
@@ -116,8 +120,9 @@ class Line:
     def explain(self, idle: bool) -> None:
         """Do a piece of an explanation if there is time, or if one has waited long enough."""
         began = time.monotonic()
+        idle = idle and self._read is None
         if (idle or self._explainer.overdue) and self._explainer.step():
-            self._account(began, 0)
+            self._load.add(began, time.monotonic(), 0)
 
     def turn(self) -> Plan | None:
         """Send the next batch on its way and commit the one before. None if there were none. Raises Abandoned."""
@@ -136,7 +141,7 @@ class Line:
         made = self._ledger.settle(decided.works, decided.fresh) if decided.works else None
         self._intake.done([*flight.batch.items, *flight.batch.shed], decided.again)
         self._flight, self._next = self._next, None
-        self._account(flight.began, len(flight.worth))
+        self._load.add(flight.began, time.monotonic(), len(flight.worth))
         if made is not None:
             self._remember(made.events)
         return made
@@ -147,10 +152,22 @@ class Line:
             self._explainer.take(events)
 
     def _begin(self, block: bool) -> Flight | None:
-        """Read a batch, and hand its new frames to the lanes."""
+        """Read a batch, and hand its new frames to the lanes, once they have room for it."""
         batch = self._read = self._read or self._intake.next(block)
-        if batch is None:
+        if batch is None or not self._budget.acquire(timeout=ASK_S if block else 0):
             return None
+        encoding: Encoding | None = None
+        try:
+            flight = self._take_off(batch)
+            encoding = flight.encoding
+            return flight
+        finally:
+            if encoding is None:
+                self._budget.release()
+            else:
+                encoding.then(self._budget.release)
+
+    def _take_off(self, batch: Batch) -> Flight:
         began = time.monotonic()
         worth, works = self._trial.overdue(batch.items)
         works += [Work(item.entry, item.window, outcome="stale") for item in batch.shed]
@@ -177,9 +194,3 @@ class Line:
             windows = [item.window for item in flight.worth]
             decided = self._second.judge(decided, windows, flight.asking, self._abandon)
         return Decided([*flight.works, *decided.works], decided.fresh, decided.again)
-
-    def _account(self, began: float, windows: int) -> None:
-        """Note the time spent, once where two batches overlapped."""
-        now = time.monotonic()
-        self._load.add(max(began, self._accounted), now, windows)
-        self._accounted = now

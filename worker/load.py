@@ -16,13 +16,15 @@ class Load:
 
     def __init__(self, largest: int, began: float, span_s: float = SPAN_S) -> None:
         self._largest, self._began, self._span = largest, began, span_s
+        self._until = began
         self._work: deque[tuple[float, float, int]] = deque()  # from, to, windows
         self._reads: deque[tuple[float, list[float], int]] = deque()  # when, ages of what is scored, windows shed
         self._lock = threading.Lock()
 
     def add(self, start: float, end: float, windows: int) -> None:
-        """Something was done from `start` to `end`; `windows` is 0 where it was no batch."""
+        """Something was done from `start` to `end`; `windows` is 0 where it was no batch. What overlaps counts once."""
         with self._lock:
+            start, self._until = max(start, self._until), max(end, self._until)
             self._work.append((start, end, windows))
             while self._work and self._work[0][1] < end - self._span:
                 self._work.popleft()

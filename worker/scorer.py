@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from threading import Lock
 
 import msgspec
 import numpy as np
@@ -36,7 +37,8 @@ class Inference(msgspec.Struct, frozen=True):
 
 
 class Scorer:
-    """A checkpoint on a device. Raises CheckpointError, or ServiceError where the device is not there."""
+    """A checkpoint on a device, for any number of threads. Raises CheckpointError, or ServiceError where the device is
+    not there."""
 
     def __init__(
         self,
@@ -69,6 +71,7 @@ class Scorer:
         self.calls = Calls()
         self._encoder = Encoder(self._backend, self.config, self.calls)
         self._cache, self._clock = MemoryCache(), clock
+        self._one_at_a_time = Lock()  # the head, as a backend wants it
 
     @property
     def device(self) -> str:
@@ -195,7 +198,7 @@ class Scorer:
         for row, window in enumerate(windows):
             for column, feature in enumerate(window):
                 stacked[row, column], mask[row, column] = feature, True
-        with self.calls.under_way(f"scoring {len(windows)} windows"):
+        with self._one_at_a_time, self.calls.under_way(f"scoring {len(windows)} windows"):
             logits: list[float] = self._backend.head(stacked, mask).tolist()
         return logits
 

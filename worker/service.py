@@ -1,11 +1,13 @@
-"""The worker's loop: take windows, score them, commit. Killed at any instruction it loses and doubles nothing."""
+"""The worker: take windows, score them, commit. Killed at any instruction it loses and doubles nothing."""
 
 from __future__ import annotations
 
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import NoReturn
 
 import redis
@@ -14,25 +16,22 @@ from wire import bus, telemetry
 from wire.ending import leave, leave_within
 from wire.errors import RedisUnreachable
 from wire.heartbeat import Facts, Heartbeat
-from wire.messages import AlertEvent
 from wire.settings import Settings
+from wire.shards import Space, Spaces, agree
 from wire.telemetry import Log, Throttle
 from wire.watchdog import HUNG_S, Watchdog
-from worker.choice import Pressure
-from worker.commit import Plan
 from worker.config import Place
-from worker.encoding import Abandoned
 from worker.line import Line
 from worker.load import Load
+from worker.loop import BACKOFF_S, TURN_S, Loop
 from worker.pulse import Pulse
 from worker.scorer import Scorer
 from worker.second import Second
 
-BACKOFF_S = (0.1, 0.2, 0.5, 1.0)
 STOP_BATCH_S = 1.0  # a batch that takes longer after SIGTERM is left to be redelivered
 STOP_S = 2.0
 START_S = 300.0  # to make a network ready; a GPU's may have to be compiled
-TURN_S = 60.0  # for a turn of the loop, all time-outs of Redis in it together
+BATCHES_OUT = 2  # in the lanes at once: a batch waits for one other at most
 
 
 def run(settings: Settings, scorer: Scorer | None = None) -> NoReturn:
@@ -70,6 +69,7 @@ class Worker:
         self._stop_by = float("inf")
         self._turned, self._patience_s = time.monotonic(), TURN_S
         self._load = Load(settings.worker.batch, time.monotonic())
+        self._loops: Sequence[Loop] = ()
 
     def stop(self) -> None:
         """Make `run` return after the batch at hand; may be called from a signal handler or another thread."""
@@ -96,20 +96,44 @@ class Worker:
             self._scorer.warm_up()
             if self._second is not None:
                 self._second.warm_up()
-            pulse.turn("ready")
-            self._log.info("ready", worker=self._place.name, model=self._model, device=self._scorer.device)
-            line = Line(
-                self._settings, self._place, self._scorer, client, self._clock, self._abandon, self._load, self._log,
-                self._second,
-            )  # fmt: skip
-            self._loop(line)
-            pulse.turn("draining")
-            self._drain(line)
+            with ExitStack() as clients:
+                self._loops = [
+                    Loop(line, self._stop, lambda: pulse.turn("draining"), self._log)
+                    for line in self._lines(client, clients)
+                ]
+                pulse.turn("ready")
+                self._log.info("ready", worker=self._place.name, model=self._model, device=self._scorer.device)
+                self._run_all(self._loops)
         finally:
             pulse.stop()
             client.close()
             if self._second is not None:
                 self._second.close()
+
+    def _lines(self, client: redis.Redis, clients: ExitStack) -> Iterator[Line]:
+        """A line for each shard; all of them have as many batches in the lanes as one."""
+        budget = threading.Semaphore(BATCHES_OUT)
+        home = Space(client, self._place.keys)
+        spaces = Spaces.of(home, self._place.shards, lambda url: clients.enter_context(bus.open_client(url)))
+        for space in spaces.shards:
+            yield Line(
+                self._settings, space, self._place.name, self._scorer, self._clock, self._abandon, budget, self._load,
+                self._log, self._second,
+            )  # fmt: skip
+
+    def _run_all(self, loops: Sequence[Loop]) -> None:
+        """The first here, each other in a thread; when one ends, so do all. Raises ServiceError."""
+        first, *others = loops
+        with ThreadPoolExecutor(max(1, len(others)), "shard") as pool:
+            running = [pool.submit(loop.run) for loop in others]
+            for one in running:
+                one.add_done_callback(lambda _: self._stop.set())
+            try:
+                first.run()
+            finally:
+                self._stop.set()
+        for one in running:
+            one.result()
 
     def _facts(self) -> Facts:
         """What the heartbeat tells besides."""
@@ -121,13 +145,14 @@ class Worker:
         )  # fmt: skip
 
     def _connect(self) -> redis.Redis | None:
-        """A connection, however long it takes; None when `stop` comes first."""
+        """A connection, however long it takes; None when `stop` comes first. Raises ServiceError, see `agree`."""
         tries = 0
         while not self._stop.is_set():
             self._turn()
             try:
                 client = bus.connect(self._place.url)
-            except RedisUnreachable as error:
+                agree(client, self._place.keys, len(self._place.shards))
+            except (RedisUnreachable, redis.RedisError) as error:
                 self._say("waiting for Redis", error)
                 self._stop.wait(BACKOFF_S[min(tries, len(BACKOFF_S) - 1)])
                 tries += 1
@@ -137,73 +162,21 @@ class Worker:
             return client
         return None
 
-    def _loop(self, line: Line) -> None:
-        """Turn after turn. While Redis is away nothing is forgotten: the decisions at hand are committed after."""
-        tries, opened = 0, False
-        while not self._stop.is_set():
-            self._turn()
-            try:
-                if not opened:
-                    line.open(returned=tries > 0)
-                    opened, tries = True, 0
-                self._tell(line.tick())
-                made = line.turn()
-                if made is not None:
-                    self._report(made, line.pressure)
-                line.explain(idle=made is None)
-            except Abandoned:
-                return
-            except (redis.RedisError, OSError) as error:
-                self._say("Redis is away" if isinstance(error, bus.REACH_ERRORS) else "Redis refuses", error)
-                self._stop.wait(BACKOFF_S[min(tries, len(BACKOFF_S) - 1)])
-                opened, tries = False, tries + 1
-
-    def _drain(self, line: Line) -> None:
-        """Commit what is on its way; what can't be committed in time is another worker's."""
-        try:
-            while (made := line.finish()) is not None:
-                self._report(made)
-        except Abandoned:
-            return
-        except (redis.RedisError, OSError) as error:
-            self._say("Redis is away: a batch is left to other workers", error)
-
-    def _tell(self, events: Sequence[AlertEvent]) -> None:
-        for event in events:
-            if event.event != "update":
-                alert = event.alert
-                self._log.info(
-                    f"alert {event.event}", camera=alert.camera, track=alert.track, alert=alert.id, kind=alert.kind
-                )
-
-    def _report(self, made: Plan, pressure: Pressure | None = None) -> None:
-        self._tell(made.events)
-        for work in made.dead:
-            self._log.warning("dead window", camera=work.window.camera, window=work.window.id, error=work.error)
-        stale = made.outcomes["stale"]
-        if pressure is not None:
-            if self._throttle.admit("capacity") is not None:
-                self._log.warning(
-                    f"out of capacity: {pressure.arriving:.0f} windows/s in, {pressure.served:.0f} served"
-                )
-        elif stale and (held := self._throttle.admit("stale")) is not None:
-            self._log.warning("windows too old to score", windows=stale, batches_not_logged=held)
-
     def _say(self, what: str, error: Exception) -> None:
         held = self._throttle.admit(what)
         if held is not None:
             self._log.warning(what, error=bus.reason(error), repeated=held)
 
     def _turn(self, patience_s: float = TURN_S) -> None:
-        """The loop has come round; the next turn takes `patience_s` at most."""
+        """There is progress before the first turn of a loop; the next step takes `patience_s` at most."""
         self._turned, self._patience_s = time.monotonic(), patience_s
 
     def _hung(self) -> str:
         """Why there is no progress, "" where there is."""
         since = time.monotonic() - self._turned
-        return self._scorer.calls.hung(HUNG_S) or (
-            f"no turn of the loop for {since:.0f} s" if since > self._patience_s else ""
-        )
+        starting = f"no start for {since:.0f} s" if not self._loops and since > self._patience_s else ""
+        each = (self._scorer.calls.hung(HUNG_S), starting, *(loop.hung() for loop in self._loops))
+        return next(filter(None, each), "")
 
     def _abandon(self) -> bool:
         return self._stop.is_set() and time.monotonic() > self._stop_by
