@@ -11,6 +11,7 @@ from wire.errors import ConfigError
 from wire.heartbeat import identity
 from wire.keys import Keys
 from wire.settings import NotifySettings, Settings, TracesSettings
+from wire.shards import Shard
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class DashboardConfig:
 
     redis_url: str = field(repr=False)
     keys: Keys = field(default_factory=Keys)
+    shards: tuple[Shard, ...] = ()  # none: the key space itself
     host: str = "127.0.0.1"
     port: int = 8008
     access: Access = field(default_factory=Access)
@@ -35,7 +37,7 @@ class DashboardConfig:
     tls_key: Path | None = None
     notify: NotifySettings = field(default_factory=NotifySettings, repr=False)
     keep_s: float = 7 * 86_400.0  # alerts and their reviews
-    evidence_limit: int = 256_000_000  # bytes of all evidence together
+    evidence_limit: int = 256_000_000  # bytes of all evidence of a shard together
     traces: TracesSettings = field(default_factory=TracesSettings, repr=False)
     name: str = ""
     heartbeat_s: float = 10.0  # between two heartbeat messages to a subscriber
@@ -73,6 +75,7 @@ def from_settings(settings: Settings) -> DashboardConfig:
     return DashboardConfig(
         redis_url=settings.redis.url,
         keys=Keys(settings.redis.prefix),
+        shards=settings.redis.spaces(settings.redis.url),
         host=section.host,
         port=section.port,
         access=access,

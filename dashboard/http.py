@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import redis.asyncio
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -31,17 +30,15 @@ STATIC = Path(__file__).parent / "static"
 class Api:
     """The application, and the handlers of all that is not REST."""
 
-    def __init__(
-        self, config: DashboardConfig, bus: redis.asyncio.Redis, hub: Hub, metrics: Metrics, gate: Gate
-    ) -> None:
-        self._config, self._bus, self._hub, self._metrics, self._gate = config, bus, hub, metrics, gate
+    def __init__(self, config: DashboardConfig, hub: Hub, metrics: Metrics, gate: Gate) -> None:
+        self._config, self._hub, self._metrics, self._gate = config, hub, metrics, gate
 
     def app(self) -> Starlette:
         """The ASGI application."""
         app = Starlette(
             routes=[
                 Route("/", self.page),
-                *routes(Context(self._config, self._bus, self._hub, self._metrics, self._gate)),
+                *routes(Context(self._config, self._hub, self._metrics, self._gate)),
                 WebSocketRoute("/ws/v1", self.subscribe),
                 WebSocketRoute("/{path:path}", self.no_socket),
                 Mount("/static", StaticFiles(directory=STATIC)),

@@ -1,10 +1,14 @@
-"""The one reader of the streams, what it knows, and the fan-out to subscribers."""
+"""The one reader of the streams, what it knows, and the fan-out to subscribers.
+
+Alert events are read from the home's stream, into which those of several shards are brought (`dashboard.gather`);
+scores and states from each shard's own (`dashboard.tail`).
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 import redis
@@ -14,30 +18,33 @@ from dashboard import cursors, streams, survey
 from dashboard.access.principal import Principal
 from dashboard.config import DashboardConfig
 from dashboard.cursors import START, Cursor
+from dashboard.gather import Gatherer
 from dashboard.history import AlertBook, Entry, RecentEvents
-from dashboard.load import look
+from dashboard.load import look_at_all
 from dashboard.metrics import Metrics
 from dashboard.protocol import BusStatus, CameraView, Services
-from dashboard.state import TIMELINE_S, CameraBook
+from dashboard.spaces import spaces_of
+from dashboard.state import CameraBook
 from dashboard.streams import BUS_ERRORS, Page, Row
 from dashboard.subscribers import Subscribers
 from dashboard.system import STAGES, System, stages
+from dashboard.tail import BLOCK_MS, READ_COUNT, Tail
+from dashboard.tasks import until_first
 from wire.bus import reason
 from wire.errors import DecodeError
 from wire.messages import CameraState, Score
+from wire.shards import same
 from wire.telemetry import Log, Throttle
 
 if TYPE_CHECKING:
     from dashboard.traces import Traces
 
-BLOCK_MS = 2000
-READ_COUNT = 1000
 BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 SURVEY_S = 2.0  # between two looks at camera names and heartbeats
 
 
 class Hub:
-    """Tails `alerts`, `scores` and `cameras`; keeps the picture; tells subscribers."""
+    """Reads alerts, scores and cameras; keeps the picture; tells subscribers."""
 
     def __init__(
         self,
@@ -60,8 +67,9 @@ class Hub:
         self.system = System()
         self.generation = 0  # counts how often Redis lost its data under us
         self.subscribers = Subscribers()
-        self._scores_at: Cursor | None = None
-        self._cameras_at: Cursor | None = None
+        self.spaces = spaces_of(config, bus)
+        self.tails = [Tail(space, self) for space in self.spaces.shards]
+        self._readers: dict[str, BusStatus] = {}
         self._shown: dict[str, tuple[str, str, float | None]] = {}
         self._forgotten: Any = None  # how often something was forgotten, at the last survey
         self._again = False  # the alerts are to be read again, since some were taken away
@@ -73,23 +81,38 @@ class Hub:
 
     async def run(self) -> None:
         """Read for ever; a lost Redis is tried again with a backoff, and reading goes on where it stopped."""
-        failures = 0
-        while True:
-            try:
-                await self._catch_up()
-                failures = 0
-                while not self._again:
-                    await self._read()
-                self._again = False
-                self.recent.clear()  # subscriptions keep their places: nothing comes twice
-                self.alerts.clear()
-            except BUS_ERRORS as error:
-                self._set_bus("lost")
-                wait_s = BACKOFF_S[min(failures, len(BACKOFF_S) - 1)]
-                if self._throttle.admit("redis") is not None:
-                    self._log.warning("redis lost", reason=reason(error), retry_s=wait_s)
-                await asyncio.sleep(wait_s)
-                failures += 1
+        readers = [self._for_ever("alerts", self._catch_up, self._follow)]
+        readers += [self._for_ever(f"shard {n}", tail.catch_up, tail.follow) for n, tail in enumerate(self.tails)]
+        for n, shard in enumerate(self.spaces.others):
+            one = Gatherer(self.spaces.home, shard, n, self._config.keep_s)
+            readers.append(self._for_ever(f"alerts of shard {n}", one.catch_up, one.follow))
+        await until_first(*readers)
+
+    def _for_ever(
+        self, name: str, catch_up: Callable[[], Awaitable[None]], follow: Callable[[], Awaitable[None]]
+    ) -> Coroutine[Any, Any, None]:
+        """One reader, known by its name."""
+        self._readers[name] = "loading"
+
+        async def run() -> None:
+            failures = 0
+            while True:
+                try:
+                    await catch_up()
+                    failures = 0
+                    self._set_reader(name, "ok")
+                    while True:
+                        await follow()
+                        self.subscribers.deliver()
+                except BUS_ERRORS as error:
+                    self._set_reader(name, "lost")
+                    wait = BACKOFF_S[min(failures, len(BACKOFF_S) - 1)]
+                    if self._throttle.admit("redis") is not None:
+                        self._log.warning("redis lost", reason=reason(error), retry_s=wait)
+                    await asyncio.sleep(wait)
+                    failures += 1
+
+        return run()
 
     async def tick(self) -> None:
         """Judge the cameras again and again, so that silence is noticed without a message."""
@@ -107,14 +130,15 @@ class Hub:
 
     async def survey(self) -> bool:
         """Look at the configured cameras and the services' heartbeats; False when Redis does not answer."""
+        home, known = self.spaces.home, self.cameras.names()
         try:
             async with asyncio.timeout(3):
-                names = await survey.camera_names(self._bus, self._config.keys)
-                left = await survey.kept_states(self._bus, self._config.keys, set(self.cameras.names()) - names)
-                self.system.services = await survey.service_states(self._bus, self._config.keys)
-                forgotten = await self._bus.get(self._config.keys.forgotten)
+                names = await survey.all_names(self.spaces)
+                left = await survey.all_kept(self.spaces, set(known) - names)
+                self.system.services = await survey.service_states(home.bus, home.keys)
+                forgotten = await home.bus.get(home.keys.forgotten)
                 await self.read_snoozes(names)
-                self.system.look(await look(self._bus, self._config.keys, self._clock()))
+                self.system.look(await look_at_all(self.spaces, self._clock()))
         except (*BUS_ERRORS, TimeoutError):
             return False
         if self.synced.is_set():
@@ -129,7 +153,7 @@ class Hub:
 
     async def read_snoozes(self, names: set[str]) -> None:
         """Learn which of the cameras are snoozed, and tell subscribers. Raises redis errors."""
-        found = await survey.snoozes(self._bus, self._config.keys, names)
+        found = await survey.all_snoozes(self.spaces, names)
         if found != self.cameras.snoozes:
             self.cameras.snoozes = found
             for name in self.cameras.names():
@@ -155,19 +179,12 @@ class Hub:
         return self.recent.last(lambda entry: who.may_see(entry.event.alert.camera))
 
     async def _catch_up(self) -> None:
-        """Read what was missed, or at the start everything that is kept; afterwards the picture is whole."""
+        """Read the alert events that were missed, or at the start all that are kept. Raises ServiceError where this
+        Redis has another number of shards."""
+        same(await self._bus.get(self._config.keys.shards), len(self.spaces.shards))
         while await self._read_alerts():
             self.subscribers.deliver()
             await asyncio.sleep(0)
-        keys = self._config.keys
-        if self._scores_at is None:
-            seconds, _ = await self._bus.time()
-            self._scores_at = cursors.at_time(seconds - TIMELINE_S)
-        else:  # another Redis, or one that forgot, may count from an earlier time
-            self._scores_at = min(self._scores_at, await streams.last_id(self._bus, keys.scores))
-        await self._read_cameras()
-        self.synced.set()
-        self._set_bus("ok")
 
     async def _read_alerts(self) -> bool:
         page = await streams.read_page(self._bus, self._config.keys.alerts, self.recent.newest)
@@ -175,44 +192,36 @@ class Hub:
             self._log.warning("alert events lost", reason=page.gap, after=cursors.show(self.recent.newest))
             self.recent.clear()
             self.alerts.clear()
-            self._scores_at = self._cameras_at = None
             self.generation += 1
             self.subscribers.wake()
             return True
         self._take_alerts(page.entries, page.reached, page.undecodable)
         return bool(page.entries) or page.undecodable > 0
 
-    async def _read_cameras(self) -> None:
-        """Every camera's newest state; the stream is read on from a point before that, so nothing falls between."""
-        keys = self._config.keys
-        position = await streams.last_id(self._bus, keys.cameras)
-        names = await survey.camera_names(self._bus, keys)
-        states: list[Any] = await self._bus.mget([keys.camera(name) for name in names]) if names else []
+    async def _follow(self) -> None:
+        """Wait for alert events, a while at most. Some were taken away where all are to be read again."""
+        if self._again:
+            self._again = False
+            self.recent.clear()  # subscriptions keep their places: nothing comes twice
+            self.alerts.clear()
+            await self._catch_up()
+        stream = self._config.keys.alerts
+        answer: Any = await self._bus.xread(
+            {stream: cursors.show(self.recent.newest)}, count=READ_COUNT, block=BLOCK_MS
+        )
+        for _, rows in answer or []:
+            self._take_alerts(*streams.decode_events(rows, self.recent.newest))
+
+    def take_states(self, names: Collection[str], states: Sequence[bytes | None]) -> None:
+        """See Listener. Whatever else is known stays: the survey knows all shards' cameras."""
         for data in states:
             try:
                 if data is not None:
                     self.cameras.hear(CameraState.decode(data), self._clock())
             except DecodeError:
                 self._undecodable("cameras")
-        self._configure(names, set(self.cameras.names()) - names)
-        self._cameras_at = position
-
-    async def _read(self) -> None:
-        keys = self._config.keys
-        assert self._scores_at is not None
-        assert self._cameras_at is not None
-        places = {keys.alerts: self.recent.newest, keys.scores: self._scores_at, keys.cameras: self._cameras_at}
-        answer: Any = await self._bus.xread(
-            {key: cursors.show(cursor) for key, cursor in places.items()}, count=READ_COUNT, block=BLOCK_MS
-        )
-        found: dict[bytes, Sequence[Row]] = dict(answer or [])
-        if rows := found.get(keys.alerts.encode()):
-            self._take_alerts(*streams.decode_events(rows, self.recent.newest))
-        if rows := found.get(keys.scores.encode()):
-            self._scores_at = self._take_scores(rows)
-        if rows := found.get(keys.cameras.encode()):
-            self._cameras_at = self._take_cameras(rows)
-        self.subscribers.deliver()
+        known = set(self.cameras.names())
+        self._configure(known | set(names), set())
 
     def _take_alerts(self, entries: list[Entry], reached: Cursor, undecodable: int) -> None:
         for _ in range(undecodable):
@@ -226,7 +235,8 @@ class Hub:
         if entries:
             self.subscribers.expect()
 
-    def _take_scores(self, rows: Sequence[Row]) -> Cursor:
+    def take_scores(self, rows: Sequence[Row]) -> None:
+        """See Listener."""
         now = self._clock()
         touched: set[str] = set()
         for place, fields in rows:
@@ -244,7 +254,6 @@ class Hub:
             self.subscribers.offer_score(score)
         for name in touched:
             self._show(name, now)
-        return cursors.parse(rows[-1][0])
 
     def _time(self, score: Score, now: float) -> None:
         times = stages(score, now)
@@ -252,7 +261,8 @@ class Hub:
         for name, seconds in zip(STAGES, times, strict=True):
             self._metrics.stages.labels(name).observe(seconds)
 
-    def _take_cameras(self, rows: Sequence[Row]) -> Cursor:
+    def take_cameras(self, rows: Sequence[Row]) -> None:
+        """See Listener."""
         now = self._clock()
         heard: set[str] = set()
         for _, fields in rows:
@@ -263,7 +273,6 @@ class Hub:
                 heard.add(state.name)
         for name in heard:
             self._show(name, now, always=True)
-        return cursors.parse(rows[-1][0])
 
     def _configure(self, names: set[str], left: set[str]) -> None:
         """Take the configured cameras; `left`: others whose state is still kept."""
@@ -285,7 +294,13 @@ class Hub:
             self._shown[name] = shown
             self.subscribers.offer_camera(view)
 
-    def _set_bus(self, status: BusStatus) -> None:
+    def _set_reader(self, name: str, its: BusStatus) -> None:
+        """What all readers have, the whole has."""
+        self._readers[name] = its
+        found = set(self._readers.values())
+        status: BusStatus = "lost" if "lost" in found else "loading" if "loading" in found else "ok"
+        if status == "ok":
+            self.synced.set()
         if status != self.bus:
             self._log.info("bus", was=self.bus, now=status)
             self.bus = status

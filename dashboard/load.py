@@ -1,12 +1,16 @@
-"""One look at what Redis says of the line: the queue, what became of windows, and the evidence kept."""
+"""What Redis says of the line: the queue, what became of windows, and the evidence kept."""
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import redis.asyncio
 
 from dashboard import cursors
+from dashboard.spaces import Spaces
 from dashboard.system import Load
 from wire.keys import Keys
 
@@ -34,6 +38,27 @@ async def look(bus: redis.asyncio.Redis, keys: Keys, at: float) -> Load:
         evidence=evidence,
         evidence_bytes=int(size or 0),
     )
+
+
+async def look_at_all(spaces: Spaces, at: float) -> Load:
+    """The load of all shards together. Raises redis errors."""
+    each = await asyncio.gather(*(look(one.bus, one.keys, at) for one in spaces.shards))
+    return Load(
+        at=at,
+        windows=sum(one.windows for one in each),
+        oldest_s=max(one.oldest_s for one in each),
+        outcomes=_sum(one.outcomes for one in each),
+        detectors=_sum(one.detectors for one in each),
+        evidence=sum(one.evidence for one in each),
+        evidence_bytes=sum(one.evidence_bytes for one in each),
+    )
+
+
+def _sum(each: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for one in each:
+        total.update(one)
+    return dict(total)
 
 
 def _counts(found: dict[bytes, bytes]) -> dict[str, int]:

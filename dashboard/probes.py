@@ -8,15 +8,12 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import redis.asyncio
-
 from dashboard.access.principal import ITSELF
 from dashboard.hub import Hub
-from dashboard.load import look, memory
+from dashboard.load import look_at_all, memory
 from dashboard.metrics import Metrics
 from dashboard.streams import BUS_ERRORS
 from dashboard.system import OUTCOMES
-from wire.keys import Keys
 from wire.messages import CameraStatus, CameraVerdict, ServiceState
 
 LOOK_S = 3.0
@@ -45,7 +42,7 @@ async def readiness(hub: Hub) -> dict[str, Part]:
     return parts
 
 
-async def measure(metrics: Metrics, hub: Hub, bus: redis.asyncio.Redis, keys: Keys) -> None:
+async def measure(metrics: Metrics, hub: Hub) -> None:
     """Set the gauges; those that Redis tells keep their last value when it does not answer."""
     views = hub.snapshot(ITSELF)
     for gauge, names, found in (
@@ -64,8 +61,8 @@ async def measure(metrics: Metrics, hub: Hub, bus: redis.asyncio.Redis, keys: Ke
     _set_workers(metrics, hub.system.services)
     try:
         async with asyncio.timeout(LOOK_S):
-            load = await look(bus, keys, time.time())
-            used, limit = await memory(bus)
+            load = await look_at_all(hub.spaces, time.time())
+            used, limit = await memory(hub.spaces.home.bus)
     except (*BUS_ERRORS, TimeoutError):
         metrics.redis_up.set(0)
         return

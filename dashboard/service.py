@@ -109,7 +109,7 @@ def assemble(config: DashboardConfig, bus: redis.asyncio.Redis, log: Log, gate: 
     """The web server and the hub behind it, not yet running."""
     metrics = Metrics()
     hub = Hub(config, bus, log, metrics, traces=_traces(config, log))
-    app = SecurityHeaders(Shape(Api(config, bus, hub, metrics, gate).app()))
+    app = SecurityHeaders(Shape(Api(config, hub, metrics, gate).app()))
     door = Door(config.max_connections, config.max_connections_per_address)
     http: Any = partial(BoundedHttp, door=door)
     ws: Any = partial(BoundedProtocol, door=door)
@@ -158,7 +158,8 @@ async def serve(
         with contextlib.suppress(*BUS_ERRORS, TimeoutError):
             async with asyncio.timeout(0.5):
                 await bus.delete(config.keys.service("dashboard", config.name))
-        await bus.aclose()
+        for space in (*hub.spaces.others, hub.spaces.home):
+            await space.bus.aclose()
         if hub.traces:
             await asyncio.to_thread(hub.traces.close)
     for death in deaths:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from typing import Any
 
 import redis.asyncio
 
 from dashboard.protocol import Services
+from dashboard.spaces import Spaces
 from wire.keys import ALL_CAMERAS, Keys, literal
 from wire.messages import ServiceState, Snooze
 
@@ -31,6 +33,24 @@ async def snoozes(bus: redis.asyncio.Redis, keys: Keys, names: set[str]) -> dict
     kept: list[Any] = await bus.mget([keys.snooze(name) for name in places])
     found = {name: Snooze.read(data) for name, data in zip(places, kept, strict=True)}
     return {name: snooze.until for name, snooze in found.items() if snooze is not None}
+
+
+async def all_names(spaces: Spaces) -> set[str]:
+    """The configured cameras of all shards. Raises redis errors."""
+    return set().union(*await asyncio.gather(*(camera_names(one.bus, one.keys) for one in spaces.shards)))
+
+
+async def all_kept(spaces: Spaces, names: Iterable[str]) -> set[str]:
+    """`kept_states` over the shards. Raises redis errors."""
+    each = spaces.divided(names)
+    return set().union(*await asyncio.gather(*(kept_states(one.bus, one.keys, own) for one, own in each)))
+
+
+async def all_snoozes(spaces: Spaces, names: Iterable[str]) -> dict[str, float]:
+    """`snoozes` over the shards. Raises redis errors."""
+    each = spaces.divided(names)
+    found = await asyncio.gather(*(snoozes(one.bus, one.keys, own) for one, own in each))
+    return {name: until for one in found for name, until in one.items()}
 
 
 async def service_states(bus: redis.asyncio.Redis, keys: Keys) -> tuple[ServiceState, ...]:

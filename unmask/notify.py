@@ -10,7 +10,6 @@ from rich.markup import escape
 from dashboard.notify.build import channels
 from dashboard.notify.channel import Channel, Refused, TryLater
 from wire.errors import UsageError
-from wire.keys import Keys
 from wire.settings import Settings
 
 PATIENCE_S = 30.0
@@ -18,7 +17,7 @@ PATIENCE_S = 30.0
 
 def run(settings: Settings) -> int:
     """Send one through each channel and say how it went; 1 if any failed. Raises UsageError where there is none."""
-    found = channels(settings.notify, None, Keys(settings.redis.prefix), public_url=settings.dashboard.public_url)
+    found = channels(settings.notify, public_url=settings.dashboard.public_url)
     if not found:
         raise UsageError("no notification channel is configured", "add one under 'notify' (docs/notifications.md)")
     return asyncio.run(_all(found))

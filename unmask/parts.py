@@ -8,7 +8,6 @@ from functools import partial
 from streamer.probe import probe
 from unmask.finding import Finding, failure
 from wire.errors import UnmaskError
-from wire.keys import Keys
 from wire.plugins import Kind, find
 from wire.settings import CameraSettings, Settings, StreamerSettings
 
@@ -33,7 +32,7 @@ def channels(settings: Settings) -> list[Finding]:
     from dashboard.notify.build import channels
 
     try:
-        found = channels(settings.notify, None, Keys(settings.redis.prefix))
+        found = channels(settings.notify)
     except UnmaskError as error:
         return [failure("notify", error)]
     return [Finding(channel.name, "ok", "valid; 'unmask notify-test' sends a message") for channel in found]

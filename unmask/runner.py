@@ -55,7 +55,7 @@ def run(settings: Settings, config: Path | None, on_ready: Callable[[str], None]
         )
     for camera in settings.cameras.values():  # an unknown scheme is the user's slip: said before anything is started
         sources.parse(camera, plugins=settings.streamer.sources)
-    channels(settings.notify, None, Keys(settings.redis.prefix))  # so is a receiver's url
+    channels(settings.notify)  # so is a receiver's url
     if detector := settings.worker.detector.plugin:
         find("detector", detector, "worker.detector.plugin")
     if settings.dashboard.tls_certificate:

@@ -48,11 +48,13 @@ async def alert(context: Context, request: Request, _ask: None) -> Response:
 
 async def verdict(context: Context, request: Request, ask: VerdictBody) -> Response:
     """Say what an alert was; kept beside its scores, told to all subscribers."""
+    alert = await context.alert(request)
     said = Review(
-        alert=(await context.alert(request)).id, verdict=ask.verdict, note=ask.note, at=time.time(),
+        alert=alert.id, verdict=ask.verdict, note=ask.note, at=time.time(),
         by=context.who.name,
     )  # fmt: skip
-    event = await operator.review(context.bus, context.keys, said, context.config.keep_s)
+    space = context.spaces.camera(alert.camera)
+    event = await operator.review(space.bus, space.keys, said, context.config.keep_s)
     if event is None:
         raise Refused(404, GONE)
     context.hub.alerts.take(event)  # so that whoever asks next sees it; the stream brings it again

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import cast
 
 from starlette.requests import Request
@@ -13,6 +14,7 @@ from dashboard.api import answers
 from dashboard.api.context import Context
 from dashboard.api.errors import UNSCOPED, Refused
 from dashboard.api.types import Cameras, SnoozeBody, Snoozed, Timeline
+from dashboard.spaces import Space
 from wire.keys import ALL_CAMERAS
 from wire.messages import Snooze
 
@@ -38,7 +40,8 @@ async def timeline(context: Context, request: Request, _ask: None) -> Response:
 async def preview(context: Context, request: Request, _ask: None) -> Response:
     """One camera's newest picture, boxes drawn."""
     name: str = request.path_params["name"]
-    data = await context.bus.get(context.keys.preview(name)) if context.who.may_see(name) else None
+    space = context.spaces.camera(name)
+    data = await space.bus.get(space.keys.preview(name)) if context.who.may_see(name) else None
     if data is None:
         raise Refused(404, "no picture of that camera in the last seconds")
     return Response(cast(bytes, data), media_type="image/jpeg", headers={"cache-control": "no-store"})
@@ -68,13 +71,20 @@ async def _snooze(context: Context, request: Request, camera: str, ask: SnoozeBo
     now = time.time()
     until = now + ask.minutes * 60
     wanted = Snooze(camera=camera, until=until, at=now, by=context.who.name)
-    await operator.snooze(context.bus, context.keys, wanted)
+    for space in _of(context, camera):
+        await operator.snooze(space.bus, space.keys, wanted)
     return await _told(context, request, Snoozed(camera=camera, until=until))
 
 
 async def _wake(context: Context, request: Request, camera: str) -> Response:
-    await operator.wake(context.bus, context.keys, camera)
+    for space in _of(context, camera):
+        await operator.wake(space.bus, space.keys, camera)
     return await _told(context, request, Snoozed(camera=camera, until=None))
+
+
+def _of(context: Context, camera: str) -> Sequence[Space]:
+    """The shards that have to know of a camera, or of all."""
+    return context.spaces.shards if camera == ALL_CAMERAS else [context.spaces.camera(camera)]
 
 
 def _camera(context: Context, request: Request) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import redis.asyncio
 from starlette.requests import Request
 
 from dashboard import operator
@@ -14,7 +13,7 @@ from dashboard.api.errors import Refused
 from dashboard.config import DashboardConfig
 from dashboard.hub import Hub
 from dashboard.metrics import Metrics
-from wire.keys import Keys
+from dashboard.spaces import Spaces, first
 from wire.messages import Alert
 
 GONE = "no alert of that id, or it is no longer kept"
@@ -25,16 +24,15 @@ class Context:
     """The dashboard behind the routes."""
 
     config: DashboardConfig
-    bus: redis.asyncio.Redis
     hub: Hub
     metrics: Metrics
     gate: Gate
     who: Principal = NOBODY  # whoever asks: each request has a context of its own
 
     @property
-    def keys(self) -> Keys:
-        """The Redis keys."""
-        return self.config.keys
+    def spaces(self) -> Spaces:
+        """Where things are kept."""
+        return self.hub.spaces
 
     async def alert(self, request: Request) -> Alert:
         """The alert that the address names. Raises Refused, and redis errors."""
@@ -45,5 +43,7 @@ class Context:
 
     async def find(self, id: str) -> Alert | None:
         """An alert that exists for whoever asks. Raises redis errors."""
-        alert = self.hub.alerts.get(id) or await operator.kept_alert(self.bus, self.keys, id)
+        alert = self.hub.alerts.get(id) or await first(
+            self.spaces, lambda space: operator.kept_alert(space.bus, space.keys, id)
+        )
         return alert if alert is not None and self.who.may_see(alert.camera) else None

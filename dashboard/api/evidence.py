@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import redis
@@ -14,6 +14,7 @@ from dashboard.api import answers
 from dashboard.api.context import Context
 from dashboard.api.errors import Refused
 from dashboard.api.types import ClipFacts, Crop, EvidenceFacts, PictureFacts
+from dashboard.spaces import Space, first
 from wire.evidence import PARTS, Part, read
 from wire.messages import Clip, Evidence, Explanation, Picture, Trace
 
@@ -23,16 +24,19 @@ Parts = dict[bytes, bytes]
 
 
 async def parts(context: Context, id: str, *names: Part) -> Parts:
-    """The named parts of an alert's evidence, all without a name. Raises redis errors, but for a key of another kind,
-    which holds no evidence."""
-    wanted = names or tuple(PARTS)
+    """The named parts of an alert's evidence, all without a name. Raises redis errors."""
+    return await first(context.spaces, lambda space: _parts_in(space, id, names or tuple(PARTS))) or {}
+
+
+async def _parts_in(space: Space, id: str, wanted: Sequence[Part]) -> Parts | None:
+    """None where there is none of them; a key of another kind holds no evidence."""
     try:
-        kept: list[Any] = await context.bus.hmget(context.keys.evidence(id), list(wanted))
+        kept: list[Any] = await space.bus.hmget(space.keys.evidence(id), list(wanted))
     except redis.ResponseError as error:
         if "WRONGTYPE" in str(error):
-            return {}
+            return None
         raise
-    return {name.encode(): data for name, data in zip(wanted, kept, strict=True) if data is not None}
+    return {name.encode(): data for name, data in zip(wanted, kept, strict=True) if data is not None} or None
 
 
 def facts(kept: Mapping[bytes, bytes]) -> EvidenceFacts | None:

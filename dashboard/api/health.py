@@ -25,5 +25,5 @@ async def readyz(context: Context, request: Request, _ask: None) -> Response:
 
 async def metrics(context: Context, _request: Request, _ask: None) -> Response:
     """Metrics as Prometheus reads them."""
-    await measure(context.metrics, context.hub, context.bus, context.keys)
+    await measure(context.metrics, context.hub)
     return Response(context.metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -32,6 +32,7 @@ def view(context: Context, now: float) -> SystemView:
     """The answer at a time."""
     hub, facts = context.hub, context.hub.system
     load = facts.load or Load(now)
+    limit = context.config.evidence_limit * len(hub.spaces.shards)
     capacity = facts.capacity(now, reached=hub.bus == "ok")
     return SystemView(
         at=now,
@@ -41,9 +42,7 @@ def view(context: Context, now: float) -> SystemView:
         outcomes=_outcomes(load.outcomes),
         per_minute=_outcomes(facts.minute.growth()),
         services=[msgspec.convert(one, Service, from_attributes=True) for one in facts.services],
-        evidence=EvidenceUse(
-            alerts=load.evidence, bytes=load.evidence_bytes, limit_bytes=context.config.evidence_limit
-        ),
+        evidence=EvidenceUse(alerts=load.evidence, bytes=load.evidence_bytes, limit_bytes=limit),
         capacity=CapacityWords(state=capacity.state, words=capacity.words),
     )  # fmt: skip
 

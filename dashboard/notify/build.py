@@ -12,7 +12,7 @@ from dashboard.config import DashboardConfig
 from dashboard.hub import Hub
 from dashboard.notify.channel import Channel
 from dashboard.notify.courier import Courier
-from wire.keys import Keys
+from dashboard.spaces import Spaces
 from wire.settings import NotifySettings
 from wire.telemetry import Log
 
@@ -21,8 +21,7 @@ AGAIN_S = 5.0
 
 def channels(
     settings: NotifySettings,
-    bus: redis.asyncio.Redis | None,
-    keys: Keys,
+    spaces: Spaces | None = None,
     caveat: Callable[[], str] = lambda: "",
     public_url: str | None = None,
 ) -> list[Channel]:
@@ -31,7 +30,7 @@ def channels(
     if settings.apprise:
         from dashboard.notify.push import Push
 
-        made += [Push(f"apprise-{name}", one, bus, keys, caveat, public_url) for name, one in settings.apprise.items()]
+        made += [Push(f"apprise-{name}", one, spaces, caveat, public_url) for name, one in settings.apprise.items()]
     if settings.webhooks:
         from dashboard.notify.webhook import Webhook
 
@@ -49,7 +48,7 @@ def channels(
 
 def couriers(config: DashboardConfig, hub: Hub, bus: redis.asyncio.Redis, log: Log) -> list[Coroutine[Any, Any, None]]:
     """A never-ending run for each configured channel. Raises ConfigError."""
-    made = channels(config.notify, bus, config.keys, lambda: hub.services.caveat, config.public_url)
+    made = channels(config.notify, hub.spaces, lambda: hub.services.caveat, config.public_url)
     return [_for_ever(_courier(channel, config, hub, bus, log), log, channel.name) for channel in made]
 
 

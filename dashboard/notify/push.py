@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 import apprise
-import redis.asyncio
 from apprise import AppriseResultStatus, NotifyFormat, NotifyType
 from apprise.attachment.memory import AttachMemory
 
@@ -16,10 +15,10 @@ from dashboard.history import Entry
 from dashboard.notify import words
 from dashboard.notify.channel import TryLater, passes
 from dashboard.notify.masking import mask
+from dashboard.spaces import Spaces
 from dashboard.streams import BUS_ERRORS
 from wire import evidence
 from wire.errors import ConfigError
-from wire.keys import Keys
 from wire.messages import FACES, AlertEvent, Explanation
 from wire.settings import AppriseSettings
 
@@ -40,13 +39,12 @@ class Push:
         self,
         name: str,
         settings: AppriseSettings,
-        bus: redis.asyncio.Redis | None,
-        keys: Keys,
+        spaces: Spaces | None = None,
         caveat: Callable[[], str] = lambda: "",
         public_url: str | None = None,
     ) -> None:
         self.name, self.give_up_s = name, settings.give_up_s
-        self._settings, self._bus, self._keys = settings, bus, keys
+        self._settings, self._spaces = settings, spaces
         self._caveat, self._public_url = caveat, public_url
         self._apprise = apprise.Apprise()
         if not self._apprise.add(settings.url.get_secret_value()):
@@ -92,11 +90,12 @@ class Push:
 
     async def _sheet(self, event: AlertEvent) -> bytes | None:
         """The contact sheet of a face's alert; waited for a little where the alert is new."""
-        if not self._settings.sheet or self._bus is None or event.alert.kind not in FACES:
+        if not self._settings.sheet or self._spaces is None or event.alert.kind not in FACES:
             return None
+        space = self._spaces.camera(event.alert.camera)
         for _ in range(SHEET_TRIES if event.event == "new" else 1):
             try:
-                parts: Any = await self._bus.hgetall(self._keys.evidence(event.alert.id))
+                parts: Any = await space.bus.hgetall(space.keys.evidence(event.alert.id))
             except BUS_ERRORS:
                 return None
             if found := evidence.read(parts, Explanation):

@@ -588,7 +588,8 @@ def test_a_slow_subscriber_gets_the_newest_score_of_each_track_and_not_the_old_o
                 feeder.score(track=f"t{number % 3}", seq=number, reason="x" * 500)
         pipe.execute()
         last = [key[0] for key in feed.bus.xrevrange(feed.keys.scores, count=1)]
-        wait_until(lambda: one.hub._scores_at == tuple(map(int, last[0].decode().split("-"))), 10, "all are read")
+        place = tuple(map(int, last[0].decode().split("-")))
+        wait_until(lambda: one.hub.tails[0].scores_at == place, 10, "all are read")
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         newest: dict[str, int] = {}
         count: Counter[str] = Counter()

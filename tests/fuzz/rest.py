@@ -58,7 +58,7 @@ class Rest:
         self._reading = asyncio.create_task(hub.run())
         async with asyncio.timeout(10):
             await hub.synced.wait()
-        return SecurityHeaders(Shape(Api(config, self._bus, hub, metrics, gate_of(config, self._bus, log)).app()))
+        return SecurityHeaders(Shape(Api(config, hub, metrics, gate_of(config, self._bus, log)).app()))
 
     def __exit__(self, *_error: object) -> None:
         """End both."""

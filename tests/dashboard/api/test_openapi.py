@@ -51,7 +51,7 @@ def test_it_is_valid_and_its_names_are_unique() -> None:
 def test_every_route_is_in_it() -> None:
     config: Any = DashboardConfig(redis_url="redis://127.0.0.1:1/0")
     nothing: Any = None
-    app = Api(config, nothing, nothing, nothing, nothing).app()
+    app = Api(config, nothing, nothing, nothing).app()
     served = {
         (route.path, method.lower())
         for route in app.routes

@@ -98,11 +98,11 @@ def test_a_mail(dashboard: Start, feed: Feed, mail: tuple[Mailbox, int], placed:
 
 
 def test_a_service_that_fails_is_tried_later_and_tells_no_secret(
-    keys: Keys, receiver: Receiver, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+    receiver: Receiver, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     secret = "s3cr3t-t0ken"
     settings = AppriseSettings(url=SecretStr(receiver.url.replace("http://", f"json://user:{secret}@")))
-    push = Push("apprise-x", settings, None, keys)
+    push = Push("apprise-x", settings)
     receiver.answers = [(500, {})]
     with caplog.at_level(logging.DEBUG), pytest.raises(TryLater) as caught:
         asyncio.run(push.deliver(Entry.of(START, alert_event())))
@@ -113,28 +113,28 @@ def test_a_service_that_fails_is_tried_later_and_tells_no_secret(
 
 
 def test_why_it_failed_is_said_and_a_token_in_the_path_is_not(
-    keys: Keys, receiver: Receiver, caplog: pytest.LogCaptureFixture
+    receiver: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:
     url = receiver.url.replace("http://", "json://").replace("/hook", "/services/T0PSECRET?:key=hidden1")
     receiver.answers = [(403, {})]
     with caplog.at_level(logging.DEBUG), pytest.raises(TryLater, match="403") as caught:
-        asyncio.run(Push("apprise-x", AppriseSettings(url=SecretStr(url)), None, keys).test())
+        asyncio.run(Push("apprise-x", AppriseSettings(url=SecretStr(url))).test())
     assert receiver.taken
     for secret in ("T0PSECRET", "hidden1"):
         assert secret not in caplog.text + str(caught.value)
 
 
-def test_a_service_that_hangs_is_left(keys: Keys, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_service_that_hangs_is_left(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(push_module, "PATIENCE_S", 0.3)
     receiver.hang.set()
     url = receiver.url.replace("http://", "json://") + "?rto=30"
     with pytest.raises(TryLater, match="no answer in time"):
-        asyncio.run(Push("apprise-x", AppriseSettings(url=SecretStr(url)), None, keys).test())
+        asyncio.run(Push("apprise-x", AppriseSettings(url=SecretStr(url))).test())
     receiver.close()  # lets the abandoned thread go
 
 
-def test_an_url_that_is_none_is_said_without_showing_it(keys: Keys) -> None:
+def test_an_url_that_is_none_is_said_without_showing_it() -> None:
     with pytest.raises(ConfigError) as caught:
-        Push("apprise-phone", AppriseSettings(url=SecretStr("nosuch://user:hidden@host")), None, keys)
+        Push("apprise-phone", AppriseSettings(url=SecretStr("nosuch://user:hidden@host")))
     assert "notify.apprise.phone.url" in str(caught.value)
     assert "hidden" not in str(caught.value)
