@@ -1,14 +1,16 @@
 """`unmask backup` and `unmask restore`: alerts with their cursors, reviews, evidence and references, in one file.
 
-The file: a line that names the format, a MessagePack list of [key without its prefix, when it expires in Unix
-milliseconds or 0, the server's own DUMP of it], and the SHA-256 of all before. A DUMP of the alert stream keeps its
-ids, so a cursor means the same afterwards.
+The file: a line that names the format, and the number of shards where there are several; a MessagePack list of [key
+without its prefix, when it expires in Unix milliseconds or 0, the server's own DUMP of it], where a key of shard 2 has
+`2/` before it; and the SHA-256 of all before. A DUMP of the alert stream keeps its ids, so a cursor means the same
+afterwards.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -23,12 +25,14 @@ from wire.heartbeat import alive
 from wire.keys import Keys, literal
 from wire.messages import Role
 from wire.settings import Settings
+from wire.shards import Space, Spaces
 
 MAGIC = b"unmask backup 1\n"
+SHARDED = b"unmask backup 2, %d shards\n"
 CORE = (
     "alerts", "alert:*", "review:*", "reference:*", "notified:*", "snooze:*", "camera-names", "camera-troubles",
     "camera-opened:*", "last-opened", "track:*", "held:*", "due-tracks", "outcomes", "detectors", "evidence-index",
-    "mqtt-topics",
+    "mqtt-topics", "gathered:*",
 )  # fmt: skip
 EVIDENCE = "evidence:*"
 PAGE = 64
@@ -36,14 +40,17 @@ STAGED = "restoring:"
 REMEDY = "name a file that 'unmask backup' wrote"
 ROLES: tuple[Role, ...] = ("streamer", "worker", "dashboard")
 
+_FIRST_LINE = re.compile(rb"unmask backup (?:1|2, (\d+) shards)\n")
+_SHARD = re.compile(rb"\d+/")
 Row = tuple[bytes, int, bytes]  # key without prefix, expiry in Unix milliseconds or 0, DUMP
 
 
 def backup(path: Path, settings: Settings) -> int:
     """Write the file, whole or not at all; the exit code. Raises UnmaskError."""
-    with server.opened(settings) as client:
-        rows = _read(client, Keys(settings.redis.prefix))
-    _write(path, rows)
+    with server.opened(settings) as client, server.spaces(settings, client) as spaces:
+        # The home first: what a shard has beyond the place that was brought over is brought over later.
+        rows = [row for name, space in _named(spaces) for row in _read(space, name)]
+    _write(path, _magic(settings.redis.shards), rows)
     said = f"{path}: {_words(rows)}, {path.stat().st_size / 1e6:.1f} MB. It shows faces: keep it as such."
     Console().print(said, markup=False)
     return 0
@@ -51,18 +58,16 @@ def backup(path: Path, settings: Settings) -> int:
 
 def restore(path: Path, settings: Settings, replace: bool) -> int:
     """Put back what the file holds, all or nothing; the exit code. Raises UnmaskError, with nothing changed."""
-    rows = _load(path)
-    keys = Keys(settings.redis.prefix)
-    with server.opened(settings) as client:
-        if running := [role for role in ROLES if alive(client, keys, role)]:
+    rows = _load(path, settings.redis.shards)
+    with server.opened(settings) as client, server.spaces(settings, client) as spaces:
+        if running := [role for role in ROLES if alive(client, spaces.home.keys, role)]:
             raise UsageError(f"{', '.join(running)} still runs on this Redis", "stop all services first")
-        there = _names(client, keys, (*CORE, EVIDENCE))
-        if there and not replace:
+        there = {name: _names(space, (*CORE, EVIDENCE)) for name, space in _named(spaces)}
+        if (count := sum(map(len, there.values()))) and not replace:
             raise UsageError(
-                f"this Redis holds {len(there)} keys of alerts already",
-                "add --replace to put the backup in their place",
+                f"this Redis holds {count} keys of alerts already", "add --replace to put the backup in their place"
             )
-        kept = _put(client, keys, rows, there)
+        kept = _put(spaces, rows, there)
     expired = len(rows) - len(kept)
     Console().print(f"{path}: {_words(kept)} restored, {expired} keys had expired meanwhile", markup=False)
     return 0
@@ -70,12 +75,21 @@ def restore(path: Path, settings: Settings, replace: bool) -> int:
 
 def _words(rows: list[Row]) -> str:
     kinds = ("alert", "review", "evidence")
-    counts = [sum(row[0].startswith(f"{kind}:".encode()) for row in rows) for kind in kinds]
+    counts = [sum(_SHARD.sub(b"", row[0]).startswith(f"{kind}:".encode()) for row in rows) for kind in kinds]
     return "{} alerts, {} reviews, {} with evidence".format(*counts)
 
 
-def _names(client: redis.Redis, keys: Keys, patterns: tuple[str, ...]) -> list[bytes]:
-    found: set[bytes] = set()
+def _magic(shards: int) -> bytes:
+    return SHARDED % shards if shards > 1 else MAGIC
+
+
+def _named(spaces: Spaces[redis.Redis]) -> list[tuple[bytes, Space[redis.Redis]]]:
+    """The key spaces, each with what its keys have before them in the file."""
+    return [(b"", spaces.home), *((b"%d/" % number, space) for number, space in enumerate(spaces.others))]
+
+
+def _names(space: Space[redis.Redis], patterns: tuple[str, ...]) -> list[bytes]:
+    client, keys, found = space.bus, space.keys, set[bytes]()
     for pattern in patterns:
         if pattern.endswith("*"):
             found.update(client.scan_iter(match=literal(keys.prefix) + pattern, count=1000))
@@ -84,28 +98,28 @@ def _names(client: redis.Redis, keys: Keys, patterns: tuple[str, ...]) -> list[b
     return sorted(found)
 
 
-def _read(client: redis.Redis, keys: Keys) -> list[Row]:
+def _read(space: Space[redis.Redis], before: bytes) -> list[Row]:
     """What matters together at one moment, then the evidence key by key: its parts never change, they only come."""
-    rows = _dump(client, keys, _names(client, keys, CORE))
-    evidence = _names(client, keys, (EVIDENCE,))
+    rows = _dump(space, before, _names(space, CORE))
+    evidence = _names(space, (EVIDENCE,))
     for at in range(0, len(evidence), PAGE):
-        rows += _dump(client, keys, evidence[at : at + PAGE])
+        rows += _dump(space, before, evidence[at : at + PAGE])
     return rows
 
 
-def _dump(client: redis.Redis, keys: Keys, names: list[bytes]) -> list[Row]:
-    with client.pipeline(transaction=True) as pipe:
+def _dump(space: Space[redis.Redis], before: bytes, names: list[bytes]) -> list[Row]:
+    with space.bus.pipeline(transaction=True) as pipe:
         for name in names:
             pipe.dump(name)
             pipe.execute_command("PEXPIRETIME", name)  # type: ignore[no-untyped-call]
         answers: list[Any] = pipe.execute()
-    cut = len(keys.prefix.encode())
+    cut = len(space.keys.prefix.encode())
     pairs = zip(names, answers[::2], answers[1::2], strict=True)
-    return [(name[cut:], max(0, expires), data) for name, data, expires in pairs if data is not None]
+    return [(before + name[cut:], max(0, expires), data) for name, data, expires in pairs if data is not None]
 
 
-def _write(path: Path, rows: list[Row]) -> None:
-    body = MAGIC + msgspec.msgpack.encode(rows)
+def _write(path: Path, magic: bytes, rows: list[Row]) -> None:
+    body = magic + msgspec.msgpack.encode(rows)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
@@ -118,43 +132,62 @@ def _write(path: Path, rows: list[Row]) -> None:
         raise UnmaskError(f"{path} can't be written ({error.strerror})", "name a file in a folder with room") from None
 
 
-def _load(path: Path) -> list[Row]:
-    """Raises UnmaskError for what is no whole backup."""
+def _load(path: Path, shards: int) -> list[Row]:
+    """Raises UnmaskError for what is no whole backup, and for one of another number of shards."""
     try:
         data = path.read_bytes()
     except OSError as error:
         raise UnmaskError(f"{path} can't be read ({error.strerror})", REMEDY) from None
     body, sum = data[:-32], data[-32:]
-    if not data.startswith(MAGIC) or hashlib.sha256(body).digest() != sum:
+    found = _FIRST_LINE.match(data)
+    if found is None or hashlib.sha256(body).digest() != sum:
         raise UnmaskError(f"{path} is no backup, or not a whole one", REMEDY)
-    return msgspec.msgpack.decode(body[len(MAGIC) :], type=list[Row])
+    if (held := int(found[1] or 1)) != shards:
+        raise UsageError(f"{path} is of redis.shards {held}, not {shards}", "restore it with the same number")
+    return msgspec.msgpack.decode(body[found.end() :], type=list[Row])
 
 
-def _put(client: redis.Redis, keys: Keys, rows: list[Row], there: list[bytes]) -> list[Row]:
-    """Aside first, where the server refuses what it can't read; then in one transaction to its place."""
+def _put(spaces: Spaces[redis.Redis], rows: list[Row], there: dict[bytes, list[bytes]]) -> list[Row]:
+    """Aside first, where the server refuses what it can't read; then to its place, in one transaction a key space."""
     now_ms = time.time() * 1000
     kept = [row for row in rows if row[1] == 0 or row[1] > now_ms]
-    prefix, aside = keys.prefix.encode(), f"{keys.prefix}{STAGED}".encode()
-    for left in client.scan_iter(match=f"{literal(keys.prefix)}{STAGED}*", count=1000):  # by one that was cut off
-        client.delete(left)
+    each = _named(spaces)
+    own = {before: [(n[len(before) :], at, data) for n, at, data in kept if _before(n) == before] for before, _ in each}
+    for _, space in each:
+        staged = literal(space.keys.prefix) + STAGED
+        for left in space.bus.scan_iter(match=f"{staged}*", count=1000):  # by one that was cut off
+            space.bus.delete(left)
     try:
-        for name, expires, data in kept:
-            client.restore(aside + name, expires, data, replace=True, absttl=bool(expires))
+        for before, space in each:
+            for name, expires, data in own[before]:
+                space.bus.restore(_aside(space) + name, expires, data, replace=True, absttl=bool(expires))
     except redis.ResponseError as error:
-        for name, _, _ in kept:
-            client.delete(aside + name)
+        for before, space in each:
+            for name, _, _ in own[before]:
+                space.bus.delete(_aside(space) + name)
         raise UnmaskError(
             f"this server can't take the backup ({error})", "restore into the same server version, or a newer one"
         ) from None
-    with client.pipeline(transaction=True) as pipe:
-        if there:
-            pipe.delete(*there)
-        pipe.delete(keys.evidence_bytes)
-        for name, _, _ in kept:
-            pipe.rename(aside + name, prefix + name)
-        pipe.execute()
-    _count(client, keys)
+    for before, space in each:
+        with space.bus.pipeline(transaction=True) as pipe:
+            if there[before]:
+                pipe.delete(*there[before])
+            pipe.delete(space.keys.evidence_bytes)
+            for name, _, _ in own[before]:
+                pipe.rename(_aside(space) + name, space.keys.prefix.encode() + name)
+            pipe.execute()
+        _count(space.bus, space.keys)
     return kept
+
+
+def _before(name: bytes) -> bytes:
+    """Which shard's a key of the file is: what it has before it."""
+    found = _SHARD.match(name)
+    return found[0] if found else b""
+
+
+def _aside(space: Space[redis.Redis]) -> bytes:
+    return f"{space.keys.prefix}{STAGED}".encode()
 
 
 def _count(client: redis.Redis, keys: Keys) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from math import log
 from pathlib import Path
@@ -17,11 +17,11 @@ import redis
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from unmask import running
+from unmask import running, server
 from wire import bus
 from wire.errors import CheckpointError, DecodeError, UnmaskError, UsageError
 from wire.heartbeat import alive
-from wire.keys import FIELD, Keys
+from wire.keys import FIELD
 from wire.messages import CameraState, Reference, Score
 from wire.settings import Settings
 from worker import checkpoint
@@ -38,9 +38,17 @@ class Station:
     """One camera of a running system, by its name in Redis. Raises UsageError, RedisUnreachable."""
 
     def __init__(self, settings: Settings, camera: str) -> None:
-        self.client, self.url = running.connect(settings)
-        self.keys, self.camera = Keys(settings.redis.prefix), camera
+        client, self.url = running.connect(settings)
+        self._open = ExitStack()
+        self._open.enter_context(client)
+        self.spaces, self.camera = self._open.enter_context(server.spaces(settings, client)), camera
+        space = self.spaces.camera(camera)
+        self.client, self.keys = space.bus, space.keys
         self._stale_after_s = settings.dashboard.stale_after_s
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._open.close()
 
     def state(self) -> CameraState | None:
         """What a streamer last said of the camera."""
@@ -48,8 +56,8 @@ class Station:
 
     def require_live(self, now: float) -> None:
         """Raises UsageError for a camera nobody knows, UnmaskError for one that shows no present picture."""
-        names: Any = self.client.smembers(self.keys.camera_names)
-        known = sorted(name.decode(errors="replace") for name in names)
+        names: list[Any] = [space.bus.smembers(space.keys.camera_names) for space in self.spaces.shards]
+        known = sorted(name.decode(errors="replace") for each in names for name in each)
         if self.camera not in known:
             remedy = f"choose one of {', '.join(known)}" if known else "start a streamer with cameras first"
             raise UsageError(f"no camera is called {self.camera!r}", remedy)
@@ -83,7 +91,7 @@ def at(settings: Settings, camera: str) -> Iterator[Station]:
     except (redis.RedisError, OSError) as error:
         raise bus.failed(station.url, error) from error
     finally:
-        station.client.close()
+        station.close()
 
 
 def run(settings: Settings, camera: str, minutes: float, force: bool) -> int:
@@ -182,7 +190,7 @@ def why_none(station: Station, enrolment: Enrolment, now: float) -> str:
     if enrolment.unsure:
         reason, count = enrolment.unsure.most_common(1)[0]
         return f"none of {enrolment.unsure.total()} windows was sure ({count}: {reason})"
-    if not alive(station.client, station.keys, "worker"):
+    if not alive(station.spaces.home.bus, station.spaces.home.keys, "worker"):
         return "no worker is running"
     state = station.state()
     if trouble := station.trouble(state, now):

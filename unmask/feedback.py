@@ -12,7 +12,7 @@ import os
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,13 +21,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from dashboard.archive import safe_name
-from unmask import running
+from unmask import running, server
 from wire import bus
 from wire.errors import UsageError
 from wire.evidence import read
 from wire.keys import Keys, literal
 from wire.messages import Alert, Evidence, Review
 from wire.settings import Settings
+from wire.shards import Space
 
 COLUMNS = ("file", "label", "split", "source", "kind", "group", "margin", "alert", "model", "p_fake", "note")
 LABELS = {"confirmed": "fake", "false-alarm": "real"}
@@ -47,7 +48,8 @@ def run(folder: Path, settings: Settings) -> int:
     client, url = running.connect(settings)
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
-        lines, counts = collect(client, Keys(settings.redis.prefix), folder, console)
+        with server.spaces(settings, client) as spaces:
+            lines, counts = collect(spaces.shards, folder, console)
     except redis.RedisError as error:
         raise bus.failed(url, error) from error
     except OSError as error:
@@ -61,7 +63,7 @@ def run(folder: Path, settings: Settings) -> int:
     return 0 if lines else 1
 
 
-def collect(client: redis.Redis, keys: Keys, folder: Path, console: Console) -> tuple[list[Line], Counter[str]]:
+def collect(shards: Sequence[Space[redis.Redis]], folder: Path, console: Console) -> tuple[list[Line], Counter[str]]:
     """Bring the folder up to date: the manifest's lines, and how many alerts are new or were skipped, by reason."""
     folder.mkdir(parents=True, exist_ok=True)
     known = read_lines(folder / MANIFEST)
@@ -69,12 +71,12 @@ def collect(client: redis.Redis, keys: Keys, folder: Path, console: Console) -> 
     for line in known:
         kept.setdefault(line["alert"], []).append(line)
     counts: Counter[str] = Counter()
-    ids = sorted(reviewed(client, keys))
+    found = sorted((id, number) for number, space in enumerate(shards) for id in reviewed(space.bus, space.keys))
     columns = (TextColumn("alerts"), BarColumn(), MofNCompleteColumn())
     try:
         with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
-            for id in progress.track(ids):
-                take(client, keys, folder, id, kept, counts)
+            for id, number in progress.track(found):
+                take(shards[number].bus, shards[number].keys, folder, id, kept, counts)
     finally:  # what was taken until an interruption may be gone from Redis the next time
         lines = [line for id in sorted(kept) for line in kept[id]]
         write_lines(folder / MANIFEST, lines)

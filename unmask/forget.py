@@ -16,9 +16,10 @@ from rich.console import Console
 
 from unmask import server
 from wire.errors import UsageError
-from wire.keys import FIELD, GROUP, Keys, literal
+from wire.keys import FIELD, GROUP, literal
 from wire.messages import Alert, AlertEvent, CameraState, DeadLetter, Message, Score, Window
 from wire.settings import Settings
+from wire.shards import Space, Spaces
 
 PAGE = 64
 M = TypeVar("M", bound=Message)
@@ -44,8 +45,9 @@ def run(settings: Settings, camera: str | None, alert: str | None, sure: bool) -
     what = f"camera {camera}" if camera is not None else f"alert {alert}"
     if not sure and not typer.confirm(f"Delete everything that is kept of {what}?", default=False, err=True):
         return 1
-    with server.opened(settings) as client:
-        eraser = Eraser(client, Keys(settings.redis.prefix), settings.streamer.queue_max_age_s)
+    with server.opened(settings) as client, server.spaces(settings, client) as spaces:
+        shard = spaces.camera(camera) if camera is not None else _holder(spaces, str(alert))
+        eraser = Eraser(spaces, shard, settings.streamer.queue_max_age_s)
         watched = eraser.camera(camera) if camera is not None else False
         if alert is not None:
             eraser.alert(alert)
@@ -58,12 +60,22 @@ def run(settings: Settings, camera: str | None, alert: str | None, sure: bool) -
     return 0
 
 
-class Eraser:
-    """Deletes, and counts in `gone` what. Every method raises redis.RedisError, and may be called again then."""
+def _holder(spaces: Spaces[redis.Redis], alert: str) -> Space[redis.Redis]:
+    """The shard that holds something of an alert, or any."""
+    for space in spaces.shards:
+        if space.bus.exists(space.keys.alert(alert), space.keys.evidence(alert), space.keys.review(alert)):
+            return space
+    return spaces.shards[0]
 
-    def __init__(self, client: redis.Redis, keys: Keys, queue_max_age_s: float) -> None:
+
+class Eraser:
+    """Deletes in a shard and at home, and counts in `gone` what. Every method raises redis.RedisError, and may be
+    called again then."""
+
+    def __init__(self, spaces: Spaces[redis.Redis], shard: Space[redis.Redis], queue_max_age_s: float) -> None:
         self.gone: Counter[str] = Counter()
-        self._client, self._keys = client, keys
+        self._client, self._keys, self._home = shard.bus, shard.keys, spaces.home
+        self._gathered = spaces.home.keys.gathered(spaces.shards.index(shard))
         self._mark_ms = round((60 + 2 * queue_max_age_s) * 1000)  # longer than any worker holds a window
 
     def camera(self, name: str) -> bool:
@@ -77,14 +89,16 @@ class Eraser:
         self._entries("dead windows", keys.dead, dead)
         alerts = self._alerts_of(name)
         self._entries("scores", keys.scores, _holds(Score, lambda score: score.camera == name))
-        self._entries("alert events", keys.alerts, _holds(AlertEvent, lambda event: event.alert.camera == name))
+        self._events(lambda event: event.alert.camera == name)
         for id in alerts:
             self._forget_alert(id)
         self._drop_keys(name)
-        watched = bool(client.exists(keys.lease(name)))
+        lease = self._home.keys.lease(name)
+        watched = bool(self._home.bus.exists(lease))
         if not watched:
             client.srem(keys.camera_names, name)
-            client.delete(keys.camera(name), f"{keys.lease(name)}:wanted")
+            client.delete(keys.camera(name))
+            self._home.bus.delete(f"{lease}:wanted")
             self._entries("states", keys.cameras, _holds(CameraState, lambda state: state.name == name))
         return watched
 
@@ -95,7 +109,7 @@ class Eraser:
             raise UsageError(f"no alert {id!r} is kept", "look for its id on the page or with 'unmask watch'")
         if found is not None and found.ended is None:
             raise UsageError(f"alert {id!r} is still open", "wait until it has ended, or forget its camera")
-        self._entries("alert events", self._keys.alerts, _holds(AlertEvent, lambda event: event.alert.id == id))
+        self._events(lambda event: event.alert.id == id)
         if found is not None and found.track:
             track = (found.camera, found.track)
             self._entries("scores", self._keys.scores, _holds(Score, lambda one: (one.camera, one.track) == track))
@@ -103,7 +117,7 @@ class Eraser:
 
     def tell(self) -> None:
         """Make the dashboards read again what is left."""
-        self._client.incr(self._keys.forgotten)
+        self._home.bus.incr(self._home.keys.forgotten)
 
     def _drop_windows(self, name: str, until_ms: int) -> None:
         keys = self._keys
@@ -112,15 +126,28 @@ class Eraser:
             if ids:
                 self.gone["windows"] += int(self._client.eval(_DROP, 2, keys.windows, keys.outcomes, GROUP, *ids))
 
+    def _events(self, wanted: Callable[[AlertEvent], bool]) -> None:
+        """Out of the shard's stream first, then out of the home's. In between the place that was brought over is
+        touched: a dashboard that read the shard before, and has not written yet, has to read again."""
+        holds = _holds(AlertEvent, wanted)
+        self._entries("alert events", self._keys.alerts, holds)
+        if self._keys != self._home.keys:
+            self._home.bus.hincrby(self._gathered, "forgotten", 1)
+            for page in self._pages(self._home.keys.alerts, client=self._home.bus):
+                if ids := [id for id, data in page if holds(data)]:
+                    self._home.bus.xdel(self._home.keys.alerts, *ids)
+
     def _entries(self, what: str, stream: str, wants: Callable[[bytes], bool]) -> None:
         for page in self._pages(stream):
             if ids := [id for id, data in page if wants(data)]:
                 self.gone[what] += int(self._client.xdel(stream, *ids))
 
-    def _pages(self, stream: str, last: str = "+") -> Iterator[list[tuple[bytes, bytes]]]:
-        after = "-"
+    def _pages(
+        self, stream: str, last: str = "+", client: redis.Redis | None = None
+    ) -> Iterator[list[tuple[bytes, bytes]]]:
+        client, after = client or self._client, "-"
         while True:
-            rows: Any = self._client.xrange(stream, min=after, max=last, count=PAGE)
+            rows: Any = client.xrange(stream, min=after, max=last, count=PAGE)
             if not rows:
                 return
             after = "(" + rows[-1][0].decode()
@@ -151,7 +178,7 @@ class Eraser:
         if due := [member for member in members if member.partition(b"\0")[0] == name.encode()]:
             client.zrem(keys.due_tracks, *due)
         client.hdel(keys.camera_troubles, name)
-        client.hdel(keys.crashes, name)
+        self._home.bus.hdel(self._home.keys.crashes, name)
         kinds = ("track", "held", "feature")
         found = [key for kind in kinds for key in self._scan(f"{kind}:{literal(name)}:*")]
         for at in range(0, len(found), 500):

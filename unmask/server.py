@@ -5,14 +5,16 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import redis
 
 from unmask.embedded import EmbeddedServer, address
 from wire import bus
 from wire.errors import RedisUnreachable, ServiceError
+from wire.keys import Keys
 from wire.settings import Settings
+from wire.shards import Space, Spaces, same
 
 START_S = 60.0  # until the embedded server has read its files
 
@@ -49,6 +51,20 @@ def _connected(settings: Settings) -> Iterator[tuple[redis.Redis, str]]:
         finally:
             process.terminate()  # it writes its append-only file out
             process.wait(START_S)
+
+
+@contextmanager
+def spaces(settings: Settings, client: redis.Redis) -> Iterator[Spaces[redis.Redis]]:
+    """The home, whose `client` this is, and the shards. Raises RedisUnreachable, and ServiceError where this Redis has
+    another number of shards."""
+    home, section = Space(client, Keys(settings.redis.prefix)), settings.redis
+    same(client.get(home.keys.shards), section.shards)
+    with ExitStack() as stack:
+
+        def connect(url: str) -> redis.Redis:
+            return stack.enter_context(bus.connect(url)) if section.cluster else client
+
+        yield Spaces.of(home, section.spaces(section.url or ""), connect)
 
 
 def _answering(server: EmbeddedServer, process: subprocess.Popen[bytes]) -> redis.Redis:

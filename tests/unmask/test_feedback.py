@@ -22,6 +22,7 @@ from unmask import feedback, train
 from wire.keys import Keys
 from wire.messages import Evidence, Frame, Portrait, Review, ReviewVerdict
 from wire.settings import Settings
+from wire.shards import Space
 from worker.training.manifest import read_manifest
 from worker.training.store import Pack
 
@@ -139,7 +140,7 @@ def test_what_was_taken_until_a_failure_is_in_the_manifest(site: Feed, tmp_path:
     (tmp_path / "crops").mkdir()
     (tmp_path / "crops" / ".door-2.part").write_text("a file where a folder is to be")
     with pytest.raises(OSError, match="door-2"):
-        feedback.collect(site.bus, site.keys, tmp_path, Console(quiet=True))
+        feedback.collect([Space(site.bus, site.keys)], tmp_path, Console(quiet=True))
     assert {clip.path.parent.name for clip in read_manifest(tmp_path / "manifest.tsv")} == {"door-1"}
 
 
@@ -148,7 +149,7 @@ def test_what_can_not_be_read_is_skipped(feed: Feed, tmp_path: Path) -> None:
     feed.bus.set(feed.keys.evidence("a"), b"garbage")
     feed.alert("b", "end")
     feed.bus.set(feed.keys.review("b"), b"garbage")
-    lines, counts = feedback.collect(feed.bus, feed.keys, tmp_path, Console(quiet=True))
+    lines, counts = feedback.collect([Space(feed.bus, feed.keys)], tmp_path, Console(quiet=True))
     assert lines == []
     assert counts == {"without kept evidence": 1, "no longer kept": 1}
 
@@ -158,7 +159,7 @@ def test_an_id_never_leads_out_of_the_folder(feed: Feed, tmp_path: Path) -> None
     feed.bus.set(feed.keys.alert("../../x"), window.encode())
     feed.evidence("../../x", crops(1))
     judge(feed, "../../x", "confirmed")
-    lines, _ = feedback.collect(feed.bus, feed.keys, tmp_path / "f", Console(quiet=True))
+    lines, _ = feedback.collect([Space(feed.bus, feed.keys)], tmp_path / "f", Console(quiet=True))
     assert [line["file"] for line in lines] == ["crops/______x/00.jpg"]
     assert [path.name for path in tmp_path.iterdir()] == ["f"]
 
@@ -184,7 +185,7 @@ def test_crops_keep_their_margin_and_the_portrait_comes_along(feed: Feed, tmp_pa
         frames=frames, margin=0.8, portrait=Portrait(1.4, jpeg),
     )  # fmt: skip
     feed.bus.hset(feed.keys.evidence("a"), "window", kept.encode())
-    lines, _ = feedback.collect(feed.bus, feed.keys, tmp_path, Console(quiet=True))
+    lines, _ = feedback.collect([Space(feed.bus, feed.keys)], tmp_path, Console(quiet=True))
     assert [(line["file"], line["margin"]) for line in lines] == [
         ("crops/a/00.jpg", "0.8"),
         ("crops/a/face.jpg", "1.4"),

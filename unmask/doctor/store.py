@@ -10,6 +10,7 @@ import redis
 
 from unmask.embedded import address
 from unmask.finding import Finding, State, failure
+from unmask.server import spaces
 from wire import bus
 from wire.errors import UnmaskError
 from wire.heartbeat import TTL_S
@@ -28,9 +29,10 @@ def look(settings: Settings, clock: Callable[[], float] = time.time) -> list[Fin
     if not url:
         return [Finding("redis", "ok", "embedded server, not running: 'unmask run' starts it")]
     try:
-        with bus.connect(url) as client:
-            info: Mapping[str, Any] = client.info()
-            return [server(info), clocks(skews(client, Keys(settings.redis.prefix), clock))]
+        with bus.connect(url) as client, spaces(settings, client) as found:
+            nodes = found.others if settings.redis.cluster else ()
+            each = [server(client.info()), *(server(one.bus.info(), f"redis {one.keys.prefix}") for one in nodes)]
+            return [*each, clocks(skews(client, found.home.keys, clock))]
     except UnmaskError as error:
         return [failure("redis", error)]
     except redis.RedisError as error:
@@ -38,7 +40,7 @@ def look(settings: Settings, clock: Callable[[], float] = time.time) -> list[Fin
         return [Finding("redis", "failed", problem, remedy)]
 
 
-def server(info: Mapping[str, Any]) -> Finding:
+def server(info: Mapping[str, Any], called: str = "redis") -> Finding:
     """What INFO says, and the first thing to do about it."""
     name = "Valkey" if "valkey_version" in info else "Redis"
     version = str(info.get("valkey_version") or info.get("redis_version", "?"))
@@ -60,8 +62,8 @@ def server(info: Mapping[str, Any]) -> Finding:
     ]
     for wrong, state, remedy in troubles:
         if wrong:
-            return Finding("redis", state, words, remedy, facts)
-    return Finding("redis", "ok", words, facts=facts)
+            return Finding(called, state, words, remedy, facts)
+    return Finding(called, "ok", words, facts=facts)
 
 
 def skews(client: redis.Redis, keys: Keys, clock: Callable[[], float]) -> dict[str, float]:
