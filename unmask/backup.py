@@ -50,7 +50,7 @@ def backup(path: Path, settings: Settings) -> int:
     with server.opened(settings) as client, server.spaces(settings, client) as spaces:
         # The home first: what a shard has beyond the place that was brought over is brought over later.
         rows = [row for name, space in _named(spaces) for row in _read(space, name)]
-    _write(path, _magic(settings.redis.shards), rows)
+    _write(path, rows, settings.redis.shards)
     said = f"{path}: {_words(rows)}, {path.stat().st_size / 1e6:.1f} MB. It shows faces: keep it as such."
     Console().print(said, markup=False)
     return 0
@@ -77,10 +77,6 @@ def _words(rows: list[Row]) -> str:
     kinds = ("alert", "review", "evidence")
     counts = [sum(_SHARD.sub(b"", row[0]).startswith(f"{kind}:".encode()) for row in rows) for kind in kinds]
     return "{} alerts, {} reviews, {} with evidence".format(*counts)
-
-
-def _magic(shards: int) -> bytes:
-    return SHARDED % shards if shards > 1 else MAGIC
 
 
 def _named(spaces: Spaces[redis.Redis]) -> list[tuple[bytes, Space[redis.Redis]]]:
@@ -118,8 +114,8 @@ def _dump(space: Space[redis.Redis], before: bytes, names: list[bytes]) -> list[
     return [(before + name[cut:], max(0, expires), data) for name, data, expires in pairs if data is not None]
 
 
-def _write(path: Path, magic: bytes, rows: list[Row]) -> None:
-    body = magic + msgspec.msgpack.encode(rows)
+def _write(path: Path, rows: list[Row], shards: int = 1) -> None:
+    body = (MAGIC if shards == 1 else SHARDED % shards) + msgspec.msgpack.encode(rows)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
@@ -132,7 +128,7 @@ def _write(path: Path, magic: bytes, rows: list[Row]) -> None:
         raise UnmaskError(f"{path} can't be written ({error.strerror})", "name a file in a folder with room") from None
 
 
-def _load(path: Path, shards: int) -> list[Row]:
+def _load(path: Path, shards: int = 1) -> list[Row]:
     """Raises UnmaskError for what is no whole backup, and for one of another number of shards."""
     try:
         data = path.read_bytes()

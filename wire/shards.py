@@ -32,7 +32,7 @@ class Shard:
     keys: Keys
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Space(Generic[Client]):
     """A key space, and a client of the server that holds it."""
 
@@ -40,7 +40,7 @@ class Space(Generic[Client]):
     keys: Keys
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Spaces(Generic[Client]):
     """The home, and the shards with all that belongs to a camera; one shard is the home itself."""
 

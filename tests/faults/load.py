@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
+from functools import partial
 from types import TracebackType
 
 import redis
@@ -15,7 +17,8 @@ from wire import bus as wire_bus
 from wire.heartbeat import Heartbeat
 from wire.keys import Keys
 from wire.messages import CameraState
-from wire.settings import StreamerSettings
+from wire.settings import RedisSettings, StreamerSettings
+from wire.shards import Space, Spaces, shard_of
 
 CAMERAS, FACES = ("a", "b"), 2
 PERIOD_S = 0.25  # between two windows of a track
@@ -24,23 +27,39 @@ PERIOD_S = 0.25  # between two windows of a track
 class Load:
     """Sends from its own thread while the `with` lasts; afterwards all that it offered is sent or was dropped."""
 
-    def __init__(self, url: str, keys: Keys, epoch: int, max_age_s: float = 600) -> None:
+    def __init__(
+        self, section: RedisSettings, epoch: int, max_age_s: float = 600, cameras: Sequence[str] = CAMERAS
+    ) -> None:
         self.offered: list[str] = []
-        self._keys, self._epoch = keys, epoch
-        self._bus = wire_bus.connect(url)
-        self._bus.set_retry(redis.retry.Retry(redis.backoff.NoBackoff(), 0))  # as the streamer does
-        limits = StreamerSettings(queue_max_age_s=max_age_s)
-        self.publisher = Publisher(self._bus, keys, limits, structlog.get_logger(), time.time)
-        self._heartbeat = Heartbeat(self._bus, keys, "streamer", "load")
+        self._epoch, self._cameras = epoch, cameras
+        home = Space(self._connect(str(section.url)), Keys(section.prefix))
+        self._spaces = Spaces.of(home, section.spaces(str(section.url)), self._connect)
+        limits, log = StreamerSettings(queue_max_age_s=max_age_s), structlog.get_logger()
+        self._publishers = [Publisher(one.bus, one.keys, limits, log, time.time) for one in self._spaces.shards]
+        self._heartbeat = Heartbeat(home.bus, home.keys, "streamer", "load")
         self._stop = threading.Event()
-        self._threads = [threading.Thread(target=work, daemon=True) for work in (self._feed, self._live)]
+        each = (partial(self._live, n) for n in range(len(self._publishers)))
+        self._threads = [threading.Thread(target=work, daemon=True) for work in (self._feed, *each)]
+
+    @staticmethod
+    def _connect(url: str) -> redis.Redis:
+        return wire_bus.open_client(url, retry=redis.retry.Retry(redis.backoff.NoBackoff(), 0))  # as the streamer does
+
+    @property
+    def dropped(self) -> int:
+        """Windows that were offered while Redis was away: counted, and never made."""
+        return sum(publisher.dropped for publisher in self._publishers)
+
+    def _publisher(self, camera: str) -> Publisher:
+        return self._publishers[shard_of(camera, len(self._publishers))]
 
     @property
     def tracks(self) -> set[str]:
         return {f"{self._epoch}-{face}" for face in range(FACES)}
 
     def __enter__(self) -> Load:
-        self.publisher.start()
+        for publisher in self._publishers:
+            publisher.start()
         for thread in self._threads:
             thread.start()
         return self
@@ -49,26 +68,29 @@ class Load:
         self._stop.set()
         for thread in self._threads:
             thread.join(15)
-        self.publisher.stop(15)
-        self._bus.close()
+        for publisher in self._publishers:
+            publisher.stop(15)
+        for space in (self._spaces.home, *self._spaces.others):
+            space.bus.close()
 
     def _feed(self) -> None:
         seq, due = 0, time.monotonic()
         while not self._stop.wait(max(0.0, due - time.monotonic())):
-            for camera in CAMERAS:
+            for camera in self._cameras:
                 for track in sorted(self.tracks):
                     one = window(seq, camera=camera, track=track, epoch=self._epoch)
                     self.offered.append(one.id)
-                    self.publisher.offer_window(one)
+                    self._publisher(camera).offer_window(one)
             seq, due = seq + 1, due + PERIOD_S
 
-    def _live(self) -> None:
-        """What a streamer does every second."""
-        since = time.time()
+    def _live(self, shard: int) -> None:
+        """What a streamer does every second, in one shard."""
+        since, space, publisher = time.time(), self._spaces.shards[shard], self._publishers[shard]
+        names = [name for name in self._cameras if self._publisher(name) is publisher]
         while not self._stop.wait(1.0 if time.time() - since > 0.5 else 0.1):
             now = time.time()
-            for name in CAMERAS:
-                self.publisher.offer_state(
+            for name in names:
+                publisher.offer_state(
                     CameraState(
                         name=name, state="live", source="load", since=since, updated=now, last_frame=now, fps=25.0,
                         analysed_fps=6.0, frame_size=(640, 480), faces=FACES, owner="load", detector="none",
@@ -76,8 +98,9 @@ class Load:
                     )
                 )  # fmt: skip
             try:
-                self._bus.sadd(self._keys.camera_names, *CAMERAS)
-                self.publisher.trim()
-                self._heartbeat.beat("ready")
+                if shard == 0:
+                    self._heartbeat.beat("ready")
+                space.bus.sadd(space.keys.camera_names, *names)
+                publisher.trim()
             except (redis.RedisError, OSError):
                 continue

@@ -31,8 +31,11 @@ from tests.support.servers import end, free_port, valkey, wait_until
 from tests.worker.making import FRAMES
 from tests.worker.zygote import alive
 from unmask.bench.processes import environment
+from wire import bus as wire_bus
 from wire.keys import GROUP, Keys
 from wire.messages import AlertEvent, Score
+from wire.settings import RedisSettings
+from wire.shards import Space, Spaces
 
 READY_S = 60.0
 END_AFTER_S = 3.0
@@ -88,6 +91,8 @@ class Rig:
         self.folder, self.disk, self.keys = folder, disk, Keys()
         self._stack, self._zygote, self._tiny = stack, zygote, tiny
         self.start_redis()
+        each = self.settings.spaces(self.through)
+        self.spaces = Spaces.of(Space(self.bus, self.keys), each, self.connect)
         self.dashboard_port = free_port()
         self.config = self._configure()
         self.workers: dict[str, int] = {}
@@ -125,6 +130,15 @@ class Rig:
     def section(self) -> dict[str, Any]:
         """The configuration's `redis`."""
         return {"url": self.through}
+
+    @property
+    def settings(self) -> RedisSettings:
+        """The same as the services understand it."""
+        return RedisSettings(**self.section())
+
+    def connect(self, url: str) -> redis.Redis:
+        """A client that is closed at the end."""
+        return self._stack.enter_context(wire_bus.connect(url))
 
     def start_valkey(self) -> None:
         _, self.valkey = self._stack.enter_context(valkey(self.disk, port=self.port, aof=True))
@@ -164,7 +178,7 @@ class Rig:
     def load(self) -> Load:
         """Windows of new tracks, as a streamer sends them; for use in a `with`."""
         self._epoch += 1
-        return Load(self.through, self.keys, self._epoch)
+        return Load(self.settings, self._epoch)
 
     def parts(self) -> dict[str, bool]:
         """What /readyz says of each part; nothing when the dashboard does not answer."""
@@ -195,15 +209,16 @@ class Rig:
 
     def pending(self, consumer: str | None = None) -> int:
         """Entries that workers, or one of them, were given and have not settled."""
-        try:
-            rows: Any = self.bus.xpending_range(self.keys.windows, GROUP, "-", "+", 1000, consumer)
-        except redis.ResponseError:
-            return 0
-        return len(rows)
+        return sum(_pending(space, consumer) for space in self.spaces.shards)
 
     def scores(self) -> list[Score]:
-        rows: Any = self.bus.xrange(self.keys.scores)
+        rows: list[Any] = [row for space in self.spaces.shards for row in space.bus.xrange(space.keys.scores)]  # type: ignore[union-attr]
         return [Score.decode(fields[b"m"]) for _, fields in rows]
+
+    def made(self) -> int:
+        """Windows that were ever made."""
+        each: list[Any] = [space.bus.hget(space.keys.outcomes, "made") for space in self.spaces.shards]
+        return sum(int(count or 0) for count in each)
 
     def told(self) -> dict[str, AlertEvent]:
         """The alert events as they stand in Redis, by cursor."""
@@ -237,6 +252,14 @@ class Rig:
         self.subscriber.close()
         for slot in list(self.workers):
             self.kill_worker(slot)
+
+
+def _pending(space: Space[redis.Redis], consumer: str | None) -> int:
+    try:
+        rows: Any = space.bus.xpending_range(space.keys.windows, GROUP, "-", "+", 1000, consumer)
+    except redis.ResponseError:
+        return 0
+    return len(rows)
 
 
 def until(condition: Callable[[], object], what: str, timeout_s: float = 20.0) -> object:

@@ -24,7 +24,7 @@ FLOW_S = pick(1.0, 2.0)  # of undisturbed load before a fault and after
 
 def under_load(rig: Rig, fault: Callable[[Load], float], name: str, report: Report, **more: object) -> Load:
     """Inject `fault`, which returns when it was over, into a load that goes on; judge, and report."""
-    before = int(rig.bus.hget(rig.keys.outcomes, "made") or 0)
+    before = rig.made()
     with judgeable(rig) as load:
         rig.recovered(time.time())
         time.sleep(FLOW_S)

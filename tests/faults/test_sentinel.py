@@ -122,7 +122,7 @@ def test_what_the_replica_did_not_get_is_lost(watched: WatchedRig, report: Repor
     assert share == 1.0, found
     windows = [score.window for score in watched.scores()]
     assert len(windows) == len(set(windows))
-    lost = len(set(load.offered) - set(windows)) - load.publisher.dropped
+    lost = len(set(load.offered) - set(windows)) - load.dropped
     assert 0 < lost <= (LAG_S + 1) * RATE, lost
     until(lambda: "reset" in [gap.reason for gap in watched.subscriber.gaps()], "the subscriber is told of a gap", 10)
     told = Counter(one.alert.id for one in watched.subscriber.alerts() if one.event == "new")

@@ -277,7 +277,7 @@ def test_valkey_comes_back_with_nothing(rig: Rig, report: Report, streamers: Str
         until(lambda: rig.bus.smembers(rig.keys.camera_names) >= {b"east", b"west"}, "the cameras are known again")
         until(lambda: all(streamers.shows(name, "one") for name in CAMERAS), "the page has both cameras again")
     streamers.end()
-    before = int(rig.bus.hget(rig.keys.outcomes, "made") or 0)
+    before = rig.made()
     with judgeable(rig) as load:
         rig.recovered(time.time())
     found = judge(rig, load, before)

@@ -82,13 +82,13 @@ def judge(rig: Rig, load: Load, before: int = 0, ends: bool = False) -> Verdict:
     assert not twice, f"scored twice: {twice}"
     offered, made = len(load.offered), found["made"] - before
     # One whose reply was lost is counted as dropped and may be there all the same.
-    assert offered - load.publisher.dropped <= made <= offered, (offered, load.publisher.dropped, made)
+    assert offered - load.dropped <= made <= offered, (offered, load.dropped, made)
     unknown = {score.window for score in scores if score.track in load.tracks} - set(load.offered)
     assert not unknown
     opened = expected(scores, load.tracks)
     assert opened, "no alert: the load must be one of `judgeable`"
     verdict = _alerts(rig, opened, load.tracks, ends)
-    return replace(verdict, accounted=share, windows=made, dropped=load.publisher.dropped, alerts=len(opened))
+    return replace(verdict, accounted=share, windows=made, dropped=load.dropped, alerts=len(opened))
 
 
 def told_as_scored(rig: Rig, scores: Collection[Score]) -> Verdict:

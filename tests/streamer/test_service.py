@@ -17,7 +17,8 @@ from tests.support.servers import RtspServer, wait_until
 from wire import bus as wire_bus
 from wire.keys import FIELD, Keys
 from wire.messages import CameraState, ServiceState, Window
-from wire.settings import Settings
+from wire.settings import RedisSettings, Settings
+from wire.shards import shard_of
 
 HAAR = models.Choice("haar", None)
 
@@ -43,10 +44,12 @@ class Running:
 def start(redis_url: str) -> Iterator[Callable[..., Running]]:
     running: list[Running] = []
 
-    def make(name: str, cameras: dict[str, object], **streamer: object) -> Running:
+    def make(
+        name: str, cameras: dict[str, object], redis: dict[str, object] | None = None, **streamer: object
+    ) -> Running:
         settings = Settings(
             cameras=cameras,  # type: ignore[arg-type]
-            redis={"url": redis_url},  # type: ignore[arg-type]
+            redis=redis or {"url": redis_url},  # type: ignore[arg-type]
             streamer={"name": name, "detector": "haar", "backoff_s": (0.2, 0.5), **streamer},  # type: ignore[arg-type]
         )
         running.append(Running(settings))
@@ -242,3 +245,21 @@ def test_one_that_crashes_another_streamer_is_let_go(
     reaches(bus, keys, "bad", "live")
     Quarantine(bus, keys).convict("bad", time.time())
     reaches(bus, keys, "bad", "quarantined")
+
+
+def test_each_camera_is_told_of_in_its_shard(
+    start: Callable[..., Running], redis_url: str, bus: redis.Redis, tmp_path: Path
+) -> None:
+    """Leases and signs of life are the home's."""
+    notes = tmp_path / "notes.mp4"
+    notes.write_text("no video")
+    section = {"url": redis_url, "prefix": "{u}:", "shards": 2}
+    shards = RedisSettings(**section).spaces(redis_url)
+    start("me", {name: {"url": str(notes)} for name in ("attic", "notes")}, redis=section)
+    assert {shard_of(name, 2) for name in ("attic", "notes")} == {0, 1}
+    for name in ("attic", "notes"):
+        keys = shards[shard_of(name, 2)].keys
+        assert reaches(bus, keys, name, "failed").owner == "me"
+        wait_until(lambda keys=keys, name=name: bus.smembers(keys.camera_names) == {name.encode()}, 5, "its name")
+        assert bus.get(Keys("{u}:").lease(name)) == b"me"
+    assert bus.exists(Keys("{u}:").service("streamer", "me"))

@@ -21,7 +21,7 @@ from tests.dashboard.feed import Feed, alert_event
 from tests.support.servers import end, valkey, wait_until
 from unmask import backup, server
 from unmask.embedded import EmbeddedServer
-from wire.errors import RedisUnreachable, UnmaskError, UsageError
+from wire.errors import RedisUnreachable, ServiceError, UnmaskError, UsageError
 from wire.heartbeat import Heartbeat
 from wire.keys import FIELD, Keys
 from wire.messages import AlertEvent, Review
@@ -152,3 +152,27 @@ def _set(client: redis.Redis, key: str) -> bool:
         return bool(client.set(key, b"as it was"))
     except redis.RedisError:
         return False
+
+
+def test_over_shards(redis_url: str, bus: redis.Redis, tmp_path: Path) -> None:
+    """The home and each shard come back as they were; another number of shards is refused."""
+    wide = Settings(redis={"url": redis_url, "prefix": "{u}:", "shards": 3})  # type: ignore[arg-type]
+    home, file = Keys("{u}:"), tmp_path / "b"
+    for number, shard in enumerate(wide.redis.spaces(redis_url)):
+        id: Any = bus.xadd(shard.keys.alerts, {FIELD: alert_event(f"a{number}").encode()})
+        bus.set(shard.keys.alert(f"a{number}"), alert_event(f"a{number}").alert.encode(), ex=1000)
+        Feed(bus, shard.keys).evidence(f"a{number}", [b"\xff\xd8 one"])
+        bus.hset(home.gathered(number), "place", id)
+    bus.set(home.notified("webhook.x"), "1-0")
+    before = contents(bus)
+    assert backup.backup(file, wide) == 0
+    bus.flushall()
+    with pytest.raises(UsageError, match=r"is of redis.shards 3, not 1: restore it with the same number"):
+        backup.restore(file, Settings(redis={"url": redis_url}), replace=False)  # type: ignore[arg-type]
+    assert backup.restore(file, wide, replace=False) == 0
+    assert contents(bus) == before
+    with pytest.raises(UsageError, match="--replace"):
+        backup.restore(file, wide, replace=False)
+    bus.set(home.shards, 2)
+    with pytest.raises(ServiceError, match="this Redis holds 2 shards"):
+        backup.backup(file, wide)

@@ -22,6 +22,7 @@ from wire.errors import UsageError
 from wire.keys import FIELD, Keys
 from wire.messages import DeadLetter, Review
 from wire.settings import Settings
+from wire.shards import shard_of
 from worker.service import Worker
 
 
@@ -144,3 +145,26 @@ def test_it_asks_first(plain: Settings, bus: redis.Redis, keys: Keys, monkeypatc
     assert holding(bus, b"cellar")
     with pytest.raises(UsageError, match="either --camera NAME or --alert ID"):
         forget.run(plain, None, None, sure=True)
+
+
+def test_in_its_shard_and_at_home(redis_url: str, bus: redis.Redis) -> None:
+    """What the home has of a camera goes, too; another camera's stays, in its own shard and in the same."""
+    wide = Settings(redis={"url": redis_url, "prefix": "{u}:", "shards": 2})  # type: ignore[arg-type]
+    home, shards = Keys("{u}:"), wide.redis.spaces(redis_url)
+    for camera in ("cellar", "attic", "yard"):
+        keys = shards[shard_of(camera, 2)].keys
+        event = alert_event(f"{camera}1", "end", camera)
+        for stream in (keys.alerts, home.alerts):
+            bus.xadd(stream, {FIELD: event.encode()})
+        bus.set(keys.alert(f"{camera}1"), event.alert.encode())
+        bus.set(keys.reference(camera), f"of {camera}")
+        bus.sadd(keys.camera_names, camera)
+        bus.hset(home.crashes, camera, "1")
+    assert len({shard_of(camera, 2) for camera in ("cellar", "attic", "yard")}) == 2
+    others = holding(bus, b"attic") + holding(bus, b"yard")
+    assert forget.run(wide, "cellar", None, sure=True) == 0
+    assert holding(bus, b"cellar") == []
+    assert holding(bus, b"attic") + holding(bus, b"yard") == others
+    assert forget.run(wide, None, "attic1", sure=True) == 0
+    assert holding(bus, b"attic1") == []
+    assert bus.get(home.forgotten) == b"2"

@@ -105,3 +105,18 @@ def test_slices_hold_all_once_fill_the_lanes_and_end_together(count: int, chunk:
     assert len(slices) >= min(count, lanes)
     rest = slices[count // (chunk * lanes) * lanes :]
     assert not rest or max(map(len, rest)) - min(map(len, rest)) <= 1
+
+
+def test_the_lanes_are_known_to_be_free_once_all_is_encoded(encoder: Encoder, backend: Told) -> None:
+    """Also where it failed, and where nothing had to be encoded."""
+    free = threading.Semaphore(0)
+    backend.may.clear()
+    encoder.start(crops(*range(11))).then(free.release)
+    assert not free.acquire(timeout=0.05)
+    backend.may.set()
+    assert free.acquire(timeout=10)
+    encoder.start({("door", "1-0", 99): (b"no picture", 1.4)}).then(free.release)
+    assert free.acquire(timeout=10)
+    encoder.start({}).then(free.release)
+    assert free.acquire(blocking=False)
+    assert not free.acquire(blocking=False), "once each"

@@ -45,3 +45,11 @@ def test_the_age_of_what_was_read_and_what_was_given_up() -> None:
     assert load.shed(3.0) == 7
     load.read(13.0, [], 0)
     assert (load.queue_age(13.0), load.shed(13.0)) == (None, 0)
+
+
+def test_what_two_lines_do_at_once_counts_once() -> None:
+    load = Load(4, began=0.0)
+    load.add(0.0, 4.0, 4)
+    load.add(1.0, 5.0, 4)  # of another shard
+    load.add(2.0, 3.0, 4)
+    assert load.busy(10.0) == 0.5
