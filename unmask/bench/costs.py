@@ -16,6 +16,7 @@ ROOM = 0.6  # of a core, that a plan gives such a part: what waits for it grows 
 ONE_CORE = {"redis": "Redis' one thread", "worker": "a worker", "dashboard": "the dashboard"}
 P95_MS = 500.0  # longest from capture to score, as `unmask bench cameras` has it
 ALERT_MS = 1000.0  # longest p99 from an alert to its subscribers
+LOST = ("stale", "dead", "trimmed", "unsent")  # what may become of a window besides a score
 PACE = 0.95  # of the windows that are due must be made
 
 
@@ -72,8 +73,8 @@ def plan(cameras: int, costs: Mapping[str, float]) -> dict[str, int]:
 
 def why_not(planned: float, span: Span, p95_ms: float | None, alert_p99_ms: float | None, missing: int) -> str:
     """Why a step did not hold; empty where it did. `planned`: windows a second."""
-    if lost := round(span.counts["lost"]):
-        return f"{lost} windows lost"
+    if lost := {name: count for name in LOST if (count := round(span.counts.get(name, 0.0)))}:
+        return f"{sum(lost.values())} windows lost: {', '.join(f'{count} {name}' for name, count in lost.items())}"
     if missing:
         return f"{missing} alert events did not reach a subscriber"
     if span.rate("made") < PACE * planned:

@@ -37,7 +37,6 @@ SETTLE_SHARE = 0.15
 LOOK_S, LOOKED_AT = 1.0, 64  # how often, and at how many of the newest scores
 DRAIN_S = 20.0
 HEARD_S = 5.0  # the dashboard looks for cameras every other second
-LOST = ("stale", "dead", "trimmed")
 PAGE = ("alerts", "scores", "cameras")  # what a browser's page subscribes to
 
 
@@ -111,7 +110,7 @@ class Steps:
         spans = {"rest": rest, "empty": empty, "full": full}
         return {
             "speed": speed, "planned_per_s": round(rate, 1), "windows_per_s": round(full.rate("scored"), 1), **late,
-            **{name: round(full.counts[name]) for name in ("lost", "rewrites")},
+            "lost": sum(round(full.counts[name]) for name in costs.LOST), "rewrites": round(full.counts["rewrites"]),
             "unaccounted": unaccounted, "alerts": alerts, "shown": shown,
             "cores": {name: {part: round(span.rate(part), 4) for part in PARTS} for name, span in spans.items()},
             "machine": round(full.rate("machine") / (psutil.cpu_count() or 1), 3),
@@ -206,7 +205,7 @@ class Steps:
             "cameras": fleet.cameras_cpu_s,
             **{part: _cpu_s(members) for part, members in services.processes.items()},
             "made": fleet.made, "scored": int(outcomes.get(b"scored", 0)),
-            "lost": sum(int(outcomes.get(name.encode(), 0)) for name in LOST) + fleet.dropped,
+            **{name: int(outcomes.get(name.encode(), 0)) for name in costs.LOST}, "unsent": fleet.dropped,
             "bytes_in": stats["total_net_input_bytes"], "bytes_out": stats["total_net_output_bytes"],
             "commands": stats["total_commands_processed"], "rewrites": disk["aof_rewrites"], "machine": _machine_s(),
         }  # fmt: skip

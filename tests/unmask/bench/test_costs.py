@@ -11,7 +11,7 @@ from unmask.bench.costs import Reading, Span
 
 
 def span(seconds: float = 10.0, **counts: float) -> Span:
-    return Span(seconds, {"lost": 0.0, "made": 1000.0, "scored": 1000.0, **counts})
+    return Span(seconds, {"made": 1000.0, "scored": 1000.0, **counts})
 
 
 def test_a_cost_is_told_apart_by_what_was_sent() -> None:
@@ -43,7 +43,7 @@ def test_a_plan_leaves_room() -> None:
     ("changed", "why"),
     [
         ({}, ""),
-        ({"counts": {"lost": 2}}, "2 windows lost"),
+        ({"counts": {"stale": 2, "unsent": 1}}, "3 windows lost: 2 stale, 1 unsent"),
         ({"missing": 1}, "1 alert events did not reach a subscriber"),
         ({"counts": {"made": 940}}, "the streamers made 94 of 100 windows a second"),
         ({"p95_ms": 501.0}, "p95 from capture to score above 500 ms"),
