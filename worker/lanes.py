@@ -1,4 +1,5 @@
-"""How slices get to a device: padded up to one of a few batch sizes, each in a lane that nobody else holds. Pure."""
+"""How slices get to a device: padded up to one of a few batch sizes or split into them, each in a lane that nobody else
+holds. Pure."""
 
 from __future__ import annotations
 
@@ -22,6 +23,15 @@ def batch_size(count: int, sizes: Sequence[int]) -> int:
         if count <= size:
             return size
     raise ValueError(f"{count} images at once, at most {sizes[-1]} are taken")
+
+
+def split(count: int, sizes: Sequence[int]) -> list[int]:
+    """Some of the ascending `sizes`, of which the first is 1, that add up to `count` images; the largest first."""
+    found: list[int] = []
+    for size in reversed(sizes):
+        found += [size] * (count // size)
+        count %= size
+    return found
 
 
 def lane_count(cores: int) -> int:

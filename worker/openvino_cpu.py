@@ -1,14 +1,14 @@
 """OpenVINO on the CPU: several times PyTorch's speed, in bf16 where the processor computes in it.
 
 Each lane is a stream of one thread with images of its own: threads that share a batch wait for each other at every
-layer (442 against 260 to 420 crops a second on two cores, and less where something else runs).
+layer (442 against 260 to 420 crops a second on two cores, and less where something else runs). Batches have fixed
+sizes, since one of any size costs 11 to 18 % more (docs/performance.md): a slice is split into them.
 """
 
 from __future__ import annotations
 
 import warnings
-from queue import SimpleQueue
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import openvino as ov
@@ -17,17 +17,18 @@ from openvino.preprocess import ColorFormat, PrePostProcessor
 from torch import Tensor, nn
 
 from worker.backend import Half, Mask, Single
-from worker.model import Detector, ModelConfig
+from worker.lanes import Lanes, split
+from worker.model import RESIDUAL_GAIN, Detector, ModelConfig, Residual, blur_kernel
 from worker.preprocess import Pixels
 from worker.torch_cpu import single
 
-CHUNK = 8  # per lane; 16 gives no more
+SIZES = (1, 4, 16)  # of batches; each is a compiled model, and holds its weights
 
 
 class OpenVino:
     """The encoder as an OpenVINO model; the head, a thousandth of the work, stays in PyTorch. Raises RuntimeError."""
 
-    chunk = CHUNK
+    chunk = SIZES[-1]
 
     def __init__(self, model: Detector, threads: int) -> None:
         model = model.eval()
@@ -39,27 +40,26 @@ class OpenVino:
             "INFERENCE_PRECISION_HINT": precision, "NUM_STREAMS": threads, "INFERENCE_NUM_THREADS": threads,
         }  # fmt: skip
         encoder, size = convert(model), model.config.input_size
-        # A fixed batch is some 6 % faster than one of any size, and what a busy worker computes is full chunks.
-        self._requests: dict[bool, SimpleQueue[Any]] = {}
-        for full, batch in ((True, ov.Dimension(CHUNK)), (False, ov.Dimension(1, CHUNK))):
+        self._requests: dict[int, Lanes[Any]] = {}
+        for batch in SIZES:
             encoder.reshape(ov.PartialShape([batch, size, size, 3]))
             compiled = core.compile_model(encoder, "CPU", options)
-            self._requests[full] = SimpleQueue()
-            for _ in range(threads):
-                self._requests[full].put(compiled.create_infer_request())
+            self._requests[batch] = Lanes([compiled.create_infer_request() for _ in range(threads)])
         self._temporal = model.temporal
         torch.set_num_threads(1)  # for the head; more would take the lanes' processors
 
     def encode(self, images: Pixels) -> Half:
         """See Backend."""
-        free = self._requests[len(images) == self.chunk]
-        request = free.get()
-        try:
-            request.infer([np.ascontiguousarray(images)], share_inputs=True)
+        sizes = split(len(images), SIZES)
+        parts = np.split(np.ascontiguousarray(images), np.cumsum(sizes)[:-1])
+        return np.concatenate([self._encode(part) for part in parts])
+
+    def _encode(self, images: Pixels) -> Half:
+        """Features of as many images as a batch has."""
+        with self._requests[len(images)].lend() as request:
+            request.infer([images], share_inputs=True)
             features: Half = request.get_output_tensor().data.copy()
             return features
-        finally:
-            free.put(request)
 
     @torch.inference_mode()
     def head(self, features: Half, mask: Mask) -> Single:
@@ -80,10 +80,26 @@ class _Encoder(nn.Module):
     def __init__(self, model: Detector) -> None:
         super().__init__()
         self.model = model
+        residual = isinstance(model.inward, Residual)
+        self.inward = _residual(flipped=model.config.colour == "rgb") if residual else model.inward
 
     def forward(self, images: Tensor) -> Tensor:
-        """Normalised images (N, 3, S, S) to features (N, D)."""
-        return self.model.encode(images)
+        """Normalised images (N, 3, S, S) to features (N, D); with a residual they come in BGR, whatever the model's."""
+        return cast(Tensor, self.model.projection(self.model.encoder(self.inward(images))))
+
+
+def _residual(flipped: bool) -> nn.Conv2d:
+    """`worker.model.Residual` as one convolution, which also turns the channels: a twentieth of the network's time less
+    than blur, difference and concatenation. Its weights are exact in bf16, so no rounding comes in between."""
+    centre = torch.zeros(3, 3)
+    centre[1, 1] = 1
+    sharp = RESIDUAL_GAIN * (centre - blur_kernel(centre)[0, 0])
+    weight = torch.zeros(6, 3, 3, 3)
+    for colour in range(3):
+        weight[colour, colour], weight[3 + colour, colour] = centre, sharp
+    made = nn.Conv2d(3, 6, 3, padding=1, padding_mode="replicate", bias=False)
+    made.weight = nn.Parameter(weight.flip(1) if flipped else weight, requires_grad=False)
+    return made
 
 
 def convert(model: Detector) -> Any:
@@ -101,12 +117,13 @@ def convert(model: Detector) -> Any:
 
 def _take_pixels(encoder: Any, config: ModelConfig) -> Any:
     """Put `worker.preprocess.normalise` in front, where it costs next to nothing, and float16 behind."""
+    order = -1 if config.colour == "rgb" else 1  # of mean and std; the pixels are BGR
     steps = PrePostProcessor(encoder)
     steps.input().tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC")).set_color_format(ColorFormat.BGR)
     steps.input().model().set_layout(ov.Layout("NCHW"))
     work = steps.input().preprocess().convert_element_type(ov.Type.f32)
-    if config.colour == "rgb":
-        work = work.convert_color(ColorFormat.RGB)
-    work.mean([255 * value for value in config.mean]).scale([255 * value for value in config.std])
+    work.mean([255 * value for value in config.mean[::order]]).scale([255 * value for value in config.std[::order]])
+    if config.colour == "rgb" and not config.residual:
+        work.convert_color(ColorFormat.RGB)
     steps.output().tensor().set_element_type(ov.Type.f16)
     return steps.build()

@@ -17,6 +17,7 @@ from wire.settings import WorkerSettings
 from worker import checkpoint
 from worker.backend import Backend, open_backend, warm_up
 from worker.calibration import probability
+from worker.model import Residual
 from worker.preprocess import Pixels, normalise, pixels
 
 CUDA = torch.cuda.is_available()
@@ -89,6 +90,15 @@ def test_a_frame_s_features_do_not_depend_on_its_company(tiny: Path, device: str
     backend = made(tiny, device)
     alone = np.concatenate([backend.encode(one[None]) for one in images])
     assert sliced(backend, images) == pytest.approx(alone, abs=0.002 if device == "torch-cpu" else 0.02)
+
+
+@pytest.mark.parametrize("flipped", [True, False])
+def test_openvino_s_residual_is_the_model_s(images: Pixels, flipped: bool) -> None:
+    """One convolution instead of blur, difference and concatenation, that takes BGR where the model takes RGB."""
+    openvino_cpu = pytest.importorskip("worker.openvino_cpu")
+    ordered = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
+    found = openvino_cpu._residual(flipped)(ordered.flip(1) if flipped else ordered)
+    torch.testing.assert_close(found, Residual()(ordered), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("device", DEVICES)

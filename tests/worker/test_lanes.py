@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.lanes import MOST_LANES, Lanes, batch_size, batch_sizes, lane_count
+from worker.lanes import MOST_LANES, Lanes, batch_size, batch_sizes, lane_count, split
 
 
 def test_batch_sizes_are_powers_of_two_up_to_the_chunk() -> None:
@@ -24,6 +25,14 @@ def test_a_slice_gets_the_least_size_that_takes_it(most: int, data: st.DataObjec
     assert count <= size < 2 * count
     assert all(other < count for other in sizes if other < size)
     assert list(sizes) == sorted(set(sizes))
+
+
+@given(st.integers(0, 300), st.sampled_from([(1,), (1, 4, 16), (1, 2, 4, 8)]))
+def test_sizes_that_make_up_a_slice(count: int, sizes: tuple[int, ...]) -> None:
+    found = split(count, sizes)
+    assert sum(found) == count
+    assert found == sorted(found, reverse=True)
+    assert all(found.count(small) < large // small for small, large in pairwise(sizes))
 
 
 def test_too_many_images_at_once() -> None:
