@@ -10,7 +10,7 @@ from dashboard.access.users import Access, configured
 from wire.errors import ConfigError
 from wire.heartbeat import identity
 from wire.keys import Keys
-from wire.settings import NotifySettings, Settings, TracesSettings
+from wire.settings import DashboardSettings, NotifySettings, Settings, TracesSettings
 from wire.shards import Shard
 
 
@@ -51,9 +51,8 @@ class DashboardConfig:
         return self.access.open and not self.allow_anonymous
 
 
-def from_settings(settings: Settings) -> DashboardConfig:
-    """The dashboard's part of `settings`. Raises ConfigError when it would be open to strangers, or has no Redis."""
-    section = settings.dashboard
+def admitted(section: DashboardSettings) -> Access:
+    """Who may come in. Raises ConfigError when it would be open to strangers, or half of its encryption is missing."""
     token = section.token.get_secret_value() if section.token else None
     if token is not None and not token.strip():
         raise ConfigError("configuration", "dashboard.token", "is empty", "give a long random text, or leave it out")
@@ -68,6 +67,13 @@ def from_settings(settings: Settings) -> DashboardConfig:
         )
     if section.tls_key and not section.tls_certificate:
         raise ConfigError("configuration", "dashboard.tls_key", "is set alone", "set dashboard.tls_certificate, too")
+    return access
+
+
+def from_settings(settings: Settings) -> DashboardConfig:
+    """The dashboard's part of `settings`. Raises ConfigError as `admitted` does, or where there is no Redis."""
+    section = settings.dashboard
+    access = admitted(section)
     if not settings.redis.url:
         raise ConfigError(
             "configuration", "redis.url", "not set", "set REDIS_URL, or use 'unmask run', which brings its own server"

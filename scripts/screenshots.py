@@ -5,6 +5,7 @@ python scripts/screenshots.py [FOLDER]
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -22,13 +23,15 @@ from rich.console import Console
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.support.servers import end, free_port, unmask, wait_until  # noqa: E402
+from dashboard.access import hashing  # noqa: E402
+from tests.support.servers import end, free_port, unmask, valkey, wait_until  # noqa: E402
+from unmask import users  # noqa: E402
 from unmask.demo import play  # noqa: E402
 
 CHROMIUM = "/usr/bin/chromium"
 SIZES = {
     "live": (1440, 900), "alert": (1440, 1180), "history": (1440, 620), "system": (1440, 800), "wall": (1920, 1080),
-    "phone": (390, 844),
+    "phone": (390, 844), "login": (1440, 620),
 }  # fmt: skip
 
 
@@ -60,6 +63,29 @@ def product() -> Iterator[str]:
             yield address
         finally:
             end(process, 20)
+
+
+@contextmanager
+def guarded() -> Iterator[str]:
+    """`unmask dashboard` that knows a user; the page's address."""
+    with tempfile.TemporaryDirectory() as name, valkey(Path(name)) as (url, _):
+        path, port = Path(name) / "unmask.yaml", free_port()
+        path.write_text(users.lines("anna", "viewer", ["lobby-*"], hashing.made(hashing.new_secret())))
+        command = unmask("dashboard", "--config", str(path), "--port", str(port))
+        process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "REDIS_URL": url})
+        try:
+            wait_until(lambda: answers(f"http://127.0.0.1:{port}"), 60, "the dashboard answers", 0.5)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            end(process, 20)
+
+
+def answers(address: str) -> bool:
+    """Whether a dashboard serves its page there."""
+    try:
+        return httpx.get(address).status_code == 200
+    except httpx.HTTPError:
+        return False
 
 
 def alerts(address: str) -> str | None:
@@ -103,6 +129,8 @@ def main(folder: Path) -> None:
         httpx.post(f"{address}/api/v1/alerts/{id}/verdict", json={"verdict": "confirmed", "note": "the demo's blend"})
         shoot(browser, address, "history", "#/history", folder, "dark")
         shoot(browser, address, "live", "#/", folder, "light")
+        with guarded() as door:
+            shoot(browser, door, "login", "", folder, "dark")
         browser.close()
 
 

@@ -109,6 +109,7 @@ def test_the_wheel_runs_where_the_repository_is_not(built: Path, tmp_path: Path)
     assert say(unmask, "--version") == f"unmask {VERSION}\n"
     assert "two virtual cameras" in say(unmask, "demo", "--help")
     assert json.loads(say(unmask, "schema"))["title"] == "unmask.yaml"
+    assert (environment / "share" / "man" / "man1" / "unmask.1").read_text(encoding="utf-8") == text("unmask/unmask.1")
     where = say(
         str(python), "-c", "import dashboard, unmask, wire; print(dashboard.__file__, unmask.__file__, wire.__file__)"
     )
@@ -128,11 +129,12 @@ def test_completion(shell: str) -> None:
         subprocess.run(["bash", "-n"], input=script.output, text=True, check=True)
 
 
-def test_every_command_and_option_is_explained() -> None:
+def test_every_command_argument_and_option_is_explained_and_every_command_has_an_example() -> None:
     def walk(name: str, command: Any) -> list[str]:
         found = [] if (command.help or "").strip() else [name]
-        options = (one for one in command.params if one.param_type_name == "option")
-        found += [f"{name} {one.opts[0]}" for one in options if not (one.help or "").strip()]
+        found += [f"{name} {one.opts[0]}" for one in command.params if not (one.help or "").strip()]
+        if not command.hidden and not (command.epilog or "").startswith("Example: "):
+            found.append(f"{name}: an example")
         for word, child in getattr(command, "commands", {}).items():
             found += walk(f"{name} {word}", child)
         return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from wire.messages import CameraStatus
 
 ROOT = Path(__file__).parents[1]
+CODE = [path for name in ("wire", "streamer", "worker", "dashboard", "unmask") for path in (ROOT / name).rglob("*.py")]
 PAGE = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
 
 
@@ -31,18 +33,28 @@ def test_every_reason_the_page_shows_has_a_remedy() -> None:
     block = words.split("const WHY = {")[1].split("};")[0]
     why = {one.strip('"') for one in re.findall(r"^  ([\w\"-]+):", block, re.MULTILINE)}
     assert len(why) > 8
-    lost = {"link-lost", "page-silent"}  # of the page's own connection
-    assert all(f"`{one}`" in PAGE for one in why - lost)
+    assert all(f"`{one}`" in PAGE for one in why)
 
 
 def test_the_lines_it_quotes_are_printed() -> None:
-    printed = "".join(
-        path.read_text(encoding="utf-8") for name in ("wire", "streamer", "worker", "dashboard", "unmask")
-        for path in (ROOT / name).rglob("*.py")
-    )  # fmt: skip
-    quoted = [one for cell in section("It does not start") for one in re.findall(r"`([^`]+)`", cell)]
-    assert len(quoted) >= 10
-    assert [one for one in quoted if one not in printed] == []
+    printed = "".join(path.read_text(encoding="utf-8") for path in CODE)
+    for title, least in (("It does not start", 30), ("The log says", 40), ("A command refuses", 15)):
+        quoted = [one for cell in section(title) for one in re.findall(r"`([^`]+)`", cell)]
+        assert len(quoted) >= least
+        assert [one for one in quoted if one not in printed] == []
+
+
+def test_every_line_that_the_services_log_as_a_warning_has_a_remedy() -> None:
+    quoted = [one for cell in section("The log says") for one in re.findall(r"`([^`]+)`", cell)]
+    said = [
+        call.args[0].value
+        for path in CODE if path.parent.name != "bench"
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call) and getattr(call.func, "attr", "") in ("warning", "error")
+        and call.args and isinstance(call.args[0], ast.Constant)
+    ]  # fmt: skip
+    assert len(said) > 30
+    assert [line for line in said if not any(one in line for one in quoted)] == []
 
 
 @pytest.mark.parametrize("name", ["openapi", "asyncapi"])

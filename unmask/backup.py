@@ -51,8 +51,7 @@ def backup(path: Path, settings: Settings) -> int:
         # The home first: what a shard has beyond the place that was brought over is brought over later.
         rows = [row for name, space in _named(spaces) for row in _read(space, name)]
     _write(path, rows, settings.redis.shards)
-    said = f"{path}: {_words(rows)}, {path.stat().st_size / 1e6:.1f} MB. It shows faces: keep it as such."
-    Console().print(said, markup=False)
+    _say(f"{path}: {_words(rows)}, {path.stat().st_size / 1e6:.1f} MB. It shows faces: keep it as such.")
     return 0
 
 
@@ -68,9 +67,12 @@ def restore(path: Path, settings: Settings, replace: bool) -> int:
                 f"this Redis holds {count} keys of alerts already", "add --replace to put the backup in their place"
             )
         kept = _put(spaces, rows, there)
-    expired = len(rows) - len(kept)
-    Console().print(f"{path}: {_words(kept)} restored, {expired} keys had expired meanwhile", markup=False)
+    _say(f"{path}: {_words(kept)} restored, {len(rows) - len(kept)} keys had expired meanwhile")
     return 0
+
+
+def _say(line: str) -> None:
+    Console().print(line, markup=False, soft_wrap=True)
 
 
 def _words(rows: list[Row]) -> str:

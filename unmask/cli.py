@@ -13,6 +13,7 @@ from unmask.commands import checks, data, kept, learning, model, people, service
 app = typer.Typer(
     name="unmask",
     help="Real-time deepfake monitor: live cameras and calls in, face by face scores and alerts out.",
+    epilog="Example: unmask demo",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )

@@ -54,7 +54,7 @@ def run(settings: Settings, camera: str | None, alert: str | None, sure: bool) -
         eraser.tell()
     console = Console()
     gone = ", ".join(f"{count} {kind}" for kind, count in eraser.gone.items() if count)
-    console.print(f"{what} forgotten: {gone or 'nothing was kept'}")
+    console.print(f"{what} forgotten: {gone or 'nothing was kept'}", markup=False, soft_wrap=True)
     if watched:
         console.print("It is still watched: what it shows from now on is kept, until it leaves the configuration.")
     return 0

@@ -6,7 +6,27 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import click
+END = """\
+.SH FILES
+.TP
+.I unmask.yaml
+The settings, in the current folder; \\-\\-config names another.
+.SH ENVIRONMENT
+.TP
+.B REDIS_URL
+The Redis or Valkey server in which the services meet; without it, \\fBunmask run\\fR brings its own.
+.TP
+.B UNMASK_SECTION__KEY
+A setting, before what the file says: UNMASK_DASHBOARD__PORT=9000.
+.TP
+.B UNMASK_MODELS
+The folder in which the face detector's file is looked for.
+.TP
+.B NAME_FILE
+The file that holds the variable NAME: any of these, and any that a camera's url names.
+.SH EXIT STATUS
+0: done. 1: something failed. 2: the command line or the configuration is wrong.
+"""
 
 
 def _roff(text: str) -> str:
@@ -24,15 +44,20 @@ def _walk(command: Any, name: str) -> Iterator[tuple[str, Any]]:
         yield name, command
 
 
+def _parameters(command: Any, name: str) -> Iterator[str]:
+    """The arguments and options of a command, each as a tagged paragraph."""
+    context = command.context_class(command, info_name=name)
+    for typed, about in filter(None, (one.get_help_record(context) for one in command.params)):
+        yield from (".TP", f"\\fB{_roff(typed)}\\fR", _roff(about))
+
+
 def page(root: Any, version: str) -> str:
     """The manual page of a click command tree, as roff (man(7))."""
-    lines = [f'.TH UNMASK 1 "" "unmask {_roff(version)}"', ".SH NAME", f"unmask \\- {_roff(root.help)}", ".SH SYNOPSIS"]
-    lines += [".B unmask", r"\fICOMMAND\fR [\fIOPTIONS\fR]", ".SH COMMANDS"]
+    lines = [f'.TH UNMASK 1 "" "unmask {_roff(version)}" "User Commands"']
+    lines += [".SH NAME", f"unmask \\- {_roff(root.help)}", ".SH SYNOPSIS"]
+    lines += [".B unmask", r"\fICOMMAND\fR [\fIOPTIONS\fR]", ".SH OPTIONS", *_parameters(root, "unmask")]
+    lines += [".TP", r"\fB\-\-help\fR", "What a command does and takes.", ".SH COMMANDS"]
     for name, command in _walk(root, ""):
-        lines += [f".SS unmask {_roff(name)}", _roff(command.help or "")]
-        context = click.Context(command, info_name=f"unmask {name}")
-        for record in filter(None, (one.get_help_record(context) for one in command.params)):
-            typed, about = map(_roff, record)
-            lines += [".TP", f"\\fB{typed}\\fR", about or "See above."]
-    lines += [".SH EXIT STATUS", "0: done. 1: something failed. 2: the command line or the configuration is wrong."]
-    return "\n".join([*lines, ""])
+        lines += [f".SS unmask {_roff(name)}", _roff(command.help), *_parameters(command, f"unmask {name}")]
+        lines += [".PP", _roff(command.epilog)]
+    return "\n".join([*lines, END])

@@ -61,10 +61,10 @@ def _plugin(kind: Kind, name: str, where: str) -> Finding:
 
 def access(settings: Settings) -> Finding:
     """Who may come in to the dashboard."""
-    from dashboard.access.users import configured
+    from dashboard.config import admitted
 
     try:
-        access = configured(settings.dashboard)
+        access = admitted(settings.dashboard)
     except UnmaskError as error:
         return failure("access", error)
     if access.open:

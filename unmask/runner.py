@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import http.client
+import json
 import os
 import signal
 import socket
@@ -14,14 +17,14 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from rich.console import Console
 
-from dashboard.access import users
+from dashboard.config import admitted
 from dashboard.notify.build import channels
 from dashboard.tls import Certificate
 from streamer import sources
@@ -40,6 +43,14 @@ from wire.telemetry import Log
 WAITS_S = (0.2, 0.3, 0.5, 1.0, 2.0, 5.0)  # between two tries to reach Redis
 EMBEDDED_TRIES = 3  # before it is told: our own server takes a moment
 SERVICES: tuple[Role, ...] = ("worker", "dashboard", "streamer")
+LOOK_S = 0.2  # between two looks at what has started
+ANSWER_S = 10.0  # for an answer of /readyz: on a machine that has too much to do it comes late
+PARTS = {  # of /readyz
+    "redis": "Redis",
+    "worker": "the worker, whose network takes some ten seconds",
+    "streamer": "the streamer",
+    "picture": "the dashboard",
+}
 
 
 def run(settings: Settings, config: Path | None, on_ready: Callable[[str], None] | None = None) -> int:
@@ -60,7 +71,7 @@ def run(settings: Settings, config: Path | None, on_ready: Callable[[str], None]
         find("detector", detector, "worker.detector.plugin")
     if settings.dashboard.tls_certificate:
         Certificate(settings.dashboard.tls_certificate, settings.dashboard.tls_key)
-    users.configured(settings.dashboard)  # and a user's hash
+    admitted(settings.dashboard)  # and a user's hash, and a page that would be open to everybody
     port = _port(settings)
     log = telemetry.setup(settings.telemetry, "unmask")
     with contextlib.ExitStack() as stack:
@@ -86,9 +97,8 @@ def run(settings: Settings, config: Path | None, on_ready: Callable[[str], None]
             supervisor.add(Child(service, [sys.executable, "-m", service, *arguments], env, when=when))
         certificate = settings.dashboard.tls_certificate
         page = f"http{'s' if certificate else ''}://{_shown(settings.dashboard.host)}:{port}/"
-        if (console := Console(stderr=True)).is_terminal:  # whoever looks; programs read one line for what is wrong
-            console.print("[dim]starting: the network is made ready, which takes some ten seconds[/]")
-        return supervisor.watch(_Once(page, on_ready or _announce, certificate))
+        stack.enter_context(_Start(page, state, certificate, _say_missing, on_ready or _announce))
+        return supervisor.watch()
 
 
 class _Waiting:
@@ -199,23 +209,64 @@ class _State:
             return set()
 
 
-class _Once:
-    """Asks the dashboard's /readyz until it says yes, then calls back once."""
+class _Start:
+    """Looks at the services while they come up, from a thread of its own: an answer may take a while.
 
-    def __init__(self, page: str, callback: Callable[[str], None], certificate: Path | None = None) -> None:
-        self._page, self._callback, self._certificate = page, callback, certificate
-        self._done = False
+    `say` gets in words what is waited for, whenever that is something else; `ready` gets the page's address, once.
+    """
 
-    def __call__(self) -> None:
-        if self._done:
-            return
+    def __init__(
+        self,
+        page: str,
+        state: _State,
+        certificate: Path | None,
+        say: Callable[[str], None],
+        ready: Callable[[str], None],
+    ) -> None:
+        self._page, self._state, self._certificate = page, state, certificate
+        self._say, self._ready = say, ready
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="start", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+
+    def _run(self) -> None:
+        said = ""
+        while not self._end.wait(LOOK_S):
+            missing = self._missing()
+            if not missing:
+                self._ready(self._page)
+                return
+            if missing != said:
+                said = missing
+                self._say(missing)
+
+    def _missing(self) -> str:
+        """What is not there yet, in words; "" once all is."""
+        if self._state.ping() is not None:
+            return PARTS["redis"]
+        if not self._state.is_alive("worker"):  # the others are started after it
+            return PARTS["worker"]
         try:
-            with urllib.request.urlopen(f"{self._page}readyz", timeout=0.5, context=self._trust()) as answer:
-                self._done = answer.status == 200
-        except (urllib.error.URLError, OSError):
-            return
-        if self._done:
-            self._callback(self._page)
+            parts = self._parts()
+        except (OSError, http.client.HTTPException, ValueError, KeyError):  # not there yet, or not whole
+            return PARTS["picture"]
+        return " and ".join(PARTS[name] for name, part in parts.items() if not part["ok"])
+
+    def _parts(self) -> dict[str, dict[str, Any]]:
+        """What the dashboard's /readyz says of each part."""
+        try:
+            answer = urllib.request.urlopen(f"{self._page}readyz", timeout=ANSWER_S, context=self._trust())
+        except urllib.error.HTTPError as error:  # 503: not all of them are ready
+            answer = error
+        with answer:
+            parts: dict[str, dict[str, Any]] = json.load(answer)["parts"]
+            return parts
 
     def _trust(self) -> ssl.SSLContext | None:
         """Trust in our own certificate alone, by whatever name: it is asked for by its address."""
@@ -226,6 +277,12 @@ class _Once:
         context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
         context.load_verify_locations(self._certificate.expanduser())
         return context
+
+
+def _say_missing(missing: str) -> None:
+    console = Console(stderr=True)
+    if console.is_terminal:  # whoever looks; programs read one line for what is wrong
+        console.print(f"[dim]starting: waiting for {missing}[/]", soft_wrap=True)
 
 
 def _announce(page: str) -> None:
@@ -241,9 +298,10 @@ def _port(settings: Settings) -> int:
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise ServiceError(
-                f"can't listen on {host}:{port} ({error.strerror})", "choose another port with --port or dashboard.port"
-            ) from None
+            remedy = "choose another port with --port or dashboard.port"
+            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                remedy = "set dashboard.host to an address of this machine"
+            raise ServiceError(f"can't listen on {host}:{port} ({error.strerror})", remedy) from None
         chosen: int = probe.getsockname()[1]
         return chosen
 

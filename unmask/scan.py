@@ -38,8 +38,8 @@ def run(files: list[Path], out: Path | None, settings: Settings) -> int:
             failed = True
             continue
         except OSError as error:
-            said = f"unmask: can't write the result ({error}): choose a folder with --out"
-            console.print(said, style="red", markup=False)
+            cause = f"can't write the result ({error.strerror or error})"
+            console.print(f"unmask: {cause}: choose a folder with --out", style="red", markup=False, soft_wrap=True)
             failed = True
             continue
         _summary(Console(), file, result, target)
@@ -49,7 +49,7 @@ def run(files: list[Path], out: Path | None, settings: Settings) -> int:
 def scan(file: Path, settings: Settings, scorer: Scorer, console: Console) -> dict[str, Any]:
     """The result for one file. Raises SourceError where it is no video."""
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.percentage:>3.0f}%"),
         TimeRemainingColumn(),
@@ -111,8 +111,8 @@ def write(result: dict[str, Any], target: Path) -> None:
 
 def _summary(console: Console, file: Path, result: dict[str, Any], target: Path) -> None:
     colour = {"fake": "bold red", "suspect": "yellow", "clean": "green"}.get(result["verdict"], "dim")
-    name, written = escape(file.name), escape(str(target))
-    console.print(f"[bold]{name}[/]: [{colour}]{result['verdict']}[/] · {written} and .png", highlight=False)
+    verdict, name, where = result["verdict"], escape(file.name), escape(str(target))
+    console.print(f"[bold]{name}[/]: [{colour}]{verdict}[/] · {where} and .png", highlight=False, soft_wrap=True)
     for face in result["faces"]:
         p = "–" if face["p_fake"] is None else f"{face['p_fake']:.2f}"
         console.print(f"  face {face['track']}: {face['verdict']}, p_fake {p}, {len(face['windows'])} windows")

@@ -71,6 +71,10 @@ class Child:
         self.due = now + BACKOFF_S[min(len(self.deaths), len(BACKOFF_S)) - 1]
         return len(self.deaths) <= RESTARTS
 
+    def has_answered(self) -> bool:
+        """Whether one that gives no sign of life by itself has answered since it was started."""
+        return self.heard is not None and self.heard() > self.started
+
     def silent_s(self, now: float) -> float:
         """For how long it has given no sign of life, since its first; 0 while it starts."""
         if self.heard is not None:
@@ -109,17 +113,17 @@ class Supervisor:
         """Make `watch` return; may be called from a signal handler."""
         self._stop.set()
 
-    def watch(self, each: Callable[[], None] = lambda: None) -> int:
-        """Until `stop`, or until a child can't be kept alive; the exit code. `each` runs several times a second."""
+    def watch(self) -> int:
+        """Until `stop`, or until a child can't be kept alive; the exit code."""
         with Ears() as ears:
             for child in self._children:
                 child.ear = ears.open() if child.heard is None else None
             try:
-                return self._watch(each)
+                return self._watch()
             finally:
                 self.end()
 
-    def _watch(self, each: Callable[[], None]) -> int:
+    def _watch(self) -> int:
         looked = self._clock()
         while not self._stop.wait(PERIOD_S):
             now = self._clock()
@@ -128,7 +132,6 @@ class Supervisor:
                     child.shift(missed)
             looked = now
             notify()  # we may be watched ourselves
-            each()
             for child in self._children:
                 if (code := self._look_after(child)) is not None:
                     return code
@@ -141,12 +144,14 @@ class Supervisor:
             if now >= child.due and (child.restarts >= 0 or child.when()):
                 child.start(now)
             return None
-        child.was_ready = child.was_ready or self._is_ready(child.name)
+        child.was_ready = child.was_ready or self._is_ready(child.name) or child.has_answered()
         code = child.process.poll()
         if code is None:
             self._kill_if_hung(child, now)
             return None
         if code in (1, 2) and not child.was_ready:  # it said why in its one line
+            if child.heard is not None:  # a server, which says it in a file
+                raise ServiceError(f"{child.name} does not start", child.hint)
             return code
         if camera := child.words.heard():  # the streamer keeps it out from now on: not the service's own weakness
             self._log.error("a camera has brought a service down", child=child.name, code=code, camera=camera)

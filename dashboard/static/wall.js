@@ -5,6 +5,7 @@ import { VERDICTS, el } from "./words.js";
 
 export const sheet = "wall.css";
 const GAP_PX = 12;
+const LEAST_PX = 140; // a narrower tile has no room for its name
 
 export function show() {
   const grid = document.getElementById("cameras");
@@ -28,12 +29,13 @@ export function show() {
     calm.remove();
     bar.remove();
     grid.style.gridTemplateColumns = "";
+    document.body.removeAttribute("data-crowded");
     for (const card of grid.children) card.style.order = "";
     if (document.fullscreenElement) document.exitFullscreen();
   };
 }
 
-/** As many columns as make the pictures largest; the worst come first. */
+/** As many columns as make the pictures largest; the worst come first. What gets too small for it is scrolled. */
 function fit(grid, calm) {
   const cards = [...grid.children];
   for (const card of cards) card.style.order = String(-(VERDICTS[card.dataset.verdict]?.rank ?? 0));
@@ -46,6 +48,12 @@ function fit(grid, calm) {
     const side = Math.min(width / columns - GAP_PX, (room * 16) / 9);
     if (side > best[0]) best = [side, columns];
   }
+  const crowded = cards.length > 0 && best[0] < LEAST_PX;
+  if (crowded) {
+    const columns = Math.max(1, Math.floor((width + GAP_PX) / (LEAST_PX + GAP_PX)));
+    best = [(width + GAP_PX) / columns - GAP_PX, columns];
+  }
+  document.body.toggleAttribute("data-crowded", crowded);
   grid.style.gridTemplateColumns = `repeat(${best[1]}, minmax(0, ${Math.floor(best[0])}px))`;
   const open = [...page.alerts.values()].filter((alert) => alert.ended === null).length;
   const bad = cards.filter((card) => (VERDICTS[card.dataset.verdict]?.rank ?? 9) >= VERDICTS.offline.rank).length;

@@ -291,6 +291,17 @@ def test_the_wall_puts_trouble_first_and_does_not_scroll(page: Page, dashboard: 
     feed.alert("a1", "new", "cam-1")
     expect(page.locator("#wall-calm")).to_contain_text("1 open alert")
     expect(page.locator("alert-item")).to_be_visible()
+    for number in range(7, 120):  # too many for it, at any size
+        feed.camera(f"cam-{number}", faces=0)
+    expect(page.locator("camera-card")).to_have_count(120)
+    for size in ({"width": 1280, "height": 720}, {"width": 320, "height": 640}):
+        page.set_viewport_size(size)  # type: ignore[arg-type]
+        until(
+            page,
+            """[...document.querySelectorAll('camera-card')].every(c => c.offsetWidth >= 130)
+               && document.documentElement.scrollHeight > innerHeight
+               && document.documentElement.scrollWidth <= innerWidth""",
+        )
 
 
 def test_sound_and_notifications_only_when_asked_for(page: Page, dashboard: Start, feed: Feed) -> None:

@@ -16,7 +16,9 @@ import pytest
 
 from tests.support import forks
 from tests.support.servers import unmask
+from unmask import parts
 from unmask.__main__ import main
+from wire.settings import load
 
 COMMANDS = [
     "run", "demo", "streamer", "worker", "dashboard", "watch", "scan", "train", "evaluate", "enrol", "convert", "check",
@@ -105,6 +107,13 @@ def test_an_unknown_scheme(tmp_path: Path) -> None:
 
 def test_no_camera(tmp_path: Path) -> None:
     assert_one_line(call("run", cwd=tmp_path), 2, "no camera", "unmask demo")
+
+
+def test_a_page_open_to_everybody_is_refused_before_anything_starts_and_by_check(tmp_path: Path) -> None:
+    (tmp_path / "unmask.yaml").write_text("cameras: {a: {url: clip.mp4}}\ndashboard: {host: 0.0.0.0, port: 0}")
+    assert_one_line(refused("run", cwd=tmp_path), 2, "dashboard.host", "unmask token")
+    found = parts.access(load(tmp_path / "unmask.yaml"))
+    assert (found.state, "0.0.0.0" in found.details) == ("failed", True)
 
 
 @pytest.mark.parametrize("command", ["run", "streamer", "worker", "dashboard"])

@@ -18,18 +18,19 @@ SECONDS = 5.0
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("scan")
     scene.render(path / "untouched.mp4", manipulated=False, seconds=SECONDS)
-    scene.render(path / "swapped.mp4", manipulated=True, seconds=SECONDS)
+    scene.render(path / "swapped [hd].mp4", manipulated=True, seconds=SECONDS)
     (path / "bad.mp4").write_text("no video")
     return path
 
 
 def test_scan(folder: Path) -> None:
-    result = call("scan", "untouched.mp4", "bad.mp4", "swapped.mp4", "--out", "results", cwd=folder)
+    result = call("scan", "untouched.mp4", "bad.mp4", "swapped [hd].mp4", "--out", "results", cwd=folder)
     assert result.returncode == 1  # for bad.mp4 alone
     assert "bad.mp4" in result.stderr
+    assert "swapped [hd].mp4: fake" in result.stdout
     found = {path.name: json.loads(path.read_text()) for path in (folder / "results").glob("*.json")}
-    assert found.keys() == {"untouched.mp4.unmask.json", "swapped.mp4.unmask.json"}
-    untouched, swapped = found["untouched.mp4.unmask.json"], found["swapped.mp4.unmask.json"]
+    assert found.keys() == {"untouched.mp4.unmask.json", "swapped [hd].mp4.unmask.json"}
+    untouched, swapped = found["untouched.mp4.unmask.json"], found["swapped [hd].mp4.unmask.json"]
     assert swapped["verdict"] == "fake", swapped
     assert untouched["verdict"] == "clean", untouched
     for scan in (untouched, swapped):
@@ -38,6 +39,6 @@ def test_scan(folder: Path) -> None:
         assert len(windows) >= 3
         assert all(0 <= window["start"] < window["end"] <= SECONDS for window in windows)
         assert all(0 <= window["p_fake"] <= 1 for window in windows)
-    plot = cv2.imread(str(folder / "results" / "swapped.mp4.unmask.png"))
+    plot = cv2.imread(str(folder / "results" / "swapped [hd].mp4.unmask.png"))
     assert plot is not None
     assert plot.std() > 5  # something is drawn

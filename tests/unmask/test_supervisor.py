@@ -135,6 +135,13 @@ def test_a_child_that_explains_why_it_cannot_run_ends_everything(supervisor: Sup
     assert other.process.poll() is not None
 
 
+def test_a_server_that_can_not_start_is_told_with_where_it_says_why(supervisor: Supervisor) -> None:
+    never = float("-inf")
+    supervisor.add(Child("valkey", python("import sys; sys.exit(1)"), hint="see its log", heard=lambda: never))
+    with pytest.raises(ServiceError, match="valkey does not start: see its log"):
+        supervisor.watch()
+
+
 def test_a_child_that_ignores_sigterm_is_killed(
     supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,11 +18,13 @@ class WorkerDevice(StrEnum):
     TORCH_CPU = "torch-cpu"
 
 
-bench = typer.Typer(help="Measure parts of Unmask on this machine.", no_args_is_help=True)
+bench = typer.Typer(
+    help="Measure parts of Unmask on this machine.", epilog="Example: unmask bench cameras", no_args_is_help=True
+)
 Force = Annotated[bool, typer.Option("--force", help="Print figures of a busy machine, too.")]
 
 
-@bench.command("dashboard")
+@bench.command("dashboard", epilog="Example: unmask bench dashboard --subscribers 100 --seconds 30")
 def bench_dashboard(
     subscribers: Annotated[int, typer.Option(min=1, help="How many connections.")] = 1000,
     rate: Annotated[float, typer.Option(min=0.1, help="Alert events a second.")] = 10.0,
@@ -38,7 +40,7 @@ def bench_dashboard(
     raise typer.Exit(measuring.run(subscribers, rate, size, seconds, stalled, users, as_json))
 
 
-@bench.command("worker")
+@bench.command("worker", epilog="Example: unmask bench worker --device cpu")
 def bench_worker(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
     seconds: Annotated[float, typer.Option(min=0.5, help="How long each way of feeding is measured.")] = 20.0,
@@ -54,7 +56,7 @@ def bench_worker(
     raise typer.Exit(measuring.run(options, as_json))
 
 
-@bench.command("cameras")
+@bench.command("cameras", epilog="Example: unmask bench cameras --steps 1,2,4")
 def bench_cameras(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
     seconds: Annotated[float, typer.Option(min=1, help="How long each number of cameras is measured.")] = 60.0,
@@ -73,7 +75,7 @@ def bench_cameras(
     raise typer.Exit(measuring.run(options, as_json))
 
 
-@bench.command("overload")
+@bench.command("overload", epilog="Example: unmask bench overload --factor 4")
 def bench_overload(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
     factor: Annotated[float, typer.Option(min=0.1, help="How many times as much as can be scored.")] = 4.0,
@@ -86,7 +88,7 @@ def bench_overload(
     raise typer.Exit(measuring.run(measuring.Options(factor, seconds, force), as_json))
 
 
-@bench.command("fleet")
+@bench.command("fleet", epilog="Example: unmask bench fleet --cameras 1000")
 def bench_fleet(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
     cameras: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many, a face before each.")] = 5000,
@@ -111,7 +113,7 @@ def bench_fleet(
     raise typer.Exit(measuring.run(options, as_json))
 
 
-@bench.command("soak")
+@bench.command("soak", epilog="Example: unmask bench soak --minutes 30 --out soak")
 def bench_soak(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
     minutes: Annotated[float, typer.Option(min=0.1, help="How long.")] = 30.0,

@@ -12,15 +12,15 @@ from unmask.commands.options import Config, load
 app = typer.Typer()
 
 
-@app.command()
-def backup(file: Annotated[Path, typer.Argument(metavar="FILE")], config: Config = None) -> None:
+@app.command(epilog="Example: unmask backup unmask.backup")
+def backup(file: Annotated[Path, typer.Argument(metavar="FILE", help="Where it goes.")], config: Config = None) -> None:
     """Write alerts, reviews, evidence and references to a file, while the system runs or not."""
     from unmask import backup as backing
 
     raise typer.Exit(backing.backup(file, load(config)))
 
 
-@app.command()
+@app.command(epilog="Example: unmask forget --camera front-door")
 def forget(
     camera: Annotated[str | None, typer.Option(metavar="NAME", help="All that is kept of this camera.")] = None,
     alert: Annotated[str | None, typer.Option(metavar="ID", help="All that is kept of this alert.")] = None,
@@ -33,9 +33,9 @@ def forget(
     raise typer.Exit(forgetting.run(load(config), camera, alert, yes))
 
 
-@app.command()
+@app.command(epilog="Example: unmask restore unmask.backup --replace")
 def restore(
-    file: Annotated[Path, typer.Argument(metavar="FILE")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What 'unmask backup' wrote.")],
     replace: Annotated[bool, typer.Option("--replace", help="Put it in the place of what is there.")] = False,
     config: Config = None,
 ) -> None:

@@ -12,9 +12,9 @@ from unmask.commands.options import Config, load
 app = typer.Typer()
 
 
-@app.command()
+@app.command(epilog="Example: unmask scan clip.mp4 --out results")
 def scan(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Videos.")],
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where the results go; else beside each file.")
     ] = None,
@@ -27,10 +27,10 @@ def scan(
     raise typer.Exit(scanner.run(files, out, settings))
 
 
-@app.command()
+@app.command(epilog="Example: unmask convert old.pt new.safetensors")
 def convert(
-    old: Annotated[Path, typer.Argument(metavar="OLD.pt")],
-    new: Annotated[Path, typer.Argument(metavar="NEW.safetensors")],
+    old: Annotated[Path, typer.Argument(metavar="OLD.pt", help="The state dict.")],
+    new: Annotated[Path, typer.Argument(metavar="NEW.safetensors", help="The checkpoint to write.")],
     readout: Annotated[
         Literal["last", "mean"], typer.Option(help="The newest frame's state, as served; or the mean, as trained.")
     ] = "last",
@@ -43,7 +43,7 @@ def convert(
     converter.run(old, new, readout, frames, name)
 
 
-@app.command()
+@app.command(epilog="Example: unmask evaluate --data manifest.tsv --split dev --report report")
 def evaluate(
     data: Annotated[Path, typer.Option(metavar="MANIFEST", help="Table of clips; its paths are relative to it.")],
     split: Annotated[str | None, typer.Option(help="Which of its clips; else all.")] = None,

@@ -55,9 +55,11 @@ class UserRole(StrEnum):
     ADMIN = "admin"
 
 
-@app.command()
+@app.command(epilog="Example: unmask watch --json --camera 'lobby-*' ws://127.0.0.1:8008/ws/v1")
 def watch(
-    url: Annotated[str, typer.Argument(metavar="ws://HOST:PORT/ws/v1")] = "ws://127.0.0.1:8008/ws/v1",
+    url: Annotated[
+        str, typer.Argument(metavar="ws://HOST:PORT/ws/v1", help="A dashboard's; wss:// where it serves TLS.")
+    ] = "ws://127.0.0.1:8008/ws/v1",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     topic: Annotated[list[Topic] | None, typer.Option(help="What to subscribe to; repeatable.")] = None,
     camera: Annotated[list[str] | None, typer.Option(help="Name or pattern, e.g. 'lobby-*'; repeatable.")] = None,
@@ -84,9 +86,9 @@ def watch(
     )  # fmt: skip
 
 
-@app.command()
+@app.command(epilog="Example: unmask token anna --role viewer --camera 'lobby-*'")
 def token(
-    name: Annotated[str, typer.Argument(metavar="NAME")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Letters, digits, and _ . @ - after the first.")],
     role: Annotated[UserRole, typer.Option(help="viewer sees, operator judges and snoozes, admin may do everything.")],
     camera: Annotated[
         list[str] | None, typer.Option(help="Name or pattern, e.g. 'lobby-*'; repeatable; none: all cameras.")
@@ -99,7 +101,7 @@ def token(
     raise typer.Exit(users.run(name, role.value, camera or [], password))
 
 
-@app.command("notify-test")
+@app.command("notify-test", epilog="Example: unmask notify-test --config unmask.yaml")
 def notify_test(config: Config = None) -> None:
     """Send a test message through every configured notification channel."""
     settings = load(config)

@@ -9,7 +9,7 @@ import typer
 app = typer.Typer()
 
 
-@app.command()
+@app.command(epilog="Example: unmask schema > unmask.schema.json")
 def schema() -> None:
     """Print the JSON Schema of unmask.yaml, for editors that complete and check it while it is written."""
     from wire import schema as schemas
@@ -17,10 +17,10 @@ def schema() -> None:
     typer.echo(schemas.schema())
 
 
-@app.command()
+@app.command(epilog="Example: unmask discover --login --yaml")
 def discover(
     address: Annotated[
-        list[str] | None, typer.Argument(metavar="[ADDRESS...]", help="Ask these alone; else everyone in the network.")
+        list[str] | None, typer.Argument(metavar="ADDRESS", help="Ask these alone; else everyone in the network.")
     ] = None,
     timeout: Annotated[
         float,
@@ -38,7 +38,7 @@ def discover(
     raise typer.Exit(command.run(address or [], timeout, login, as_json, yaml))
 
 
-@app.command()
+@app.command(epilog="Example: unmask man | man -l -")
 def man(context: typer.Context) -> None:
     """Print the manual page: 'unmask man | man -l -' shows it, with every command and option."""
     from importlib.metadata import version

@@ -71,7 +71,7 @@ def run(
     Raises UsageError for a manifest or store that can't be used, ServiceError where a process dies.
     """
     folder = out or manifest.with_suffix(".faces")
-    console = Console(stderr=True)
+    console = Console(stderr=True, markup=False)
     clips, passed = select(read_manifest(manifest), splits, dev_names(exclude) if exclude else set())
     for why, count in passed.items():
         console.print(f"left out: {count} {why}", highlight=False)
@@ -86,7 +86,7 @@ def run(
         except KeyboardInterrupt:
             console.print(f"stopped at {len(writer.done)} of {len(clips)}; the same command goes on from there")
             return 130
-    return report(Pack(folder), folder, Console())
+    return report(Pack(folder), folder, Console(markup=False))
 
 
 def terms(plan: Plan) -> Terms:

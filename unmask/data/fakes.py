@@ -52,7 +52,7 @@ class Seen(NamedTuple):
 
 def run(manifest: Path, out: Path, split: str, settings: Settings, seed: int) -> int:
     """Write the clips and their manifest to `out`; 0, or 1 where no real clip could be used. Raises UsageError."""
-    console = Console(stderr=True)
+    console = Console(stderr=True, markup=False)
     clips = [clip for clip in read_manifest(manifest) if clip.split == split and clip.label in ("real", "pair")]
     if not clips:
         raise UsageError(f"{manifest} has no real clip in split {split!r}", "choose another --split")

@@ -55,7 +55,7 @@ def run(root: Path, out: str | None, seed: str, exclude: Path | None, force: boo
         write(lines, sys.stdout, Path.cwd())
     else:
         _replace(lines, target)
-    console = Console(stderr=out == "-")
+    console = Console(stderr=out == "-", markup=False)
     console.print(summary(lines), highlight=False)
     for note in notes(found, left):
         console.print(note, style="yellow", highlight=False, markup=False, soft_wrap=True)

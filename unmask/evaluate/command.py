@@ -126,7 +126,7 @@ def measure(
 ) -> tuple[list[Video], list[Skipped]]:
     """Every item scored, in order; the next ones' faces are looked for meanwhile."""
     videos, skipped = list[Video](), list[Skipped]()
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with (
         Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress,
         ThreadPoolExecutor(min(FINDERS, os.cpu_count() or 1), thread_name_prefix="faces") as pool,

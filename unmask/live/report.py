@@ -59,7 +59,7 @@ def show(result: Result, *, as_json: bool, folder: Path | None) -> None:
     console.print(table)
     console.print(words(result), highlight=False)
     if folder is not None:
-        console.print(f"report: {folder / 'index.html'}", highlight=False, soft_wrap=True)
+        console.print(f"report: {folder / 'index.html'}", highlight=False, markup=False, soft_wrap=True)
 
 
 def write(result: Result, folder: Path) -> None:

@@ -12,8 +12,10 @@ from wire.settings.whole import Settings
 
 
 def explained(source: str, error: ValidationError) -> ConfigError:
-    """The first problem, with the nearest known key where the key is unknown; the offending value is never shown."""
-    first = error.errors(include_url=False, include_input=False)[0]
+    """An unknown key, with the nearest known one, or the first problem; the offending value is never shown."""
+    found = error.errors(include_url=False, include_input=False)
+    unknown = (one for one in found if one["type"] == "extra_forbidden")  # which may be why another is missing
+    first = next(unknown, found[0])
     where = ".".join(str(part) for part in first["loc"] if part != "[key]")
     if first["type"] == "extra_forbidden":
         known = _known_keys(first["loc"][:-1])
@@ -21,6 +23,10 @@ def explained(source: str, error: ValidationError) -> ConfigError:
         remedy = f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(known)}"
         return ConfigError(source, where, "unknown key", remedy)
     problem = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "string_pattern_mismatch" and first["loc"][-1] == "[key]":
+        problem = "can't be a name: take up to 64 letters, digits and _ . - with a letter or digit first"
+    elif first["type"] in ("dict_type", "model_type"):
+        problem = "wants keys of its own, each on a line below it"
     return ConfigError(source, where, problem, "correct it; unmask.example.yaml shows every key with its default")
 
 
