@@ -76,7 +76,7 @@ class RedisCache:
         for name, feature in features.items():
             data = feature.astype("<f2", copy=False).tobytes()
             # Not `pipe.set`, which spends ten times as long on options that are not there.
-            pipe.execute_command("SET", self._key(name), data, "PX", self._ttl_ms)
+            pipe.execute_command("SET", self._key(name), data, "PX", self._ttl_ms)  # type: ignore[no-untyped-call]
 
     def _key(self, name: FrameId) -> str:
         return self._keys.feature(*name, self._model)
