@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, TypeVar
 
 import msgspec
 
@@ -27,10 +27,12 @@ from wire.redact import redact
 LONGEST = 300  # letters of a plugin's own words in ours
 GRACE_S = 0.25  # that a late child has to end by itself and say where it stood
 HEAD = 4  # bytes of a length
+MOST = 1 << 20  # bytes of a reply: thousands of windows' scores
 OURS = ("UNMASK_", "REDIS_URL", "NOTIFY_SOCKET")  # variables that are not for a plugin
 
 Failure = Literal["failed", "late", "gone"]
 Handler = Callable[[bytes], bytes]
+T = TypeVar("T")
 
 
 class GuestError(Exception):
@@ -113,8 +115,11 @@ class Guest:
         timer.start()
         try:
             _write(process.stdin, request)
-            reply = msgspec.msgpack.decode(_read(process.stdout), type=Reply)
-        except (OSError, EOFError, ValueError, msgspec.DecodeError):
+            reply = heard(process.stdout)
+        except GuestError as error:  # whatever it is at, the next it says would not be an answer either
+            self.close()
+            raise GuestError("gone", error.reason) from None
+        except (OSError, EOFError, ValueError):
             lasted = time.monotonic() - began
             self.close()
             if lasted >= limit_s:
@@ -123,7 +128,7 @@ class Guest:
         finally:
             timer.cancel()
         if reply.error:
-            raise GuestError("failed", redact(reply.error))
+            raise GuestError("failed", line(redact(reply.error)))
         return reply.body
 
 
@@ -151,9 +156,27 @@ def serve(kind: Kind, make: Callable[[Any], Handler]) -> None:
         _reply(sink, reply)
 
 
+def heard(pipe: IO[bytes]) -> Reply:
+    """A child's next reply. Raises GuestError where it is none, EOFError where it ends, ValueError where it is long."""
+    return understood(_read(pipe, MOST), Reply)
+
+
+def understood(data: bytes, kind: type[T]) -> T:
+    """What a child said. Raises GuestError where it is no `kind`."""
+    try:
+        return msgspec.msgpack.decode(data, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise GuestError("failed", line(f"it answers what is no answer: {error}")) from None
+
+
 def said(error: BaseException) -> str:
     """An exception in one line."""
-    words = " ".join(f"{type(error).__name__}: {error}".split())
+    return line(f"{type(error).__name__}: {error}")
+
+
+def line(text: str) -> str:
+    """A text in one line of at most LONGEST letters."""
+    words = " ".join(text.split())
     return words if len(words) <= LONGEST else words[: LONGEST - 1] + "…"
 
 
@@ -193,9 +216,11 @@ def _write(pipe: IO[bytes], data: bytes) -> None:
     pipe.flush()
 
 
-def _read(pipe: IO[bytes]) -> bytes:
-    """One message. Raises EOFError."""
+def _read(pipe: IO[bytes], most: int = 1 << 8 * HEAD) -> bytes:
+    """One message. Raises EOFError, and ValueError where it has more than `most` bytes."""
     length = int.from_bytes(_exactly(pipe, HEAD), "big")
+    if length > most:
+        raise ValueError(length)
     return _exactly(pipe, length)
 
 

@@ -13,19 +13,28 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from wire.guest import Handler, said, serve
+from wire.guest import GuestError, Handler, line, said, serve, understood
 from wire.messages import OpinionOutcome, Window
 from wire.plugins import Detector, FaceWindow
 
 DECODED = 512  # crops remembered, some 50 kB each: windows overlap
+MOST_ODDS = 1e6  # either way: beyond are overflows, not log-odds
 
 
 class Answer(msgspec.Struct, frozen=True, array_like=True):
-    """What came of asking about one window. `logit` only where the outcome is `scored`; `error`: what was raised."""
+    """What came of asking about one window. `logit` only where the outcome is `scored`; `error`: what was raised.
+
+    Raises ValueError where that does not hold, which is a DecodeError in what is read.
+    """
 
     outcome: OpinionOutcome
     logit: float | None = None
     error: str = ""
+
+    def __post_init__(self) -> None:
+        scored = self.logit is not None and abs(self.logit) <= MOST_ODDS
+        if not scored if self.outcome == "scored" else self.logit is not None:
+            raise ValueError(f"{self.outcome} with a score of {self.logit}")
 
 
 class Asked(msgspec.Struct, frozen=True, array_like=True):
@@ -60,6 +69,14 @@ def handler(detector: Detector) -> Handler:
     return answer
 
 
+def read(reply: bytes, windows: int) -> list[Answer]:
+    """The answers about so many windows. Raises GuestError where the reply is something else."""
+    found = understood(reply, list[Answer])
+    if len(found) != windows:
+        raise GuestError("failed", f"it answers {len(found)} times about {windows} windows")
+    return [msgspec.structs.replace(one, error=line(one.error)) for one in found]
+
+
 def answers(detector: Detector, batch: Sequence[Asked]) -> list[Answer]:
     """All at once; where that raises, each alone, so that one window costs no other its score."""
     try:
@@ -78,7 +95,7 @@ def _together(detector: Detector, batch: Sequence[Asked]) -> list[Answer]:
 
 
 def _scored(logit: float) -> Answer:
-    if np.isfinite(logit):
+    if abs(logit) <= MOST_ODDS:
         return Answer("scored", logit)
     return Answer("failed", error=f"a score of {logit}")
 

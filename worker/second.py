@@ -22,7 +22,7 @@ from wire.telemetry import Log, Throttle
 from worker.commit import Work
 from worker.encoding import ASK_S, Abandoned
 from worker.ensemble import Ensemble
-from worker.guest import Answer, Asked
+from worker.guest import Answer, Asked, read
 from worker.scorer import Inference, Scorer
 from worker.trial import Decided
 
@@ -101,15 +101,14 @@ class Second:
         if not self._up.is_set():
             return [Answer("down")] * len(windows)
         try:
-            reply = self._guest.call(msgspec.msgpack.encode([Asked.of(window) for window in windows]))
-            answers = msgspec.msgpack.decode(reply, type=list[Answer])
-        except msgspec.DecodeError as error:
-            return [Answer("failed", error=str(error))] * len(windows)
+            request = msgspec.msgpack.encode([Asked.of(window) for window in windows])
+            answers = read(self._guest.call(request), len(windows))
         except GuestError as error:
             outcome: OpinionOutcome = "late" if error.failure == "late" else "failed"
+            answers = [Answer(outcome, error=error.reason)] * len(windows)
             if error.failure != "failed":
                 self._fell(error)
-            return [Answer(outcome, error=error.reason)] * len(windows)
+                return answers
         failed = [answer.error for answer in answers if answer.error]
         if failed and (held := self._throttle.admit("failed")) is not None:
             self._log.warning("the detector failed", why=failed[0], windows=len(failed), batches_not_logged=held)

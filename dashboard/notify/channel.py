@@ -11,7 +11,9 @@ from wire.messages import AlertEvent, AlertEventName
 from wire.plugins import Refused, TryLater
 from wire.settings import ChannelSettings
 
-__all__ = ["TEST", "Channel", "Refused", "TryLater", "passes"]
+__all__ = ["LONGEST_WAIT_S", "TEST", "Channel", "Refused", "TryLater", "passes"]
+
+LONGEST_WAIT_S = 3600.0  # that a receiver may ask for
 TEST = b'{"type":"test","message":"a test message of Unmask"}'  # in the place of an alert event's text
 
 

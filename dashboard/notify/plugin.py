@@ -7,13 +7,11 @@ import threading
 import time
 from collections.abc import Callable
 
-import msgspec
-
 from dashboard.history import Entry
-from dashboard.notify.channel import TEST, Refused, TryLater, passes
+from dashboard.notify.channel import LONGEST_WAIT_S, TEST, Refused, TryLater, passes
 from dashboard.notify.courier import Courier
 from dashboard.notify.guest import Told
-from wire.guest import Guest, GuestError
+from wire.guest import Guest, GuestError, line, understood
 from wire.messages import AlertEvent
 from wire.plugins import find
 from wire.redact import redact
@@ -59,14 +57,9 @@ class PluginChannel:
 
     async def _send(self, message: bytes) -> None:
         try:
-            reply = await asyncio.to_thread(self._call, message, self._closings)
+            settle(await asyncio.to_thread(self._call, message, self._closings))
         except GuestError as error:
             raise TryLater(f"notifier {self._called}: {error.reason}") from None
-        told = msgspec.msgpack.decode(reply, type=Told)
-        if told.outcome == "later":
-            raise TryLater(redact(told.reason), told.wait_s)
-        if told.outcome == "refused":
-            raise Refused(redact(told.reason))
 
     def _call(self, message: bytes, closings: int) -> bytes:
         """The guest's reply, unless it was closed since this was asked for."""
@@ -76,6 +69,17 @@ class PluginChannel:
             if closings != self._closings:
                 self._guest.close()
             return self._guest.call(message)
+
+
+def settle(reply: bytes) -> None:
+    """What a notifier's process answered. Raises TryLater, Refused, and GuestError where it is something else."""
+    told = understood(reply, Told)
+    reason = line(redact(told.reason))
+    if told.outcome == "later":
+        asked = told.wait_s if told.wait_s is not None and told.wait_s > 0 else None  # not-a-number is no wait either
+        raise TryLater(reason, asked and min(asked, LONGEST_WAIT_S))
+    if told.outcome == "refused":
+        raise Refused(reason)
 
 
 class PluginCourier(Courier):

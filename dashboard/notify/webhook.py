@@ -15,13 +15,12 @@ from urllib.parse import urlsplit
 import httpx
 
 from dashboard.history import Entry
-from dashboard.notify.channel import TEST, Refused, TryLater, passes
+from dashboard.notify.channel import LONGEST_WAIT_S, TEST, Refused, TryLater, passes
 from wire.errors import ConfigError
 from wire.messages import AlertEvent
 from wire.settings import WebhookSettings
 
 AGAIN = {408, 425, 429}  # as every 5xx; any other 4xx will be the same next time
-LONGEST_WAIT_S = 3600.0
 for _name in ("httpx", "httpcore"):
     logging.getLogger(_name).setLevel(logging.WARNING)  # below, their lines quote urls
 

@@ -58,6 +58,34 @@ def test_it_ends_with_whoever_started_it(guest: Guest) -> None:
     assert not guest.alive
 
 
+USURPS = """
+import contextlib, os
+
+class Plugin:
+    def __init__(self, said):
+        self._said = bytes.fromhex(said)
+
+    def notify(self, event):
+        for number in range(3, 32):  # one of them is where replies go
+            with contextlib.suppress(OSError):
+                os.write(number, self._said)
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "why"), [("ffffffff", "ended"), ("00000002ffff", "no answer"), ("000000c8" + "91" * 200, "no answer")]
+)
+def test_bytes_that_are_no_reply_end_it(said: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even four gigabytes of them are waited for."""
+    install(tmp_path / "site", "notifier", "usurps", USURPS)
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    guest = Guest("dashboard.notify.guest", find("notifier", "usurps", "x"), {"said": said}, 10, 5)
+    guest.start()
+    with pytest.raises(GuestError, match=why):
+        guest.call(b"{}")
+    assert not guest.alive
+
+
 def test_options_it_does_not_know_are_told_at_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install(tmp_path / "site", "notifier", "plain", "class Plugin:\n    pass\n")
     monkeypatch.syspath_prepend(tmp_path / "site")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import redis
 import structlog
@@ -18,10 +20,11 @@ from tests.support.plugins import install
 from tests.support.servers import wait_until
 from tests.worker.making import settings, window
 from wire.errors import ConfigError
+from wire.guest import GuestError
 from wire.keys import FIELD, Keys
 from wire.messages import Frame, Score, ServiceState
 from wire.settings import DetectorSettings
-from worker.guest import Asked
+from worker.guest import Asked, read
 from worker.scorer import Scorer
 from worker.second import Second
 from worker.service import Worker
@@ -50,9 +53,9 @@ class Plugin:
             re.match(r"(a+)+$", "a" * 60 + "b")
         if mode == "die":
             os._exit(3)
-        return {"short": [], "nan": [float("nan")] * len(windows), "unsure": [None] * len(windows)}.get(
-            mode, [2.0] * len(windows)
-        )
+        if mode == "short":
+            return []
+        return [{"nan": float("nan"), "huge": 1e300, "unsure": None}.get(mode, 2.0)] * len(windows)
 """
 
 
@@ -93,7 +96,7 @@ def test_whatever_it_does_every_window_has_an_outcome(second: Second, mode: Path
     up(second)
     assert second.caveat.startswith("nobody measured the false alarms of its thresholds with hostile 1.2; a baseline, ")
     for word, outcome in [("fine", "scored"), ("unsure", "unsure"), ("raise", "failed"), ("short", "failed"),
-                          ("nan", "failed")]:  # fmt: skip
+                          ("nan", "failed"), ("huge", "failed")]:  # fmt: skip
         mode.write_text(word)
         assert outcomes(second) == [outcome] * 3
     mode.write_text("raise")
@@ -116,6 +119,22 @@ def test_one_window_that_it_fails_on_costs_no_other_its_score(second: Second, mo
     broken = replace(window(2), frames=(Frame(9, first.captured, first.box, b"no jpeg"), *others))
     answers = second.ask([window(0), long, broken]).result(10)
     assert [one.outcome for one in answers] == ["scored", "failed", "failed"]
+
+
+def test_an_answer_is_a_score_or_none() -> None:
+    def reply(*answers: object) -> bytes:
+        return msgspec.msgpack.encode(answers)
+
+    assert [one.outcome for one in read(reply(["scored", -2.0], ["unsure"]), 2)] == ["scored", "unsure"]
+    assert read(reply(["failed", None, "a\nb"]), 1)[0].error == "a b"
+    for logit in (None, math.nan, math.inf, -1e308):
+        with pytest.raises(GuestError, match="no answer"):
+            read(reply(["scored", logit]), 1)
+    for wrong in (reply(["late", 2.0]), reply(["fine"]), b"\xff", b"\x91" * 5000):
+        with pytest.raises(GuestError, match="no answer"):
+            read(wrong, 1)
+    with pytest.raises(GuestError, match="2 times about 3 windows"):
+        read(reply(["unsure"], ["unsure"]), 3)
 
 
 def test_a_detector_is_told_no_more_than_it_needs() -> None:

@@ -9,16 +9,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from dashboard.cursors import START
 from dashboard.history import Entry
 from dashboard.notify.channel import Refused, TryLater
-from dashboard.notify.plugin import PluginChannel
+from dashboard.notify.guest import Told
+from dashboard.notify.plugin import PluginChannel, settle
 from tests.dashboard.conftest import Running
 from tests.dashboard.feed import Feed, alert_event
 from tests.support.plugins import install
 from tests.support.servers import wait_until
+from wire.guest import LONGEST, GuestError
 from wire.settings import NotifierSettings, NotifySettings
 
 HOSTILE = """
@@ -100,6 +103,23 @@ def test_what_it_does_is_the_channels_outcome(hostile: tuple[PluginChannel, Path
     deliver("fine")
     first, second, third = (line.split()[0] for line in log.read_text().splitlines())
     assert first == second != third, "it is started again only after it fell"
+
+
+@pytest.mark.parametrize(
+    ("wait_s", "asked"), [(30, 30), (1e9, 3600), (float("inf"), 3600), (0, None), (-1, None), (float("nan"), None)]
+)
+def test_a_wait_that_is_none_is_ours_to_choose(wait_s: float, asked: float | None) -> None:
+    with pytest.raises(TryLater) as later:
+        settle(msgspec.msgpack.encode(Told("later", "a\nb" + "x" * 999, wait_s)))
+    assert later.value.wait_s == asked
+    assert later.value.reason.startswith("a bx")
+    assert len(later.value.reason) == LONGEST
+
+
+@pytest.mark.parametrize("reply", [b"", b"\xff", b"\x91" * 5000, b"\x81\xa6reason\xa1\xff", b"\x81\xa7outcome\xa1x"])
+def test_what_is_no_answer_is_tried_again(reply: bytes) -> None:
+    with pytest.raises(GuestError, match="no answer"):
+        settle(reply)
 
 
 def test_events_are_so_far_apart_at_least(hostile: tuple[PluginChannel, Path, Path]) -> None:
