@@ -80,16 +80,16 @@ class Push:
         while not self._flv:
             if self._stop.is_set() or self._session.ended:
                 return b""
+            if time.monotonic() - heard > self._silence_s:  # whatever else it sends: sound, or nothing that is whole
+                raise SourceError("timeout", self._name, "the publisher sends no picture")
             try:
                 data = self._peer.recv(READ)
                 if not data:
                     return b""
                 self._flv += self._session.receive(data)
                 self._peer.sendall(self._session.answers())
-                heard = time.monotonic()
             except TimeoutError:
-                if time.monotonic() - heard > self._silence_s:
-                    raise SourceError("timeout", self._name, "the publisher has fallen silent") from None
+                continue
             except Refused as refused:
                 raise SourceError("failed", self._name, f"the publisher broke off: {refused}") from None
             except OSError:
@@ -125,9 +125,10 @@ class Push:
 
     def _hear(self, selector: selectors.BaseSelector, peer: socket.socket, who: _Peer) -> bool:
         """Whether this peer is now our publisher."""
+        made = b""
         try:
             data = peer.recv(READ)
-            self._flv += who.session.receive(data) if data else b""
+            made = who.session.receive(data) if data else b""
             peer.sendall(who.session.answers())
         except Refused as refused:
             with suppress(OSError):  # it may have hung up
@@ -140,7 +141,7 @@ class Push:
             selector.unregister(peer)
             peer.close()
         elif who.session.published:
-            self._peer, self._session = peer, who.session
+            self._peer, self._session, self._flv = peer, who.session, bytearray(made)
         return self._peer is not None
 
     def _refuse(self, selector: selectors.BaseSelector, peer: socket.socket, who: _Peer, why: str) -> None:

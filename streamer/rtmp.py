@@ -136,6 +136,8 @@ class Session:
                 raise Refused("it sends a broken command") from None
 
     def _command(self, name: object, number: object = 0.0, about: object = None, *rest: object) -> None:
+        if not isinstance(number, float):  # it goes back in the answer
+            raise ValueError("no transaction number")
         if name == "connect":
             self._connect(number, about)
         elif not self._connected:

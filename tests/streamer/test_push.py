@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import selectors
 import socket
 import subprocess
+import threading
 from collections.abc import Callable, Iterator, MutableMapping
 from pathlib import Path
 from typing import Any
@@ -14,9 +16,13 @@ import structlog
 from streamer import config
 from streamer.camera import CameraRuntime
 from streamer.probe import probe
+from streamer.push import Place, Push, _Peer
+from streamer.rtmp import FLV_HEAD, Session
 from tests.streamer.conftest import FixedDetector, KeepingSink
+from tests.streamer.test_rtmp import BEGUN, message
 from tests.support import publisher
 from tests.support.servers import end, free_port, wait_until
+from wire.errors import SourceError
 from wire.settings import CameraSettings, StreamerSettings, WindowSettings
 from wire.telemetry import Log
 
@@ -99,6 +105,56 @@ def test_a_publisher_comes_goes_and_comes_again(
     assert "publisher refused" in said
     assert "rtmp://127.0.0.1" in said
     assert "stream-key" not in said
+
+
+def heard(silence_s: float, *said: bytes) -> tuple[Push, list[socket.socket]]:
+    """What waits for a publisher, and those who connected as soon as it listened and said this."""
+    peers: list[socket.socket] = []
+    port = free_port()
+
+    def come(_why: str) -> None:
+        for words in said:
+            peers.append(socket.create_connection(("127.0.0.1", port)))
+            peers[-1].sendall(words)
+
+    push = Push(Place("127.0.0.1", port, "live", "s3cret-key"), "door", silence_s, threading.Event(), come)
+    push.wait()
+    return push, peers
+
+
+def test_sound_alone_is_silence() -> None:
+    push, (peer,) = heard(0.3, BEGUN)
+    assert push.read(100) == FLV_HEAD
+    over = threading.Event()
+
+    def talk() -> None:
+        while not over.wait(0.02):
+            peer.sendall(message(8, b"sound"))
+
+    talking = threading.Thread(target=talk)
+    talking.start()
+    try:
+        with pytest.raises(SourceError, match="sends no picture"):
+            push.read(100)
+    finally:
+        over.set()
+        talking.join()
+        push.close()
+        peer.close()
+
+
+def test_of_a_publisher_who_was_gone_at_once_nothing_is_left() -> None:
+    push = Push(Place("127.0.0.1", 0, "live", "s3cret-key"), "door", 1, threading.Event(), print)
+    for gone in (True, False):
+        ours, theirs = socket.socketpair()
+        with ours, theirs, selectors.DefaultSelector() as selector:
+            theirs.sendall(BEGUN)
+            if gone:
+                theirs.close()
+            selector.register(ours, selectors.EVENT_READ)
+            assert push._hear(selector, ours, _Peer(Session("live", "s3cret-key"), "", 0)) is not gone
+            if not gone:
+                assert push.read(100) == FLV_HEAD
 
 
 def test_a_check_says_that_nobody_pushes(port: int) -> None:

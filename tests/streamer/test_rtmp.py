@@ -24,6 +24,7 @@ def command(*values: object) -> bytes:
 
 CONNECT = command("connect", 1.0, {"app": "live", "tcUrl": "rtmp://127.0.0.1/live", "flashVer": "x" * 150})
 PUBLISH = command("createStream", 4.0, None) + command("publish", 5.0, None, "s3cret-key", "live")
+LONG = b"\x0c" + (22_000).to_bytes(4) + b"\xff" * 22_000  # a text that is three times as long once it is read
 BEGUN = HELLO + CONNECT + PUBLISH
 
 
@@ -58,6 +59,8 @@ def test_a_publisher_with_the_key_is_let_in_and_its_video_becomes_flv() -> None:
         (HELLO + CONNECT + command("publish", 5.0), "broken command"),
         (HELLO + CONNECT + command("play", 5.0, None, "s3cret-key"), "wants to play"),
         (HELLO + message(20, b"\2\xff\xffx"), "broken command"),
+        (HELLO + command("connect", "1", {"app": "live"}), "broken command"),
+        (HELLO + CONNECT + message(20, encode("call") + LONG), "broken command"),
         (HELLO + message(20, b"\3\0\1a" * 40), "broken command"),  # objects within objects
         (HELLO + b"\3" + bytes(3) + (MAX_MESSAGE + 1).to_bytes(3) + b"\x09" + bytes(4), "too large"),
         (HELLO + b"".join(bytes([channel]) + bytes(11) for channel in range(3, 40)), "too many chunk streams"),
