@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import io
+import re
 import socket
 import ssl
 import threading
@@ -25,6 +26,7 @@ from wire.redact import redact
 
 PORTS = {"http": 80, "https": 443}
 AGENT = "unmask"
+LENGTH = re.compile(r"[0-9]{1,18}")  # of a file that FFmpeg can seek in
 
 
 class Web:
@@ -63,7 +65,10 @@ class Web:
 
     def check(self, url: str) -> None:
         """Raises SourceError unless the address is one that this source may name."""
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            raise SourceError("forbidden", self._name, "its server names an address that is none") from None
         place = _place(parts)
         if place is None:
             raise SourceError("forbidden", self._name, f"its server names a {parts.scheme or 'local'} address")
@@ -94,7 +99,7 @@ class Web:
             return answer
         except SourceError:
             raise
-        except (OSError, http.client.HTTPException, ValueError) as error:
+        except (OSError, http.client.HTTPException, ValueError, LookupError) as error:
             raise self._failure(error, time.monotonic() - began >= left) from None
         finally:
             timer.cancel()
@@ -156,7 +161,7 @@ class WebFile:
         self._answer = web.fetch(url, first, last)
         self._at = 0
         length = self._answer.headers.get("Content-Length", "")
-        self._size = int(length) if length.isdigit() else None
+        self._size = int(length) if LENGTH.fullmatch(length) else None
         if self._size is not None and self._answer.headers.get("Accept-Ranges", "").lower() == "bytes":
             self.seek: Callable[..., int] = self._seek  # PyAV looks whether it is there
             self.tell: Callable[[], int] = lambda: self._at

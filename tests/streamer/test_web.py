@@ -14,6 +14,7 @@ import pytest
 
 from streamer import config, sources
 from streamer.reader import Reader
+from streamer.web import Web
 from tests.support import web
 from wire.errors import SourceError
 from wire.settings import CameraSettings, StreamerSettings
@@ -189,3 +190,23 @@ def test_no_source_is_without_limits_on_what_it_may_be_made_of() -> None:
         assert not {"hls", "concat", "dash", "sdp", "image2"} & set(options["format_whitelist"].split(",")) - {"hls"}
         assert "h264" in options["codec_whitelist"]
     assert sources.parse(CameraSettings(url="clip.mp4")).options["protocol_whitelist"] == "file"
+
+
+def odd_length(handler: http.server.BaseHTTPRequestHandler) -> None:
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: \xb2\r\n\r\nabc")
+
+
+def odd_login(handler: http.server.BaseHTTPRequestHandler) -> None:
+    handler.wfile.write(b"HTTP/1.1 401 No\r\nWWW-Authenticate: Digest realm=\r\nContent-Length: 0\r\n\r\n")
+
+
+def test_headers_and_addresses_that_are_none_are_a_failure_in_words(site: web.Site) -> None:
+    site.pages |= {"/length": odd_length, "/login": odd_login}
+    opened = Web(site.url("/", "viewer:hunter2"), "cam", (), 5, 5, {})
+    file = opened.open(site.url("/length"), 0, {})
+    assert (file.read(10), hasattr(file, "seek")) == (b"abc", False)
+    with pytest.raises(SourceError, match="no video server"):
+        opened.open(site.url("/login"), 0, {})
+    with pytest.raises(SourceError, match="an address that is none"):
+        opened.open("http://[x/a.ts", 0, {})
+    opened.close()

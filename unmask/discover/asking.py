@@ -38,9 +38,9 @@ class Login:
 class Pinned(httpx.AsyncBaseTransport):
     """HTTP to one host and no other; an answer is read whole, within the limits, and vetted before it is passed on."""
 
-    def __init__(self, host: str) -> None:
+    def __init__(self, host: str, inner: httpx.AsyncBaseTransport | None = None) -> None:
         # No camera has a certificate for its address, and what it is sent is a digest with or without TLS.
-        self._host, self._inner = host, httpx.AsyncHTTPTransport(verify=False)
+        self._host, self._inner = host, inner or httpx.AsyncHTTPTransport(verify=False)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """See httpx. Raises httpx.TransportError for another host and for an answer that is refused."""
@@ -84,15 +84,17 @@ async def ask_all(found: Sequence[Answer], login: Login | None, timeout_s: float
     return list(await asyncio.gather(*map(one, found)))
 
 
-async def ask(answer: Answer, login: Login | None, timeout_s: float) -> Camera:
-    """What one of them is. Never raises for what a camera does: `problem` says it."""
+async def ask(
+    answer: Answer, login: Login | None, timeout_s: float, carried: httpx.AsyncBaseTransport | None = None
+) -> Camera:
+    """What one of them is, by HTTP or as `carried`. Never raises for what a camera does: `problem` says it."""
     found = Camera(answer.address, answer.name, model=answer.hardware, service=answer.service, login=login is not None)
     if not answer.service:
         return replace(found, problem="it names no address of its own to be asked at")
     try:
         async with (
             asyncio.timeout(timeout_s),
-            httpx.AsyncClient(transport=Pinned(answer.address), timeout=timeout_s, trust_env=False) as http,
+            httpx.AsyncClient(transport=Pinned(answer.address, carried), timeout=timeout_s, trust_env=False) as http,
         ):
             client = AsyncOnvifClient(
                 answer.service, username=login.user if login else "", password=login.password if login else "",
@@ -119,7 +121,8 @@ async def ask(answer: Answer, login: Login | None, timeout_s: float) -> Camera:
         return replace(found, problem="has no media service")
     except (OnvifError, httpx.HTTPError) as error:
         return replace(found, problem=plain(str(error), 160))
-    except (ArithmeticError, LookupError, TypeError, ValueError):  # of the library, as on a number that is infinite
+    except (ArithmeticError, LookupError, NotImplementedError, TypeError, ValueError, httpx.InvalidURL):
+        # of the libraries, as on a number that is infinite, a service's address that is none, a rare kind of digest
         return replace(found, problem="an answer that makes no sense")
     return found if found.streams else replace(found, problem="named no RTSP stream")
 

@@ -124,7 +124,13 @@ def head(handler: Handler, status: int = 200, **headers: str) -> None:
     handler.end_headers()
 
 
+def rare(handler: Handler) -> None:
+    """Wants a digest of a kind that the HTTP library has not."""
+    head(handler, 401, **{"WWW-Authenticate": 'Digest realm="a", nonce="b", qop="auth-int"', "Content-Length": "0"})
+
+
 HOSTILE = {
+    "rare": (rare, "makes no sense"),
     "endless": (endless, "longer than"),
     "trickling": (trickling, "within 0.4 s"),
     "silent": (silent, "within 0.4 s"),
@@ -152,6 +158,14 @@ def test_numbers_that_are_none_end_nothing(number: str) -> None:
         camera.answers = {"GetProfiles": whole}
         found = asked(camera)
     assert found.problem in ("", "an answer that makes no sense")
+
+
+@pytest.mark.parametrize("place", ["http://[", "http://127.0.0.1/\x7f", "ftp://127.0.0.1/", "http://h/" + "a" * 70_000])
+def test_a_service_at_an_address_that_is_none_ends_nothing(place: str) -> None:
+    with serving(OnvifCamera(media=place)) as camera:
+        found = asked(camera)
+    assert (found.model, found.streams) == ("Example FD-7", ())
+    assert found.problem.isprintable()
 
 
 def test_a_clock_of_no_calendar_ends_nothing() -> None:
