@@ -10,6 +10,7 @@ import random
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,9 @@ from tests.fuzz.rest import Rest
 from tests.fuzz.targets import TARGETS, seeds
 
 SHARES = {
-    "wire": 0.31, "subscriber": 0.2, "server": 0.05, "cursor": 0.15, "redact": 0.13, "configuration": 0.01,
-    "source": 0.08, "evidence": 0.01, "checkpoint": 0.04, "rest": 0.02,
+    "wire": 0.27, "subscriber": 0.16, "server": 0.04, "cursor": 0.11, "redact": 0.12, "configuration": 0.01,
+    "source": 0.07, "evidence": 0.01, "checkpoint": 0.03, "publisher": 0.05, "probe": 0.04, "device": 0.005,
+    "plugin": 0.03, "receiver": 0.035, "web": 0.01, "rest": 0.01,
 }  # fmt: skip
 HANG_S = 30  # one input that takes so long ends the run, with the stack
 
@@ -68,10 +70,12 @@ def main() -> int:
     parser.add_argument("--only", choices=sorted(SHARES))
     options = parser.parse_args()
     done: list[dict[str, Any]] = []
-    with Rest() as rest:
+    with ExitStack() as stack:
         for name, share in SHARES.items():
             if options.only not in (None, name):
                 continue
+            if name == "rest":
+                rest = stack.enter_context(Rest())
             target, first = (rest, rest.seeds()) if name == "rest" else (TARGETS[name], seeds(name))
             count, limit_s = round(options.inputs * share), options.seconds * share
             done.append(drive(name, target, first + kept(name), count, options.seed, limit_s))

@@ -20,6 +20,7 @@ from dashboard.hub import Hub
 from dashboard.metrics import Metrics
 from dashboard.service import gate_of
 from dashboard.shape import Shape
+from dashboard.tasks import end
 from tests.dashboard.feed import Feed
 from tests.support.servers import valkey
 from wire.bus import connect_async
@@ -62,8 +63,7 @@ class Rest:
 
     def __exit__(self, *_error: object) -> None:
         """End both."""
-        self._reading.cancel()
-        self._loop.run_until_complete(asyncio.gather(self._reading, return_exceptions=True))
+        self._loop.run_until_complete(end([self._reading]))
         self._loop.run_until_complete(self._bus.aclose())
         self._stack.close()
 

@@ -18,6 +18,7 @@ from dashboard.api import evidence
 from dashboard.protocol import BadMessage, Subscribe
 from dashboard.subscription import Subscription
 from streamer import sources
+from tests.fuzz import peers
 from tests.support.messages import ALERT, EXAMPLES
 from wire import settings
 from wire.errors import CheckpointError, ConfigError, DecodeError, UnknownScheme
@@ -154,6 +155,7 @@ def metadata(data: bytes) -> None:
 TARGETS: dict[str, Target] = {
     "wire": wire, "subscriber": subscriber, "server": server, "cursor": cursor, "redact": redaction,
     "configuration": configuration, "source": source, "evidence": evidence_parts, "checkpoint": metadata,
+    **peers.PEERS,
 }  # fmt: skip
 
 _CAMERAS = [
@@ -195,6 +197,8 @@ def _seeds(name: str) -> Iterator[bytes]:
         yield from (part.encode() for part in whole.split("\n\n"))
         yield b"cameras: {door: {url: 'webcam:0'}}\nnotify: {webhooks: [{url: 'http://h', events: [new]}]}\n"
         yield b"a: &a [1, 2001-01-01, 0x1, 1_0, .inf, ~]\nb: *a\n? c\n: !!set {d}\n"
+    elif name in peers.PEERS:
+        yield from peers.seeds(name)
     elif name == "checkpoint":
         yield json.dumps(_described()).encode()
     yield b""
