@@ -42,6 +42,7 @@ def test_it_keeps_its_data_over_a_restart(tmp_path: Path) -> None:
         client.xadd("alerts", {"m": "x"}, id="1-1")
         assert client.config_get("appendonly")["appendonly"] == "yes"
         assert client.config_get("maxmemory-policy")["maxmemory-policy"] == "noeviction"
+        assert client.config_get("auto-aof-rewrite-min-size")["auto-aof-rewrite-min-size"] == str(1 << 30)
     with started(state) as (_, client):
         assert client.xrange("alerts")[0][0] == b"1-1"
 
