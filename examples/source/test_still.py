@@ -18,7 +18,7 @@ def test_red_stays_red_and_time_goes_on(tmp_path: Path) -> None:
     assert tuple(first.rgb[0, 0]) == (255, 0, 0)
     assert first.time is not None
     assert second.time is not None
-    assert second.time - first.time >= 0.01
+    assert second.time - first.time >= 0.01 - 1e-6  # what is left of it in a large number
     source.close()
     assert list(source.frames()) == []
 

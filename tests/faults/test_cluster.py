@@ -105,6 +105,7 @@ def test_a_slot_that_moves_is_followed(clustered: ClusterRig) -> None:
         until(lambda: cluster.owner(HOME) == new, "the replica took over in peace", 10)
         until(lambda: client.exists(clustered.keys.alerts), "the client has followed", 10)
         assert client.info("server")["tcp_port"] == new
+    until(lambda: clustered.made() and clustered.told(), "the test's own clients have followed, too", 10)
 
 
 def test_shards_go_on_while_the_node_of_one_is_away(clustered: ClusterRig, report: Report) -> None:
