@@ -160,9 +160,14 @@ def test_a_child_that_ignores_sigterm_is_killed(
 
 def test_a_child_waits_for_its_time(supervisor: Supervisor, tmp_path: Path) -> None:
     gate, started = tmp_path / "gate", tmp_path / "started"
-    supervisor.add(Child("was-ready", log_start(started, "time.sleep(60)"), when=gate.exists))
     rounds: list[int] = []
-    thread = threading.Thread(target=lambda: supervisor.watch(lambda: rounds.append(1)))
+
+    def when() -> bool:
+        rounds.append(1)
+        return gate.exists()
+
+    supervisor.add(Child("was-ready", log_start(started, "time.sleep(60)"), when=when))
+    thread = threading.Thread(target=supervisor.watch)
     thread.start()
     wait_until(lambda: len(rounds) >= 3, 5, "the supervisor has looked three times")
     assert not started.exists()
