@@ -135,7 +135,7 @@ docs: setup
 dist: setup
 	$(BIN)/python -m build --no-isolation --outdir dist .
 
-FUZZED := wire subscriber server cursor redact configuration source evidence checkpoint
+FUZZED := wire subscriber server cursor redact configuration source evidence checkpoint publisher probe device plugin receiver web
 fuzz: setup
 	PYTHONPATH=. $(BIN)/python -m tests.fuzz.drive --inputs 1000000 --out docs/fuzz.json
 	@if $(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install --disable-pip-version-check atheris; \

@@ -21,9 +21,9 @@ from tests.fuzz.rest import Rest
 from tests.fuzz.targets import TARGETS, seeds
 
 SHARES = {
-    "wire": 0.27, "subscriber": 0.16, "server": 0.04, "cursor": 0.11, "redact": 0.12, "configuration": 0.01,
-    "source": 0.07, "evidence": 0.01, "checkpoint": 0.03, "publisher": 0.05, "probe": 0.04, "device": 0.005,
-    "plugin": 0.03, "receiver": 0.035, "web": 0.01, "rest": 0.01,
+    "wire": 0.28, "subscriber": 0.19, "server": 0.05, "cursor": 0.15, "redact": 0.12, "configuration": 0.01,
+    "source": 0.07, "evidence": 0.01, "checkpoint": 0.03, "publisher": 0.003, "probe": 0.02, "device": 0.001,
+    "plugin": 0.02, "receiver": 0.034, "web": 0.002, "rest": 0.01,
 }  # fmt: skip
 HANG_S = 30  # one input that takes so long ends the run, with the stack
 

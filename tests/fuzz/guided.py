@@ -15,6 +15,10 @@ from pathlib import Path
 
 from tests.fuzz.mutate import keep, kept
 
+READ = [
+    "wire", "dashboard", "streamer.sources", "streamer.rtmp", "streamer.push", "streamer.web", "worker.checkpoint",
+    "worker.guest", "unmask.discover", "onveef", "http", "urllib", "yaml",
+]  # fmt: skip
 LIMIT = 16_000
 LONGEST = 4096
 
@@ -46,7 +50,7 @@ def fuzz(folder: Path) -> None:
     """In a process of its own: libFuzzer ends it."""
     import atheris
 
-    with atheris.instrument_imports(include=["wire", "dashboard", "streamer.sources", "worker.checkpoint", "yaml"]):
+    with atheris.instrument_imports(include=READ):
         from tests.fuzz.targets import TARGETS, seeds
     name = sys.argv[1]
     for number, data in enumerate([*seeds(name), *kept(name)]):

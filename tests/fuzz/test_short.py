@@ -13,7 +13,10 @@ from tests.fuzz.mutate import kept, mutated
 from tests.fuzz.targets import TARGETS, redaction, seeds
 from wire.redact import redact
 
-BRIEF = {"evidence": 40, "configuration": 60}
+BRIEF = {
+    "evidence": 40, "configuration": 60, "publisher": 60, "probe": 100, "device": 30, "plugin": 100, "receiver": 100,
+    "web": 60,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", TARGETS)
