@@ -52,12 +52,28 @@ def run(settings: Settings, camera: str | None, alert: str | None, sure: bool) -
         if alert is not None:
             eraser.alert(alert)
         eraser.tell()
+        left = [why for space in {spaces.home, shard} if (why := rewrite(space.bus))]
     console = Console()
     gone = ", ".join(f"{count} {kind}" for kind, count in eraser.gone.items() if count)
     console.print(f"{what} forgotten: {gone or 'nothing was kept'}", markup=False, soft_wrap=True)
     if watched:
         console.print("It is still watched: what it shows from now on is kept, until it leaves the configuration.")
+    if left:
+        said = f"Redis' append-only file holds it until it is written anew ({left[0]}): run BGREWRITEAOF there."
+        console.print(said, markup=False, soft_wrap=True)
     return 0
+
+
+def rewrite(client: redis.Redis) -> str:
+    """Have the append-only file written anew, without what was deleted; why that can't be, "" where it is done or there
+    is no such file."""
+    try:
+        on: Any = client.info("persistence")
+        if on.get("aof_enabled"):
+            client.bgrewriteaof()
+    except redis.ResponseError as error:
+        return str(error).rstrip(".")
+    return ""
 
 
 def _holder(spaces: Spaces[redis.Redis], alert: str) -> Space[redis.Redis]:

@@ -14,7 +14,7 @@ import pytest
 import redis
 
 from tests.dashboard.feed import Feed, alert_event
-from tests.support.servers import wait_until
+from tests.support.servers import valkey, wait_until
 from tests.worker.making import score, settings, tiny_checkpoint, window
 from tests.worker.test_commit import Bench, works
 from unmask import forget
@@ -145,6 +145,20 @@ def test_it_asks_first(plain: Settings, bus: redis.Redis, keys: Keys, monkeypatc
     assert holding(bus, b"cellar")
     with pytest.raises(UsageError, match="either --camera NAME or --alert ID"):
         forget.run(plain, None, None, sure=True)
+
+
+def test_the_file_on_disk_forgets_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def kept() -> bool:
+        return any(b"cellar" in file.read_bytes() for file in (tmp_path / "appendonlydir").iterdir())
+
+    with valkey(tmp_path, aof=True) as (url, _), redis.Redis.from_url(url) as bus:
+        bus.set(Keys().reference("cellar"), "of cellar")
+        wait_until(kept, 5, "it is on disk")
+        assert forget.run(Settings(redis={"url": url}), "cellar", None, sure=True) == 0  # type: ignore[arg-type]
+        wait_until(lambda: not kept(), 10, "it is not on disk")
+        assert "BGREWRITEAOF" not in capsys.readouterr().out
+        bus.execute_command("ACL", "SETUSER", "default", "-bgrewriteaof")
+        assert "no permissions" in forget.rewrite(bus)
 
 
 def test_in_its_shard_and_at_home(redis_url: str, bus: redis.Redis) -> None:
