@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ import structlog
 from tests.worker.making import settings, window
 from wire.keys import FIELD, Keys
 from wire.messages import Window
-from worker.config import Place
+from wire.shards import Space
 from worker.encoding import Encoding
 from worker.features import Feature, FrameId
 from worker.line import Line
@@ -43,7 +44,7 @@ class Watched(Scorer):
 def test_what_came_while_a_batch_was_encoded_waits_for_no_commit(
     tiny: Path, redis_url: str, bus: redis.Redis, keys: Keys
 ) -> None:
-    configured = settings(tiny, redis_url, {"name": "w", "deadline_ms": 5000})
+    configured = settings(tiny, redis_url, {"deadline_ms": 5000})
     scorer, waiting, committed = Watched(configured), [0, 1], list[int]()
 
     def put() -> None:
@@ -52,7 +53,8 @@ def test_what_came_while_a_batch_was_encoded_waits_for_no_commit(
 
     scorer.encoded, scorer.starting = put, lambda: committed.append(int(bus.xlen(keys.scores)))
     load, log = Load(16, time.monotonic()), structlog.get_logger()
-    line = Line(configured, Place.of(configured), scorer, bus, time.time, lambda: False, load, log)
+    budget, space = threading.Semaphore(2), Space(bus, keys)
+    line = Line(configured, space, "w", scorer, time.time, lambda: False, budget, load, log)
     line.open(returned=False)
     put()
     for number in range(2):
