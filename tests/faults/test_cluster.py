@@ -55,8 +55,20 @@ class ClusterRig(Rig):
 
     def scored(self, cameras: Collection[str], since: float) -> bool:
         """Whether the subscriber has a score of each, of a window made after that."""
-        events = (event for _, event in list(self.subscriber.events) if isinstance(event, ScoreMessage))
-        return {one.score.camera for one in events if one.score.enqueued > since} >= set(cameras)
+        return self._came(since).keys() >= set(cameras)
+
+    def recovered(self, since: float, timeout_s: float = 30.0) -> float:
+        """As it is, of every shard."""
+        until(lambda: self.scored(CAMERAS, since), "scores of each shard arrive again", timeout_s)
+        return max(self._came(since).values()) - since
+
+    def _came(self, since: float) -> dict[str, float]:
+        """When the first score of a window made after that came, by camera."""
+        came: dict[str, float] = {}
+        for at, event in list(self.subscriber.events):
+            if isinstance(event, ScoreMessage) and event.score.enqueued > since:
+                came.setdefault(event.score.camera, at)
+        return came
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +90,6 @@ def test_the_owner_of_slots_killed_under_load(clustered: ClusterRig, report: Rep
         clustered.cluster.kill(old)
         until(lambda: clustered.cluster.owner(HOME) != old, "the replica owns the slot", 30)
         clustered.cluster.start(old)  # as a replica: the others tell it
-        until(lambda: clustered.scored(CAMERAS, killed), "scores of each shard arrive again", 30)
         return killed
 
     under_load(clustered, kill, "owner of the home and a shard killed", report)
@@ -129,8 +140,6 @@ def test_shards_go_on_while_the_node_of_one_is_away(clustered: ClusterRig, repor
         until(lambda: load.dropped, "what is made for the lost one is dropped, and counted")
         for port in (owners[lost], replica):
             cluster.start(port)
-        over = time.time()
-        until(lambda: clustered.scored(CAMERAS, over), "all go on again", 30)
-        return over
+        return time.time()
 
     under_load(clustered, kill, "node of a shard away with its replica", report)
