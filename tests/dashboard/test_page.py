@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.dashboard.feed import BASELINE, Feed
 from tests.dashboard.pages import XSS, Start, jpeg, kept_up, services, verdict
-from tests.support.servers import end, free_port, valkey
+from tests.support.servers import end, free_port, valkey, wait_until
 
 DARK = "rgb(10, 13, 19)"
 
@@ -77,6 +78,11 @@ def test_an_alert_arrives_lives_and_ends_before_the_eyes(page: Page, dashboard: 
     expect(page.locator("alert-item h3")).to_have_text(["yard", "door"])  # open ones first
 
 
+def place(locator: Locator) -> Any:
+    """Where it is on the page: what is drawn anew is nowhere in between."""
+    return wait_until(locator.bounding_box, 5, "it is drawn")
+
+
 def test_every_tile_of_a_call_has_its_mark_and_an_alert_its_place(page: Page, dashboard: Start, feed: Feed) -> None:
     services(feed)
     feed.bus.set(feed.keys.preview("call"), jpeg())
@@ -92,16 +98,11 @@ def test_every_tile_of_a_call_has_its_mark_and_an_alert_its_place(page: Page, da
         page.goto(one.http)
         marks = page.locator("#camera-call .mark")
         expect(marks).to_have_text(["0.12 clean", "0.95 fake"])
-        left, right = (marks.nth(n).bounding_box() for n in (0, 1))
-        assert left
-        assert right
-        assert left["x"] < right["x"]
+        assert place(marks.nth(0))["x"] < place(marks.nth(1))["x"]
         feed.alert("a1", "new", "call", track="1-1", box=tiles["1-1"], frame_size=(1280, 720))
         item = page.locator("alert-item")
         expect(item.locator(".kind")).to_have_text("Possible deepfake, top right")
-        spot, room = item.locator(".map i").bounding_box(), item.locator(".map").bounding_box()
-        assert spot
-        assert room
+        spot, room = place(item.locator(".map i")), place(item.locator(".map"))
         assert room["x"] + room["width"] / 2 < spot["x"] < room["x"] + room["width"]
         feed.alert("a2", "new", "call", kind="offline", score=None, peak=None, mean=None, threshold=None, model="")
         expect(page.locator("alert-item[data-alert=a2] .map")).to_be_hidden()
