@@ -48,7 +48,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv .venv
 
 $(STAMP): pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --disable-pip-version-check --no-compile -e '.[$(EXTRAS)]'
+	$(BIN)/python -m pip install --disable-pip-version-check -e '.[$(EXTRAS)]'
 	@touch $@
 
 demo: setup
