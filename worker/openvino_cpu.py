@@ -22,7 +22,7 @@ from worker.model import RESIDUAL_GAIN, Detector, ModelConfig, Residual, blur_ke
 from worker.preprocess import Pixels
 from worker.torch_cpu import single
 
-SIZES = (1, 4, 16)  # of batches; each is a compiled model, and holds its weights
+SIZES = (1, 4, 8)  # of batches; each is a compiled model, and holds its weights
 
 
 class OpenVino:
