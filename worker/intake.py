@@ -59,16 +59,15 @@ class Intake:
         self._alone.extend(found)
         return len(found)
 
-    def next(self, block: bool = True, idle: bool = False) -> Batch | None:
+    def next(self, block: bool = True) -> Batch | None:
         """Another batch: one window left behind by a dead worker, else those that are due; None if none is.
 
-        It waits for windows only with `block`, and then a while at most. With `block` or `idle` nothing is on the
-        device, so that whatever has come is due.
+        It waits for windows only with `block`, and then a while at most.
         """
         self._keep_up()
         self._sort_in()
         items = self._claim()
-        batch = Batch(items) if items else self._due(block, idle or block)
+        batch = Batch(items) if items else self._due(block)
         self._out.update((item.entry.id, item) for item in (*batch.items, *batch.shed))
         if batch.items:
             self._began[batch.items[0].entry.id] = (self._clock(), len(batch.items))
@@ -84,17 +83,17 @@ class Intake:
                 self._finished = now
         self._alone.extend(again)
 
-    def _due(self, block: bool, idle: bool) -> Batch:
+    def _due(self, block: bool) -> Batch:
         """Read on until a batch is due; one blocking read at most."""
         self._choice.divide()
-        wait = self._choice.wait_s(self._clock(), idle)
+        wait = self._choice.wait_s(self._clock(), idle=block)
         if (room := self._choice.room()) > 0:
             block_s = min(IDLE_BLOCK_S, IDLE_BLOCK_S if wait is None else wait) if block and not self._alone else 0.0
             read = self._queue.read(room, block_s, self._clock)
             self._choice.read(len(read) == room)
             self._unread.extend(read)
             self._sort_in()
-        return Batch(*self._choice.take(self._clock(), idle))
+        return Batch(*self._choice.take(self._clock(), idle=block))
 
     def _claim(self) -> list[Item]:
         """One entry to be tried alone, with its delivery count raised."""

@@ -1,6 +1,6 @@
 """The line between Redis and Redis: read, encode, decide, commit. While one batch is encoded, the one before it is
 committed and the one after it is read; two are out at most, those of other lines in the same lanes included, so that a
-batch never waits for more than one other. No batch waits for a commit while the device is idle.
+batch never waits for more than one other.
 """
 
 from __future__ import annotations
@@ -126,12 +126,10 @@ class Line:
 
     def turn(self) -> Plan | None:
         """Send the next batch on its way and commit the one before. None if there were none. Raises Abandoned."""
-        flight = self._flight = self._flight or self._begin(block=True)
-        if flight is None:
-            return None
-        self._next = self._next or self._begin()
-        flight.decided = flight.decided or self._decide(flight)
-        self._next = self._next or self._begin(idle=True)  # what came meanwhile is encoded while this is committed
+        if self._flight is None:
+            self._flight = self._begin(block=True)
+        if self._flight is not None and self._next is None:
+            self._next = self._begin(block=False)
         return self.finish()
 
     def finish(self) -> Plan | None:
@@ -153,9 +151,9 @@ class Line:
         if self._ours:
             self._explainer.take(events)
 
-    def _begin(self, block: bool = False, idle: bool = False) -> Flight | None:
-        """Read a batch, and hand its new frames to the lanes, once they have room; `block` and `idle` as in Intake."""
-        batch = self._read = self._read or self._intake.next(block, idle)
+    def _begin(self, block: bool) -> Flight | None:
+        """Read a batch, and hand its new frames to the lanes, once they have room for it."""
+        batch = self._read = self._read or self._intake.next(block)
         if batch is None or not self._budget.acquire(timeout=ASK_S if block else 0):
             return None
         encoding: Encoding | None = None
