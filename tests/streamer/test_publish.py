@@ -44,10 +44,10 @@ def test_a_window_is_queued_and_counted(publisher: Publisher, bus: redis.Redis, 
     publisher.start()
     for seq in range(3):
         publisher.offer_window(window(seq))
-    wait_until(lambda: bus.xlen(keys.windows) == 3, 5, "three windows in the stream")
+    wait_until(lambda: publisher.sent == 3, 5, "three windows sent")  # counted once Redis has answered
     assert [Window.decode(fields[FIELD]).seq for _, fields in bus.xrange(keys.windows)] == [0, 1, 2]
     assert bus.hget(keys.outcomes, "made") == b"3"
-    assert (publisher.sent, publisher.dropped) == (3, 0)
+    assert publisher.dropped == 0
 
 
 def test_states_and_previews(publisher: Publisher, bus: redis.Redis, keys: Keys) -> None:
