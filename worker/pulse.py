@@ -19,6 +19,7 @@ class Pulse:
     def __init__(self, heartbeat: Heartbeat, facts: Callable[[], Facts]) -> None:
         self._heartbeat, self._facts = heartbeat, facts
         self._state: ServiceStatus = "starting"
+        self._beating = threading.Lock()  # else a beat that has begun might write the old state over the new
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
 
@@ -45,7 +46,8 @@ class Pulse:
             self._beat()
 
     def _beat(self) -> None:
-        try:
-            self._heartbeat.beat(self._state, facts=self._facts())
-        except redis.RedisError:
-            return  # the loop says that Redis is away
+        with self._beating:
+            try:
+                self._heartbeat.beat(self._state, facts=self._facts())
+            except redis.RedisError:
+                return  # the loop says that Redis is away

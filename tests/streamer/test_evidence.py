@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -89,12 +88,12 @@ def start(bus: redis.Redis, keys: Keys, made: Recorded) -> Iterator[Start]:
         )  # fmt: skip
         running.append(one)
         one.start()
-        wait_until(lambda: reads(client or bus), 5, "it reads")
+        wait_until(lambda: reads(client or bus), 20, "it reads")
         return one
 
     yield make
     for one in running:
-        assert one.stop(2)
+        assert one.stop(20)
 
 
 @pytest.fixture(autouse=True)
@@ -107,7 +106,7 @@ def test_a_new_alert_gets_its_picture_and_no_clip_unless_asked(
 ) -> None:
     start()
     raise_alert(bus, keys, made.times[63])
-    found = wait_until(lambda: part(bus, keys, "a", Picture), 5, "a picture")
+    found = wait_until(lambda: part(bus, keys, "a", Picture), 20, "a picture")
     assert isinstance(found, Picture)
     assert number_in(found) == 63
     assert (found.captured, found.box, found.frame_size) == (made.times[63], numbered.BOX, numbered.SIZE)
@@ -136,7 +135,7 @@ def test_only_new_alerts_of_faces_before_our_cameras(
     bus.xadd(keys.alerts, {FIELD: b"garbage"})
     bus.xadd(keys.alerts, {b"x": b"y"})
     raise_alert(bus, keys, made.times[50], alert="last")
-    wait_until(lambda: part(bus, keys, "last", Picture), 5, "the last one's picture")
+    wait_until(lambda: part(bus, keys, "last", Picture), 20, "the last one's picture")
     for alert in ("before-we-came", "elsewhere", "a-cameras", "goes-on"):
         assert part(bus, keys, alert, Picture) is None
 
@@ -147,7 +146,7 @@ def test_a_moment_that_is_gone_is_told_once(start: Start, bus: redis.Redis, keys
         for alert in ("a", "b"):
             raise_alert(bus, keys, made.times[0] - 30, alert=alert)
         raise_alert(bus, keys, made.times[5], alert="c")
-        wait_until(lambda: part(bus, keys, "c", Picture), 5, "a picture")
+        wait_until(lambda: part(bus, keys, "c", Picture), 20, "a picture")
     told = [line for line in lines if line["event"] == "alert without a picture"]
     assert len(told) == 1
     assert "no longer held" in told[0]["reason"]
@@ -163,7 +162,7 @@ def test_what_can_not_be_decoded_costs_one_picture(start: Start, bus: redis.Redi
             kept.stretch = type(healthy)("nonsense")
         raise_alert(bus, keys, made.times[3], alert="a")
         raise_alert(bus, keys, made.times[60], alert="b")
-        wait_until(lambda: part(bus, keys, "b", Picture), 5, "the other's picture")
+        wait_until(lambda: part(bus, keys, "b", Picture), 20, "the other's picture")
     assert [line["camera"] for line in lines if line["event"] == "alert without a picture"] == ["cam"]
     assert part(bus, keys, "a", Picture) is None
 
@@ -175,7 +174,7 @@ def test_an_alert_whose_evidence_is_gone(start: Start, bus: redis.Redis, keys: K
         pipe.delete(keys.evidence("a"))
         pipe.execute()
     raise_alert(bus, keys, made.times[4], alert="b")
-    wait_until(lambda: part(bus, keys, "b", Picture), 5, "the next one's")
+    wait_until(lambda: part(bus, keys, "b", Picture), 20, "the next one's")
     assert not bus.exists(keys.evidence("a"))
 
 
@@ -188,17 +187,17 @@ def test_it_outlives_redis_and_takes_up_where_it_was(tmp_path: Path, keys: Keys,
                 client, keys, AlertSettings(), {"cam": made.ring}.get, structlog.get_logger(), time.time
             )
             one.start()
-            wait_until(lambda: reads(client), 5, "it reads")
+            wait_until(lambda: reads(client), 20, "it reads")
             raise_alert(client, keys, made.times[3], alert="a")
-            wait_until(lambda: part(client, keys, "a", Picture), 5, "a picture")
-        wait_until(lambda: lines, 5, "it is told that Redis is away")
+            wait_until(lambda: part(client, keys, "a", Picture), 20, "a picture")
+        wait_until(lambda: lines, 20, "it is told that Redis is away")
     with valkey(tmp_path, port=port, aof=True):
         other = impatient(port)
         raise_alert(other, keys, made.times[4], alert="b")
         found = wait_until(lambda: part(other, keys, "b", Picture), 10, "a picture after the restart")
         assert isinstance(found, Picture)
         assert number_in(found) == 4
-        assert one.stop(2)
+        assert one.stop(20)
         other.close()
         client.close()
 
@@ -206,12 +205,10 @@ def test_it_outlives_redis_and_takes_up_where_it_was(tmp_path: Path, keys: Keys,
 def test_it_stops_at_once_though_redis_is_away(keys: Keys) -> None:
     client = impatient(free_port())
     one = EvidenceMaker(client, keys, AlertSettings(evidence_clip=True), {}.get, structlog.get_logger(), time.time)
-    with capture_logs():
+    with capture_logs() as lines:
         one.start()
-        threading.Event().wait(0.2)
-        began = time.monotonic()
-        assert one.stop(2)
-    assert time.monotonic() - began < 1
+        wait_until(lambda: lines, 20, "it is told that Redis is away")
+        assert one.stop(4)  # at once, and what a busy machine adds
     client.close()
 
 

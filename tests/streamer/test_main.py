@@ -15,6 +15,7 @@ from wire.keys import Keys
 from wire.messages import CameraState
 
 ROOT = Path(__file__).parents[2]
+ENDS_S = 6  # under 3 s, and what a busy machine adds; a Redis that does not answer would be waited for longer
 
 
 def command(folder: Path, text: str, redis_url: str) -> subprocess.Popen[str]:
@@ -33,7 +34,7 @@ def command(folder: Path, text: str, redis_url: str) -> subprocess.Popen[str]:
 def finish(process: subprocess.Popen[str]) -> str:
     """What it wrote, once it has ended."""
     try:
-        return process.communicate(timeout=20)[1]
+        return process.communicate(timeout=60)[1]
     finally:
         end(process)
 
@@ -50,11 +51,11 @@ def test_a_signal_ends_it_cleanly(
     text = f"cameras: {{cam: {{url: {plain_clip}, loop: true}}}}\nstreamer: {{detector: haar, name: me}}"
     process = command(tmp_path, text, redis_url)
     try:
-        wait_until(lambda: is_live(bus), 20, "the camera is live")
+        wait_until(lambda: is_live(bus), 60, "the camera is live")
         began = time.monotonic()
         process.send_signal(number)
-        assert process.wait(10) == 0
-        assert time.monotonic() - began < 3 * MS * 1000
+        assert process.wait(20) == 0
+        assert time.monotonic() - began < ENDS_S * MS * 1000
     finally:
         errors = finish(process)
     assert "Traceback" not in errors
@@ -66,12 +67,12 @@ def test_a_frozen_redis_does_not_keep_it(tmp_path: Path, plain_clip: Path) -> No
         text = f"cameras: {{cam: {{url: {plain_clip}, loop: true}}}}\nstreamer: {{detector: haar}}"
         process = command(tmp_path, text, url)
         try:
-            wait_until(lambda: is_live(bus), 20, "the camera is live")
+            wait_until(lambda: is_live(bus), 60, "the camera is live")
             server.send_signal(signal.SIGSTOP)
             began = time.monotonic()
             process.terminate()
-            assert process.wait(10) == 0
-            assert time.monotonic() - began < 3 * MS * 1000
+            assert process.wait(20) == 0
+            assert time.monotonic() - began < ENDS_S * MS * 1000
         finally:
             server.send_signal(signal.SIGCONT)
             finish(process)
@@ -87,7 +88,7 @@ def test_it_waits_for_redis_and_ends_while_waiting(tmp_path: Path, plain_clip: P
         assert "waiting for Redis" in line
         assert "hush" not in line
         process.terminate()
-        assert process.wait(3 * MS * 1000) == 0
+        assert process.wait(20) == 0
     finally:
         finish(process)
 

@@ -44,7 +44,7 @@ def test_a_mute_peer_is_a_timeout_in_time() -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
         began = time.monotonic()
         found = probe(CameraSettings(url=f"rtsp://127.0.0.1:{mute.getsockname()[1]}/x"), 1.0)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 4
     assert found.kind == "timeout"
 
 

@@ -37,14 +37,14 @@ def state(updated: float = 1.0, name: str = "cam") -> CameraState:
 def publisher(bus: redis.Redis, keys: Keys, log: Log) -> Iterator[Publisher]:
     made = Publisher(bus, keys, LIMITS, log, time.monotonic)
     yield made
-    made.stop(2)
+    made.stop(20)
 
 
 def test_a_window_is_queued_and_counted(publisher: Publisher, bus: redis.Redis, keys: Keys) -> None:
     publisher.start()
     for seq in range(3):
         publisher.offer_window(window(seq))
-    wait_until(lambda: publisher.sent == 3, 5, "three windows sent")  # counted once Redis has answered
+    wait_until(lambda: publisher.sent == 3, 20, "three windows sent")  # counted once Redis has answered
     assert [Window.decode(fields[FIELD]).seq for _, fields in bus.xrange(keys.windows)] == [0, 1, 2]
     assert bus.hget(keys.outcomes, "made") == b"3"
     assert publisher.dropped == 0
@@ -54,8 +54,8 @@ def test_states_and_previews(publisher: Publisher, bus: redis.Redis, keys: Keys)
     publisher.start()
     publisher.offer_state(state())
     publisher.offer_preview("cam", b"jpeg")
-    wait_until(lambda: bus.get(keys.preview("cam")), 5, "a preview")
-    wait_until(lambda: bus.get(keys.camera("cam")), 5, "a state")
+    wait_until(lambda: bus.get(keys.preview("cam")), 20, "a preview")
+    wait_until(lambda: bus.get(keys.camera("cam")), 20, "a state")
     assert CameraState.decode(bus.get(keys.camera("cam"))) == state()  # type: ignore[arg-type]
     ((_, fields),) = bus.xrange(keys.cameras)
     assert CameraState.decode(fields[FIELD]) == state()
@@ -67,7 +67,7 @@ def test_a_state_never_gives_way_to_an_older_one(publisher: Publisher, bus: redi
     publisher.offer_state(state(2.0))
     publisher.offer_state(state(1.0))
     publisher.start()
-    publisher.stop(5)
+    publisher.stop(20)
     assert CameraState.decode(bus.get(keys.camera("cam"))).updated == 2.0  # type: ignore[arg-type]
 
 
@@ -76,7 +76,7 @@ def test_the_stream_of_states_is_capped(publisher: Publisher, bus: redis.Redis, 
         bus.xadd(keys.cameras, {FIELD: index})
     publisher.offer_state(state())
     publisher.start()
-    publisher.stop(5)
+    publisher.stop(20)
     assert bus.xlen(keys.cameras) <= CAMERAS_MAXLEN + 100
 
 
@@ -86,7 +86,7 @@ def test_a_full_queue_drops_that_cameras_oldest_only(publisher: Publisher, bus: 
     publisher.offer_window(window(0, "calm"))
     assert publisher.dropped == 5
     publisher.start()
-    publisher.stop(5)
+    publisher.stop(20)
     sent = [Window.decode(fields[FIELD]) for _, fields in bus.xrange(keys.windows)]
     assert [w.seq for w in sent if w.camera == "busy"] == list(range(5, QUEUE + 5))
     assert [w.camera for w in sent[:2]] == ["busy", "calm"]  # in turn
@@ -138,7 +138,7 @@ def test_publishing_trims(publisher: Publisher, bus: redis.Redis, keys: Keys) ->
     big(bus, keys, 50)
     publisher.offer_window(window())
     publisher.start()
-    publisher.stop(5)
+    publisher.stop(20)
     assert publisher.dropped == 0
     assert bus.xlen(keys.windows) <= 21
     assert bus.hget(keys.outcomes, "trimmed") == str(51 - bus.xlen(keys.windows)).encode()
@@ -156,23 +156,23 @@ def test_an_outage_drops_counts_and_passes(tmp_path: Path, keys: Keys) -> None:
         began = time.monotonic()
         for seq in range(100):
             publisher.offer_window(window(seq))
-        assert time.monotonic() - began < 0.5
+        assert time.monotonic() - began < 2
         wait_until(lambda: publisher.dropped >= 80, 10, "windows dropped")
         wait_until(lambda: publisher.dropped == 100, 10, "all windows dropped")
-        elapsed = time.monotonic() - began
         with valkey(tmp_path, port=port):
             offer_until(publisher, lambda: bus.xlen(keys.windows) >= 1)
-            assert publisher.sent >= 1
-            publisher.stop(5)
+            wait_until(lambda: publisher.sent >= 1, 10, "counted")  # once Redis has answered
+            publisher.stop(20)
             bus.close()
+        elapsed = time.monotonic() - began
     warnings = [line for line in lines if line["log_level"] == "warning"]
-    assert 1 <= len(warnings) <= elapsed + 3
+    assert 1 <= len(warnings) <= elapsed + 1
 
 
 def offer_until(publisher: Publisher, condition: Callable[[], bool]) -> None:
     seq = 1000
     pause = threading.Event()
-    for _ in range(100):
+    for _ in range(400):
         publisher.offer_window(window(seq := seq + 1))
         if pause.wait(0.05) or condition():
             return

@@ -72,13 +72,14 @@ def display(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def test_a_call_in_a_window_found_by_its_title(display: str) -> None:
     """Four tiles are four tracks that stay; when the view changes windows end, and none shows two people."""
     camera = CameraSettings(url=f"screen:@{display}?window=weekly MEETING")
-    wait_until(lambda: probe(camera, 10).ok, 20, "the browser's window")
+    whole = pytest.approx((WIDTH, HEIGHT), abs=1)
+    wait_until(lambda: (found := probe(camera, 10)).ok and found.size == whole, 60, "the browser's window")
     settings = StreamerSettings(), WindowSettings(frames=4, stride=2)
     analysis = Analysis("call", 6.0, Haar(640, 32), *settings, clock=time.time)
     windows: list[Window] = []
     tiles: dict[str, str] = {}  # track -> where
     with Reader(sources.parse(camera)) as reader:
-        assert reader.open().size == pytest.approx((WIDTH, HEIGHT), abs=1)
+        assert reader.open().size == whole
         for number, frame in enumerate(reader.frames()):
             if sample := analysis.sampler.take(frame.captured, frame.size):
                 windows += (made := analysis.analyse(sample, frame.view()))

@@ -35,7 +35,7 @@ class Running:
 
     def end(self) -> None:
         self.streamer.stop()
-        self.thread.join(10)
+        self.thread.join(20)
         assert not self.thread.is_alive()
         self.bus.close()
 
@@ -71,7 +71,7 @@ def reaches(bus: redis.Redis, keys: Keys, name: str, wanted: str, owner: str = "
         now = state(bus, keys, name)
         return now if now and now.state == wanted and owner in ("", now.owner) else None
 
-    found = wait_until(there, 15, f"{name} is {wanted}")
+    found = wait_until(there, 30, f"{name} is {wanted}")
     assert isinstance(found, CameraState)
     return found
 
@@ -83,6 +83,7 @@ def everything(bus: redis.Redis) -> bytes:
         kind = bus.type(key)
         read = {
             b"string": bus.get, b"hash": bus.hgetall, b"set": bus.smembers, b"stream": bus.xrange,
+            b"none": lambda _: None,  # has just expired
         }[kind]  # fmt: skip
         found += key + repr(read(key)).encode()
     return found
@@ -121,11 +122,15 @@ def test_cameras_to_windows_in_redis_and_no_password_anywhere(
         assert bus.smembers(keys.camera_names) == {b"good", b"wrong", b"notes"}
         assert bus.get(keys.lease("good")) == b"me"
         first = state(bus, keys, "good")
-        wait_until(lambda: state(bus, keys, "good").updated > first.updated, 3, "a state every second")  # type: ignore[union-attr]
+        wait_until(lambda: state(bus, keys, "good").updated > first.updated, 10, "a state every second")  # type: ignore[union-attr]
         assert bus.xlen(keys.cameras) >= 4
         window = Window.decode(bus.xrange(keys.windows)[0][1][FIELD])
         assert (window.camera, len(window.frames)) == ("good", 16)
-        assert int(bus.hget(keys.outcomes, "made") or 0) == bus.xlen(keys.windows)
+        with bus.pipeline(transaction=True) as at_once:
+            at_once.hget(keys.outcomes, "made")
+            at_once.xlen(keys.windows)
+            made, queued = at_once.execute()
+        assert int(made) == queued
         stored = everything(bus)
         running.end()
     logged = repr(lines).encode() + "".join(capfd.readouterr()).encode()
@@ -150,7 +155,7 @@ def test_a_frozen_camera_is_published_though_its_reader_is_blocked(
     server.freeze()
     frozen = reaches(bus, keys, "cam", "frozen")
     assert "no new picture" in frozen.error
-    assert frozen.updated - (frozen.last_frame or 0) < 3
+    assert frozen.updated - (frozen.last_frame or 0) < 4.5  # the blocked read would end after five
     server.thaw()
     reaches(bus, keys, "cam", "live")
 
@@ -163,7 +168,7 @@ def test_two_streamers_share_and_the_survivor_takes_over(
     for name in "ab":
         reaches(bus, keys, name, "live", owner="one")
     second = start("two", cameras)
-    wait_until(lambda: {bus.get(keys.lease(n)) for n in "ab"} == {b"one", b"two"}, 15, "one camera each")
+    wait_until(lambda: {bus.get(keys.lease(n)) for n in "ab"} == {b"one", b"two"}, 30, "one camera each")
     first.end()
     for name in "ab":
         reaches(bus, keys, name, "live", owner="two")
@@ -178,7 +183,7 @@ def test_cameras_taken_out_of_the_configuration_are_forgotten(
         bus.sadd(keys.camera_names, name)
         bus.set(keys.camera(name), gone.encode())
     start("me", {"new": {"url": str(plain_clip)}})
-    wait_until(lambda: bus.smembers(keys.camera_names) == {b"new", b"other"}, 5, "old is forgotten")
+    wait_until(lambda: bus.smembers(keys.camera_names) == {b"new", b"other"}, 20, "old is forgotten")
     assert bus.get(keys.camera("old")) is None
     assert bus.get(keys.camera("other"))
 
@@ -188,7 +193,7 @@ def test_stale_windows_are_trimmed_though_no_camera_runs(
 ) -> None:
     bus.xadd(keys.windows, {FIELD: b"old"}, id="1000-0")
     start("me", {})
-    wait_until(lambda: bus.xlen(keys.windows) == 0, 5, "the old window is dropped")
+    wait_until(lambda: bus.xlen(keys.windows) == 0, 20, "the old window is dropped")
     assert bus.hget(keys.outcomes, "trimmed") == b"1"
 
 
@@ -202,7 +207,7 @@ def test_a_full_redis_is_relieved_of_stale_windows(
         with pytest.raises(redis.exceptions.OutOfMemoryError):
             bus.set("probe", "x")
         start("me", {"cam": {"url": str(plain_clip), "loop": True}})
-        wait_until(lambda: bus.xlen(keys.windows) == 0, 5, "the old window is dropped")
+        wait_until(lambda: bus.xlen(keys.windows) == 0, 20, "the old window is dropped")
         assert bus.hget(keys.outcomes, "trimmed") == b"1"
     finally:
         bus.config_set("maxmemory", 0)
@@ -215,7 +220,7 @@ def test_cameras_are_known_again_after_redis_lost_its_data(
     start("me", {"cam": {"url": str(plain_clip), "loop": True}})
     reaches(bus, keys, "cam", "live")
     bus.flushall()
-    wait_until(lambda: bus.smembers(keys.camera_names) == {b"cam"}, 5, "it is known again")
+    wait_until(lambda: bus.smembers(keys.camera_names) == {b"cam"}, 20, "it is known again")
 
 
 def test_a_camera_that_crashed_the_last_process_is_kept_out_and_shown(
@@ -223,7 +228,7 @@ def test_a_camera_that_crashed_the_last_process_is_kept_out_and_shown(
 ) -> None:
     """The others run; so does it once its time is over."""
     monkeypatch.setenv("UNMASK_CRASHED", "bad")
-    monkeypatch.setattr("streamer.quarantine.HOLDS_S", (4.0, 60.0))
+    monkeypatch.setattr("streamer.quarantine.HOLDS_S", (600.0, 1200.0))
     cameras: dict[str, object] = {name: {"url": str(plain_clip), "loop": True} for name in ("bad", "good")}
     start("me", cameras)
     shown = reaches(bus, keys, "bad", "quarantined")
@@ -235,6 +240,7 @@ def test_a_camera_that_crashed_the_last_process_is_kept_out_and_shown(
     again = state(bus, keys, "bad")
     assert again
     assert again.state == "quarantined"
+    monkeypatch.setattr("streamer.quarantine.HOLDS_S", (0.0, 1200.0))  # its time is over
     reaches(bus, keys, "bad", "live")
 
 
@@ -260,6 +266,6 @@ def test_each_camera_is_told_of_in_its_shard(
     for name in ("attic", "notes"):
         keys = shards[shard_of(name, 2)].keys
         assert reaches(bus, keys, name, "failed").owner == "me"
-        wait_until(lambda keys=keys, name=name: bus.smembers(keys.camera_names) == {name.encode()}, 5, "its name")
+        wait_until(lambda keys=keys, name=name: bus.smembers(keys.camera_names) == {name.encode()}, 20, "its name")
         assert bus.get(Keys("{u}:").lease(name)) == b"me"
-    assert bus.exists(Keys("{u}:").service("streamer", "me"))
+    wait_until(lambda: bus.exists(Keys("{u}:").service("streamer", "me")), 20, "a sign of life")

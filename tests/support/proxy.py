@@ -87,12 +87,16 @@ class Proxy:
                         raise ConnectionRefusedError
                     far = socket.create_connection(("127.0.0.1", self._target))
                 except OSError:
-                    near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-                    near.close()
+                    _refuse(near)
                     continue
                 with self._lock:
-                    self._open |= {near, far}
-                    self._near.add(near)
+                    late = self._down  # it went down while this one was let in
+                    if not late:
+                        self._open |= {near, far}
+                        self._near.add(near)
+                if late:
+                    _refuse(near, far)
+                    continue
                 done = threading.Barrier(2)
                 self._start(self._pass, near, far, done)
                 self._start(self._pass, far, near, done)
@@ -111,6 +115,12 @@ class Proxy:
             self._open.discard(source)
             self._near.discard(source)
         source.close()
+
+
+def _refuse(*ends: socket.socket) -> None:
+    for one in ends:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        one.close()
 
 
 @contextmanager

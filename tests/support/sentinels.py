@@ -42,7 +42,7 @@ class Watched:
         for port in self.sentinels:
             self._start_sentinel(port)
         wait_until(
-            lambda: all(map(self._sees_all, self.sentinels)), 20, "the Sentinels know each other and the replica"
+            lambda: all(map(self._sees_all, self.sentinels)), 40, "the Sentinels know each other and the replica"
         )
         return self
 
@@ -60,7 +60,7 @@ class Watched:
             bus.config_set("repl-diskless-sync-delay", 0)  # else 5 s, for more replicas that might come
             if replica_of:
                 bus.replicaof("127.0.0.1", str(replica_of))
-                wait_until(lambda: bus.info("replication")["master_link_status"] == "up", 10, "the replica is in step")
+                wait_until(lambda: bus.info("replication")["master_link_status"] == "up", 30, "the replica is in step")
 
     def primary(self) -> int | None:
         """The port of the primary, where all Sentinels name the same."""
@@ -95,7 +95,7 @@ class Watched:
         self.processes[port] = process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         self._stack.callback(end, process)
         with redis.Redis(port=port) as bus:
-            wait_until(lambda: _hurried(bus), 10, "a Sentinel answers")
+            wait_until(lambda: _hurried(bus), 30, "a Sentinel answers")
 
     def _sees_all(self, port: int) -> bool:
         try:

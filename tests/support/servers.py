@@ -1,8 +1,10 @@
-"""A Valkey and an RTSP server as child processes on ports chosen by the system."""
+"""A Valkey and an RTSP server as child processes on free ports."""
 
 from __future__ import annotations
 
+import itertools
 import os
+import random
 import shutil
 import signal
 import socket
@@ -10,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -20,6 +22,7 @@ import redis
 from unmask.bench import rtsp
 
 Pair = tuple[Path, Path]  # a certificate's file and its key's
+LOWEST_PORT, EPHEMERAL_PORT = 11_000, 32_768  # browsers refuse 10080; Linux gives by itself from the second on
 MS = float(os.environ.get("UNMASK_TEST_MS", "0.001"))  # scales every time-out: 0.002 on a machine twice as slow
 
 
@@ -31,11 +34,28 @@ def missing(what: str) -> None:
 
 
 def free_port() -> int:
-    """A TCP port nobody listens on, chosen by the system."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port nobody listens on.
+
+    Below those that the system gives to whoever names none: until our server has it, or as long as a test wants nobody
+    there, no other socket gets it by chance. The processes that test beside each other choose among different ones.
+    """
+    for port in _PORTS:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OSError("no free port")
+
+
+def _ports() -> Iterator[int]:
+    """From a random one on, and round again."""
+    mine = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    beside = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    ports = range(LOWEST_PORT + mine, EPHEMERAL_PORT, beside)
+    start = random.SystemRandom().randrange(len(ports))
+    return itertools.cycle([*ports[start:], *ports[:start]])
+
+
+_PORTS = _ports()
 
 
 def wait_until(condition: object, timeout_s: float, what: str, period_s: float = 0.02) -> object:
@@ -82,7 +102,7 @@ def tls_redis(folder: Path, pair: Pair, ca: Path, *, password: str = "", watch: 
     ]  # fmt: skip
     process = subprocess.Popen(command, executable=binary, stdout=subprocess.DEVNULL)
     try:
-        wait_until(lambda: _listens(port), 10, "Redis listens")
+        wait_until(lambda: _listens(port), 30, "Redis listens")
         yield f"rediss://127.0.0.1:{port}/0"
     finally:
         end(process)
@@ -121,7 +141,7 @@ def valkey(
             return False
 
     try:
-        wait_until(answers, 10, "Valkey answers")
+        wait_until(answers, 30, "Valkey answers")
         yield url, process
     finally:
         end(process)

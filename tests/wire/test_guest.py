@@ -34,7 +34,7 @@ def guest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Guest]:
     monkeypatch.syspath_prepend(tmp_path / "site")
     monkeypatch.setenv("UNMASK_DASHBOARD__TOKEN", "s3cret")
     monkeypatch.setenv("REDIS_URL", "redis://:s3cret@host")
-    made = Guest("dashboard.notify.guest", find("notifier", "tells", "x"), {"key": "k"}, 10, 5)
+    made = Guest("dashboard.notify.guest", find("notifier", "tells", "x"), {"key": "k"}, 60, 30)
     yield made
     made.close()
 
@@ -53,7 +53,7 @@ def test_it_ends_with_whoever_started_it(guest: Guest) -> None:
     assert isinstance(process, subprocess.Popen)
     assert process.stdin is not None
     process.stdin.close()  # as it is when we are killed
-    assert process.wait(5) == 0
+    assert process.wait(20) == 0
     with pytest.raises(GuestError, match="its process has ended"):
         guest.call(b"{}")
     assert not guest.alive
@@ -73,7 +73,7 @@ class Plugin:
 def test_a_reply_of_four_gigabytes_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install(tmp_path / "site", "notifier", "usurps", USURPS)
     monkeypatch.syspath_prepend(tmp_path / "site")
-    guest = Guest("dashboard.notify.guest", find("notifier", "usurps", "x"), {}, 10, 60)
+    guest = Guest("dashboard.notify.guest", find("notifier", "usurps", "x"), {}, 60, 60)
     guest.start()
     with pytest.raises(GuestError, match="ended"):
         guest.call(b"{}")
@@ -89,7 +89,7 @@ def test_bytes_that_are_no_reply(body: bytes) -> None:
 def test_options_it_does_not_know_are_told_at_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install(tmp_path / "site", "notifier", "plain", "class Plugin:\n    pass\n")
     monkeypatch.syspath_prepend(tmp_path / "site")
-    guest = Guest("dashboard.notify.guest", find("notifier", "plain", "x"), {"kye": 1}, 10, 5)
+    guest = Guest("dashboard.notify.guest", find("notifier", "plain", "x"), {"kye": 1}, 60, 30)
     with pytest.raises(GuestError, match=r"TypeError: Plugin\(\) takes no arguments"):
         guest.start()
     assert not guest.alive

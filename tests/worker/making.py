@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ RULES = Rules(
 )  # fmt: skip
 
 
+@cache
 def picture(seed: int = 0, side: int = 48) -> bytes:
     """A JPEG of noise."""
     noise = np.random.default_rng(seed).integers(0, 255, (side, side, 3), np.uint8)

@@ -31,9 +31,9 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def bench(bus: redis.Redis, keys: Keys) -> Bench:
+def bench(bus: redis.Redis, keys: Keys, clock: Clock) -> Bench:
     """With one open alert."""
-    made = Bench(bus, keys)
+    made = Bench(bus, keys, clock=clock)
     for seq in range(6):
         made.put(seq)
     made.ledger.settle(works(made.entries()))
@@ -136,9 +136,9 @@ def test_a_leftover_in_the_set_of_due_tracks_is_removed(bench: Bench, clock: Clo
 
 
 @pytest.fixture
-def waiting(bus: redis.Redis, keys: Keys) -> Bench:
+def waiting(bus: redis.Redis, keys: Keys, clock: Clock) -> Bench:
     """Scores 0, 1, 2, 4 and 5 of a track that has ended; window 3 was lost."""
-    made = Bench(bus, keys)
+    made = Bench(bus, keys, clock=clock)
     for seq in (0, 1, 2, 4, 5):
         made.put(seq)
     made.ledger.settle(works(made.entries()))

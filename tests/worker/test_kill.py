@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import redis
 
-from tests.support.servers import end, wait_until
+from tests.support.servers import MS, end, wait_until
 from tests.worker.making import FRAMES, PATIENT, window
 from tests.worker.test_service import Seen
 from tests.worker.zygote import alive
@@ -27,6 +28,8 @@ from wire.messages import Score
 Spawn = Callable[..., "subprocess.Popen[bytes]"]
 READY_S = 60  # importing torch on a busy machine
 KILLS = 12
+BACKLOG = 900  # windows: far more than a worker scores between its first score and its end
+ENDS_S = 5  # under 3 s, and what a busy machine adds
 
 
 @pytest.fixture
@@ -65,7 +68,7 @@ def zygote() -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "tests.worker.zygote"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         yield process
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)
 
 
 @pytest.fixture
@@ -89,7 +92,7 @@ def fork(zygote: subprocess.Popen[str], configure: Callable[..., Path]) -> Itera
 def kill(pid: int) -> None:
     """kill -9, and see it dead."""
     os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: not alive(pid), 5, "it is dead")
+    wait_until(lambda: not alive(pid), 20, "it is dead")
 
 
 @pytest.fixture
@@ -121,7 +124,8 @@ def freeze_between_reading_and_committing(pid: int, seen: Seen) -> None:
 
     def frozen_with_entries() -> bool:
         os.kill(pid, signal.SIGSTOP)
-        if pending(seen):
+        wait_until(lambda: psutil.Process(pid).status() == psutil.STATUS_STOPPED, 20, "it stands still", 0.001)
+        if pending(seen) and pending(seen):  # the second is answered after whatever it had sent before
             return True
         os.kill(pid, signal.SIGCONT)
         return False
@@ -157,8 +161,10 @@ def test_killed_between_reading_and_committing(spawn: Spawn, seen: Seen) -> None
 
 def test_killed_again_and_again_at_random_moments(fork: Callable[..., int], seen: Seen) -> None:
     chance = random.Random(20)
-    ids = load(seen, 900)
+    ids = load(seen, BACKLOG)
     for _ in range(KILLS):
+        if seen.bus.xlen(seen.keys.windows) < BACKLOG / 2:  # type: ignore[operator]
+            ids += load(seen, BACKLOG, first=len(ids) // 2)
         pid, before = fork(), len(seen.scored())
         wait_until(lambda before=before: len(seen.scored()) > before, READY_S, "this life's first score", 0.002)
         time.sleep(chance.uniform(0, 0.04))  # where it is by then is what the test leaves to chance
@@ -200,13 +206,13 @@ def test_what_came_while_it_stood_still_is_heard_before_a_track_counts_as_silent
 
 
 def test_sigterm_ends_it_in_time_and_whole(spawn: Spawn, seen: Seen) -> None:
-    ids = load(seen, 400)
+    ids = load(seen, BACKLOG)
     process = spawn()
     wait_until(lambda: len(seen.scored()) > 3, READY_S, "under way")
     began = time.monotonic()
     process.terminate()
-    assert process.wait(10) == 0
-    assert time.monotonic() - began < 3
+    assert process.wait(20) == 0
+    assert time.monotonic() - began < ENDS_S * MS * 1000
     assert len(seen.scored()) < len(ids)
     assert seen.bus.keys(f"{seen.keys.prefix}service:worker:*") == []
     assert seen.outcomes()["scored"] == len(set(seen.scored()))

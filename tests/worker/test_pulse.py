@@ -29,13 +29,13 @@ def state(bus: redis.Redis, keys: Keys) -> ServiceState | None:
 
 
 def test_beats_by_itself_and_goes_when_stopped(bus: redis.Redis, keys: Keys, beating: Pulse) -> None:
-    first = wait_until(lambda: state(bus, keys), 5, "a beat")
+    first = wait_until(lambda: state(bus, keys), 20, "a beat")
     assert isinstance(first, ServiceState)
     assert (first.state, first.model, first.busy) == ("starting", "tiny", 0.5)
     beating.turn("ready")
     now = state(bus, keys)
     assert now is not None
     assert now.state == "ready"
-    wait_until(lambda: (s := state(bus, keys)) and s.updated > now.updated, 5, "the next beat")
+    wait_until(lambda: (s := state(bus, keys)) and s.updated > now.updated, 20, "the next beat")
     beating.stop()
     assert state(bus, keys) is None

@@ -47,6 +47,8 @@ class Plugin:
         mode = self._mode.read_text()
         if mode == "raise" or (mode == "first" and any(one.times[-1] > 0.35 for one in windows)):
             raise ValueError(f"no idea, {os.environ.get('UNMASK_SECRET')} {self._secret}")
+        if mode in ("hang", "interpreter", "die"):
+            self._mode.write_text("cold")  # it stays down until the test says otherwise
         if mode == "hang":
             time.sleep(60)
         if mode == "interpreter":
@@ -72,18 +74,18 @@ def mode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def second(mode: Path, tiny: Path) -> Iterator[Second]:
-    asked = DetectorSettings(plugin="hostile", timeout_s=0.3, options={"mode": str(mode)})
+    asked = DetectorSettings(plugin="hostile", timeout_s=2, options={"mode": str(mode)})
     made = Second(asked, Scorer(settings(tiny)), structlog.get_logger(), waits_s=(0.1,))
     yield made
     made.close()
 
 
 def outcomes(second: Second, count: int = 3) -> list[str]:
-    return [one.outcome for one in second.ask([window(seq) for seq in range(count)]).result(10)]
+    return [one.outcome for one in second.ask([window(seq) for seq in range(count)]).result(30)]
 
 
 def up(second: Second) -> None:
-    wait_until(lambda: "not running" not in second.caveat, 20, "it runs")
+    wait_until(lambda: "not running" not in second.caveat, 60, "it runs")
 
 
 def test_whatever_it_does_every_window_has_an_outcome(second: Second, mode: Path) -> None:
@@ -159,7 +161,7 @@ def start(tiny: Path, redis_url: str) -> Iterator[Callable[..., Worker]]:
     yield begin
     for made, thread in running:
         made.stop()
-        thread.join(10)
+        thread.join(30)
         assert not thread.is_alive(), "a worker does not stop"
 
 
@@ -181,9 +183,9 @@ def test_a_worker_loses_no_window_to_a_detector_that_hangs_and_dies(
         mode.write_text(word)
         for seq in range(first, first + 8):
             bus.xadd(keys.windows, {FIELD: window(seq).encode()})
-        wait_until(lambda: counts(bus, keys.outcomes).get("scored") == first + 8, 20, f"all scored, it was to {word}")
+        wait_until(lambda: counts(bus, keys.outcomes).get("scored") == first + 8, 60, f"all scored, it was to {word}")
 
-    start(plugin="hostile", rule="max", timeout_s=0.5, options={"mode": str(mode)})
+    start(plugin="hostile", rule="max", timeout_s=2, options={"mode": str(mode)})
     put(0, "fine")
     put(8, "hang")
     put(16, "raise")
@@ -210,7 +212,7 @@ def test_instead_of_ours_nothing_of_ours_is_computed(
 ) -> None:
     start(plugin="hostile", rule="instead", options={"mode": str(mode)})
     bus.xadd(keys.windows, {FIELD: window(0).encode()})
-    wait_until(lambda: scores(bus, keys), 20, "a score")
+    wait_until(lambda: scores(bus, keys), 60, "a score")
     (made,) = scores(bus, keys)
     assert (made.model, made.verdict, made.logit) == ("hostile-1.2", "fake", 2.0)
     assert not list(bus.scan_iter(match=f"{keys.prefix}feature:*"))
