@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 import redis
 import structlog
+from hypothesis import HealthCheck, settings
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.support.plugins import install_examples
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
     from tests.support.lineage import Lineage
 
 CHROMIUM = "/usr/bin/chromium"
+# On a busy machine an example takes as long as it takes; in CI this is so without us.
+settings.register_profile(
+    "patient", parent=settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("patient")
 SHARED = Path(__file__).parents[2] / "shared"
 
 

@@ -84,7 +84,7 @@ def test_a_frozen_server(
     reaches(camera, "timeout", within=NOTICED_S)  # and it is not waited for any longer
     before = {window.epoch for window in sink.windows}
     server.thaw()
-    reaches(camera, "live", within=15)
+    reaches(camera, "live", within=30)
     two_windows(sink)
     assert {w.epoch for w in sink.windows} - before
     holds_no_gap(sink.windows)
@@ -101,7 +101,7 @@ def test_a_killed_and_restarted_server(
     reaches(camera, "disconnected", "refused")
     reaches(camera, "refused")
     server.start()
-    reaches(camera, "live", within=15)
+    reaches(camera, "live", within=30)
     two_windows(sink)
     holds_no_gap(sink.windows)
     assert len({w.epoch for w in sink.windows}) >= 2
@@ -135,7 +135,7 @@ def test_a_wrong_password(
 ) -> None:
     server = rtsp_server(face_clip, auth="digest")
     camera = make(server.url(login="alice:wr0ng"))
-    reaches(camera, "unauthorised", within=15)
+    reaches(camera, "unauthorised", within=30)
     threading.Event().wait(3)
     assert 1 <= attempts(server) <= 2  # no busy loop
     assert camera.state().state == "unauthorised"
@@ -166,7 +166,7 @@ def test_bad_files(make: Make, audio_clip: Path, tmp_path: Path) -> None:
 def test_a_plain_file_ends_and_a_looped_one_does_not(make: Make, sink: KeepingSink, plain_clip: Path) -> None:
     looped = make(str(plain_clip), loop=True)
     plain = make(str(plain_clip))
-    reaches(plain, "ended", within=10)
+    reaches(plain, "ended", within=30)
     wait_until(lambda: len(sink.windows) >= 6, 20, "more windows than two seconds hold")
     assert looped.state().state == "live"
     assert looped.state().reconnects == 0
@@ -191,7 +191,7 @@ def test_windows_come_from_a_real_detector_and_the_preview_shows_it(
 
 def test_a_change_of_size_begins_an_epoch(make: Make, sink: KeepingSink, resized_clip: Path) -> None:
     make(str(resized_clip))
-    wait_until(lambda: len({w.frame_size for w in sink.windows}) == 2, 20, "windows of both sizes")
+    wait_until(lambda: len({w.frame_size for w in sink.windows}) == 2, 40, "windows of both sizes")
     holds_no_gap(sink.windows)
     assert len({w.epoch for w in sink.windows}) == 2
 
@@ -269,7 +269,7 @@ def test_frames_that_are_not_analysed_are_decoded_and_nothing_more(
     count(pixels, "to_bgr")
     count(Decoded, "__init__")
     camera = make(str(face_clip))
-    reaches(camera, "ended", within=20)
+    reaches(camera, "ended", within=40)
     samples = counts["__init__"] * 6 // 25 + 1
     assert counts["__init__"] >= 50
     assert samples - 2 <= counts["view"] <= samples

@@ -125,9 +125,7 @@ def test_a_failure_costs_one_clip_and_is_told(made: Recorded, kept: Kept) -> Non
     assert [(line["event"], line["reason"]) for line in lines] == [("alert without a clip", "ConnectionError")]
 
 
-def test_a_stop_gives_up_what_is_in_hand(
-    tmp_path: Path, kept: Kept, log: Log, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stop_gives_up_what_is_in_hand(tmp_path: Path, kept: Kept, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     """Which is a clip that the encoder has just begun."""
     begun, make = threading.Event(), mp4.make
 

@@ -14,15 +14,15 @@ from wire.settings import CameraSettings
 
 
 def test_a_file(face_clip: Path) -> None:
-    found = probe(CameraSettings(url=str(face_clip)), 5)
+    found = probe(CameraSettings(url=str(face_clip)), 20)
     assert (found.ok, found.kind, found.codec, found.size, found.fps) == (True, "", "h264", (640, 480), 25)
     assert "640x480" in found.message
 
 
 def test_a_camera_and_its_wrong_password(face_clip: Path, rtsp_server: Callable[..., RtspServer]) -> None:
     server = rtsp_server(face_clip, auth="digest")
-    assert probe(CameraSettings(url=server.url(login="alice:s3cret")), 10).ok
-    found = probe(CameraSettings(url=server.url(login="alice:wr0ng")), 10)
+    assert probe(CameraSettings(url=server.url(login="alice:s3cret")), 20).ok
+    found = probe(CameraSettings(url=server.url(login="alice:wr0ng")), 20)
     assert (found.ok, found.kind) == (False, "unauthorised")
     assert "wr0ng" not in found.message
     assert "password" in found.remedy
@@ -31,13 +31,13 @@ def test_a_camera_and_its_wrong_password(face_clip: Path, rtsp_server: Callable[
 def test_what_can_be_wrong_with_a_file(audio_clip: Path, tmp_path: Path) -> None:
     notes = tmp_path / "notes.mp4"
     notes.write_text("no video")
-    assert probe(CameraSettings(url=str(audio_clip)), 5).kind == "no-video"
-    assert probe(CameraSettings(url=str(tmp_path / "none.mp4")), 5).kind == "not-found"
-    assert probe(CameraSettings(url=str(notes)), 5).kind == "failed"
+    assert probe(CameraSettings(url=str(audio_clip)), 20).kind == "no-video"
+    assert probe(CameraSettings(url=str(tmp_path / "none.mp4")), 20).kind == "not-found"
+    assert probe(CameraSettings(url=str(notes)), 20).kind == "failed"
 
 
 def test_refused() -> None:
-    assert probe(CameraSettings(url=f"rtsp://127.0.0.1:{free_port()}/x"), 5).kind == "refused"
+    assert probe(CameraSettings(url=f"rtsp://127.0.0.1:{free_port()}/x"), 20).kind == "refused"
 
 
 def test_a_mute_peer_is_a_timeout_in_time() -> None:
