@@ -21,7 +21,7 @@ def test_an_alert_that_was_forgotten(
 ) -> None:
     ids = {name: feed.alert(name, "end") for name in ("stays", "goes")}
     one = dashboard().synced()
-    wait_until(lambda: one.hub.alerts.get("goes"), 5, "it is known")
+    wait_until(lambda: one.hub.alerts.get("goes"), 15, "it is known")
     got: list[str] = []
 
     async def listen() -> None:

@@ -62,9 +62,9 @@ def test_metrics(dashboard: Start, feed: Feed, bus: redis.Redis) -> None:
     def text() -> str:
         return httpx.get(f"{one.http}/metrics").text
 
-    wait_until(lambda: 'unmask_worker_busy_ratio{worker="worker-1"} 0.5' in text(), 5, "the worker is found")
-    wait_until(lambda: 'unmask_undecodable_total{stream="scores"} 1.0' in text(), 3, "all is read")
-    wait_until(lambda: "unmask_alerts_open 1.0" in text(), 3, "the alert is read")
+    wait_until(lambda: 'unmask_worker_busy_ratio{worker="worker-1"} 0.5' in text(), 15, "the worker is found")
+    wait_until(lambda: 'unmask_undecodable_total{stream="scores"} 1.0' in text(), 15, "all is read")
+    wait_until(lambda: "unmask_alerts_open 1.0" in text(), 15, "the alert is read")
     lines = dict(line.rsplit(" ", 1) for line in text().splitlines() if not line.startswith("#"))
     assert lines['unmask_windows_total{outcome="scored"}'] == "41.0"
     assert lines['unmask_windows_total{outcome="stale"}'] == "2.0"
@@ -84,7 +84,7 @@ def test_metrics(dashboard: Start, feed: Feed, bus: redis.Redis) -> None:
     assert later["unmask_evidence_alerts"] == "1.0"
     assert float(later["unmask_evidence_bytes"]) == float(bus.hget(feed.keys.evidence_bytes, "") or 0) > len(JPEG)
     bus.delete(feed.keys.service("worker", "worker-1"))
-    wait_until(lambda: 'worker="worker-1"' not in text(), 5, "what is gone is measured no more")
+    wait_until(lambda: 'worker="worker-1"' not in text(), 15, "what is gone is measured no more")
 
 
 def test_the_token_guards_data_and_not_the_probes(dashboard: Start, feed: Feed) -> None:

@@ -80,7 +80,7 @@ def test_an_alert_arrives_lives_and_ends_before_the_eyes(page: Page, dashboard: 
 
 def place(locator: Locator) -> Any:
     """Where it is on the page: what is drawn anew is nowhere in between."""
-    return wait_until(locator.bounding_box, 5, "it is drawn")
+    return wait_until(locator.bounding_box, 15, "it is drawn")
 
 
 def test_every_tile_of_a_call_has_its_mark_and_an_alert_its_place(page: Page, dashboard: Start, feed: Feed) -> None:

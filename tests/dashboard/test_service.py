@@ -63,7 +63,7 @@ def test_sigterm_ends_it_cleanly_and_soon_with_100_subscribers(redis_url: str, b
             one.send('{"type":"hello","version":1}')
             one.recv(timeout=10)
         beat = f"{Keys().service('dashboard', '')}*"
-        names = wait_until(lambda: bus.keys(beat), 5, "its heartbeat")
+        names = wait_until(lambda: bus.keys(beat), 15, "its heartbeat")
         assert isinstance(names, list)
         state = ServiceState.decode(bus.get(names[0]))  # type: ignore[arg-type]
         assert state.role == "dashboard"

@@ -63,7 +63,7 @@ def test_events_reach_the_example_in_order(
         ("alert", "new", cursors[0]), ("alert", "end", cursors[2]),
     ]  # fmt: skip
     counted = b'unmask_notifications_total{channel="plugin-journal",outcome="delivered"} 2.0'
-    wait_until(lambda: counted in running.hub.metrics.render(), 5, "they are counted")
+    wait_until(lambda: counted in running.hub.metrics.render(), 15, "they are counted")
 
 
 @pytest.fixture

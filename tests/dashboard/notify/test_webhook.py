@@ -198,7 +198,7 @@ def test_what_is_refused_does_not_hold_up_the_next(
     came(receiver, 3)
     assert [key[:2] for key in keys_of(receiver)] == ["a1", "a2", "a3"]
     counted = lambda outcome: one.hub.metrics.notifications.labels("webhook-soc", outcome)._value.get()  # noqa: E731
-    wait_until(lambda: counted("delivered") == 1, 5, "counted")
+    wait_until(lambda: counted("delivered") == 1, 15, "counted")
     assert counted("refused") == 2
 
 
