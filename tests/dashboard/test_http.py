@@ -39,7 +39,7 @@ def test_without_redis_the_page_is_served_and_readyz_says_so(dashboard: Start) -
     one = dashboard(redis_url=f"redis://127.0.0.1:{free_port()}/0")
     assert httpx.get(f"{one.http}/").status_code == 200
     assert httpx.get(f"{one.http}/healthz").status_code == 200
-    answer = httpx.get(f"{one.http}/readyz", timeout=10)
+    answer = httpx.get(f"{one.http}/readyz", timeout=20)
     assert answer.status_code == 503
     assert not answer.json()["parts"]["redis"]["ok"]
     preview = httpx.get(f"{one.http}/api/v1/cameras/door/preview.jpg", timeout=20)
@@ -49,7 +49,7 @@ def test_without_redis_the_page_is_served_and_readyz_says_so(dashboard: Start) -
 
 
 def test_metrics(dashboard: Start, feed: Feed, bus: redis.Redis) -> None:
-    one = dashboard().synced()
+    one = dashboard(stale_after_s=60).synced()
     bus.hset(feed.keys.outcomes, mapping={"scored": 41, "stale": 2})
     bus.xadd(feed.keys.windows, {"m": b"x"}, id=f"{int(time.time() * 1000) - 4000}-0")
     feed.camera("door")

@@ -161,7 +161,7 @@ def listening(one: Running, name: str, told: Told) -> Iterator[ClientConnection]
         yield socket
 
 
-def hear(socket: ClientConnection, told: Told, kind: str, timeout_s: float = 8.0) -> dict[str, Any]:
+def hear(socket: ClientConnection, told: Told, kind: str, timeout_s: float = 15.0) -> dict[str, Any]:
     """The next message of a kind; all that comes before it is kept."""
     while True:
         text = socket.recv(timeout=timeout_s)
