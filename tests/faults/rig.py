@@ -70,7 +70,7 @@ class Subscriber:
 
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._task.cancel)
-        self._thread.join(5)
+        self._thread.join(20)
 
     def _run(self) -> None:
         async def read() -> None:
@@ -169,7 +169,7 @@ class Rig:
         pid = self.workers.pop(slot)
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: not alive(pid), 5, "the worker is dead")
+        wait_until(lambda: not alive(pid), 20, "the worker is dead")
 
     def consumer(self, slot: str) -> str:
         """The name of that worker in the group."""
