@@ -93,8 +93,6 @@ class Proxy:
                 with self._lock:
                     self._open |= {near, far}
                     self._near.add(near)
-                if self._down:  # since it was let in
-                    self.cut()
                 done = threading.Barrier(2)
                 self._start(self._pass, near, far, done)
                 self._start(self._pass, far, near, done)

@@ -192,9 +192,7 @@ def test_an_open_page_keeps_its_login_from_going_idle(
             wait_until(lambda: bus.pttl(key) > 50_000, 15, "it counts as used")  # type: ignore[operator]
 
 
-def test_too_many_failures_have_to_wait_wherever_they_knock(
-    dashboard: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_too_many_failures_have_to_wait_wherever_they_knock(dashboard: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     one = dashboard(users=USERS)
     stopped(one, monkeypatch)
     with signed_in(one, "otto") as client:
