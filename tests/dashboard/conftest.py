@@ -20,7 +20,7 @@ from dashboard.config import DashboardConfig
 from dashboard.hub import Hub
 from dashboard.service import assemble, gate_of, listen, serve
 from tests.dashboard.feed import Feed
-from tests.support.servers import wait_until
+from tests.support.servers import free_port, wait_until
 from wire.bus import connect_async
 from wire.keys import Keys
 
@@ -110,7 +110,7 @@ def dashboard(redis_url: str) -> Iterator[Callable[..., Running]]:
     def make(*, port: int = 0, token: str | None = None, users: tuple[User, ...] = (), **options: Any) -> Running:
         options["access"] = Access(token, {user.principal.name: user for user in users})
         one = Running(DashboardConfig(**{"redis_url": redis_url, "name": f"d{len(running)}", "tick_s": 0.1, **options}))
-        one.port = port
+        one.port = port or free_port()  # its own over restarts: the system gives away what it has given once
         one.start()
         running.append(one)
         return one
