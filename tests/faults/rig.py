@@ -225,7 +225,7 @@ class Rig:
         rows: Any = self.bus.xrange(self.keys.alerts)
         return {id.decode(): AlertEvent.decode(fields[b"m"]) for id, fields in rows}
 
-    def recovered(self, since: float, timeout_s: float = 30.0) -> float:
+    def recovered(self, since: float, timeout_s: float = 60.0) -> float:
         """Seconds from `since` until a window made after it was scored and its score arrived at the subscriber."""
         came = wait_until(lambda: self.subscriber.scored_since(since), timeout_s, "scores arrive again")
         assert isinstance(came, float)
@@ -262,7 +262,7 @@ def _pending(space: Space[redis.Redis], consumer: str | None) -> int:
     return len(rows)
 
 
-def until(condition: Callable[[], object], what: str, timeout_s: float = 20.0) -> object:
+def until(condition: Callable[[], object], what: str, timeout_s: float = 40.0) -> object:
     """`wait_until` where Redis may be away meanwhile."""
 
     def holds() -> object:

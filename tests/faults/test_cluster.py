@@ -57,7 +57,7 @@ class ClusterRig(Rig):
         """Whether the subscriber has a score of each, of a window made after that."""
         return self._came(since).keys() >= set(cameras)
 
-    def recovered(self, since: float, timeout_s: float = 30.0) -> float:
+    def recovered(self, since: float, timeout_s: float = 60.0) -> float:
         """As it is, of every shard."""
         until(lambda: self.scored(CAMERAS, since), "scores of each shard arrive again", timeout_s)
         return max(self._came(since).values()) - since
