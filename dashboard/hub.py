@@ -130,11 +130,11 @@ class Hub:
 
     async def survey(self) -> bool:
         """Look at the configured cameras and the services' heartbeats; False when Redis does not answer."""
-        home, known = self.spaces.home, self.cameras.names()
+        home, known = self.spaces.home, set(self.cameras.names())
         try:
             async with asyncio.timeout(3):
                 names = await survey.all_names(self.spaces)
-                left = await survey.all_kept(self.spaces, set(known) - names)
+                left = await survey.all_kept(self.spaces, known - names)
                 self.system.services = await survey.service_states(home.bus, home.keys)
                 forgotten = await home.bus.get(home.keys.forgotten)
                 await self.read_snoozes(names)
@@ -143,7 +143,8 @@ class Hub:
             return False
         if self.synced.is_set():
             self._again = self._again or forgotten != self._forgotten
-            self._configure(names, left)
+            came = set(self.cameras.names()) - known  # while we looked: the next look is the first to know of them
+            self._configure(names | came, left)
         self._forgotten = forgotten
         services = survey.count_ready(self.system.services)
         if services != self.services:

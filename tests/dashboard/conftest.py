@@ -20,7 +20,7 @@ from dashboard.config import DashboardConfig
 from dashboard.hub import Hub
 from dashboard.service import assemble, gate_of, listen, serve
 from tests.dashboard.feed import Feed
-from tests.support.servers import wait_until
+from tests.support.servers import free_port, wait_until
 from wire.bus import connect_async
 from wire.keys import Keys
 
@@ -70,12 +70,12 @@ class Running:
 
         self._thread = threading.Thread(target=thread, daemon=True)
         self._thread.start()
-        assert ready.wait(10)
-        wait_until(lambda: self._server.started, 10, "the dashboard serves")
+        assert ready.wait(20)
+        wait_until(lambda: self._server.started, 20, "the dashboard serves")
 
     def synced(self) -> Running:
         """Wait until it has the whole picture."""
-        wait_until(self.hub.synced.is_set, 10, "the dashboard has read Redis")
+        wait_until(self.hub.synced.is_set, 20, "the dashboard has read Redis")
         return self
 
     @property
@@ -86,7 +86,7 @@ class Running:
     def stop(self) -> None:
         """End it as SIGTERM would, and pass on what it died of."""
         self._server.should_exit = True
-        self._thread.join(5)
+        self._thread.join(20)
         assert not self._thread.is_alive()
         if self._failure is not None:
             raise self._failure
@@ -110,7 +110,7 @@ def dashboard(redis_url: str) -> Iterator[Callable[..., Running]]:
     def make(*, port: int = 0, token: str | None = None, users: tuple[User, ...] = (), **options: Any) -> Running:
         options["access"] = Access(token, {user.principal.name: user for user in users})
         one = Running(DashboardConfig(**{"redis_url": redis_url, "name": f"d{len(running)}", "tick_s": 0.1, **options}))
-        one.port = port
+        one.port = port or free_port()  # its own over restarts: the system gives away what it has given once
         one.start()
         running.append(one)
         return one
@@ -130,8 +130,8 @@ def page(browser: Browser) -> Iterator[Page]:
     page.on("console", lambda line: complaints.append(line.text) if "Content Security Policy" in line.text else None)
     page.on("dialog", lambda dialog: complaints.append(f"dialog {dialog.message}"))
     page.on("request", lambda asked: complaints.append(asked.url) if "//127.0.0.1:" not in asked.url else None)
-    page.set_default_timeout(10_000)
-    expect.set_options(timeout=10_000)
+    page.set_default_timeout(20_000)
+    expect.set_options(timeout=20_000)
     yield page
     context.close()
     assert [line for line in complaints if not line.startswith("blob:http://127.0.0.1:")] == []

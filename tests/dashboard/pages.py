@@ -41,6 +41,20 @@ def kept_up(publish: Callable[[], object]) -> Iterator[None]:
         thread.join()
 
 
+def pumped(page: Page, condition: Callable[[], object], what: str) -> None:
+    """Wait for what the page's events bring about in this program; they come while Playwright waits."""
+    for _ in range(800):
+        if condition():
+            return
+        page.wait_for_timeout(25)
+    pytest.fail(f"never: {what}")
+
+
+def until(page: Page, condition: str) -> None:
+    """Wait for a condition in JavaScript; Playwright's own way of it needs eval, which the page's policy forbids."""
+    pumped(page, lambda: page.evaluate(condition), condition)
+
+
 def services(feed: Feed) -> None:
     feed.service("streamer")
     feed.service("worker", model=BASELINE, device="cpu", caveat="a baseline, AUC 0.71")

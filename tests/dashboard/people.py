@@ -33,7 +33,7 @@ def person(name: str, role: UserRole = "viewer", *cameras: str) -> User:
     return User(Principal(name, role, cameras), _QUICK.hash(secret(name)))
 
 
-def rest(socket: ClientConnection, timeout_s: float = 5.0) -> list[str | bytes]:
+def rest(socket: ClientConnection, timeout_s: float = 15.0) -> list[str | bytes]:
     """All that comes until the server closes."""
     found: list[str | bytes] = []
     while True:

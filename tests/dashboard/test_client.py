@@ -22,7 +22,7 @@ from tests.dashboard.feed import Feed
 from tests.support.servers import free_port
 
 Start = Callable[..., Running]
-SOON_S = 10.0
+SOON_S = 30.0
 
 
 async def take(client: Client, count: int, then: Callable[[int], object] = lambda n: None) -> list[Any]:

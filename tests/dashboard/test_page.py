@@ -11,7 +11,7 @@ import redis
 from playwright.sync_api import Locator, Page, expect
 
 from tests.dashboard.feed import BASELINE, Feed
-from tests.dashboard.pages import XSS, Start, jpeg, kept_up, services, verdict
+from tests.dashboard.pages import XSS, Start, jpeg, kept_up, services, until, verdict
 from tests.support.servers import end, free_port, valkey, wait_until
 
 DARK = "rgb(10, 13, 19)"
@@ -67,7 +67,7 @@ def test_an_alert_arrives_lives_and_ends_before_the_eyes(page: Page, dashboard: 
     expect(item.locator("img")).to_have_count(6)
     item.get_by_role("button", name="Show all 16 crops").click()
     expect(item.locator("img")).to_have_count(16)
-    assert page.evaluate("[...document.querySelectorAll('alert-item img')].every(i => i.complete && i.naturalWidth)")
+    until(page, "[...document.querySelectorAll('alert-item img')].every(i => i.complete && i.naturalWidth)")
     feed.alert("a1", "update", "door", peak=0.99)
     expect(item).to_contain_text("peak 0.99")
     feed.alert("a1", "end", "door")
@@ -80,7 +80,7 @@ def test_an_alert_arrives_lives_and_ends_before_the_eyes(page: Page, dashboard: 
 
 def place(locator: Locator) -> Any:
     """Where it is on the page: what is drawn anew is nowhere in between."""
-    return wait_until(locator.bounding_box, 5, "it is drawn")
+    return wait_until(locator.bounding_box, 15, "it is drawn")
 
 
 def test_every_tile_of_a_call_has_its_mark_and_an_alert_its_place(page: Page, dashboard: Start, feed: Feed) -> None:
@@ -163,12 +163,12 @@ def test_a_lost_connection_is_told_and_nothing_stays_clean_and_nothing_is_missed
 def test_a_lost_redis_is_told(page: Page, dashboard: Start, tmp_path: Path) -> None:
     port = free_port()
     with valkey(tmp_path, port=port) as (url, process):
+        one = dashboard(redis_url=url, stale_after_s=1.5).synced()
         with redis.Redis.from_url(url) as bus:
             services(Feed(bus))
-            Feed(bus).camera("door", faces=0)
-        one = dashboard(redis_url=url, stale_after_s=1.5).synced()
-        page.goto(one.http)
-        verdict(page, "door", "No face")
+            with kept_up(lambda: Feed(bus).camera("door", faces=0)):
+                page.goto(one.http)
+                verdict(page, "door", "No face")
         end(process)
         expect(page.locator("#banners")).to_contain_text("Redis can't be reached")
         verdict(page, "door", "Stale")

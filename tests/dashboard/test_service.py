@@ -20,6 +20,7 @@ import redis
 from websockets.sync.client import connect
 
 from dashboard.config import from_settings, is_loopback
+from dashboard.service import GRACE_S, LEAVE_S
 from tests.dashboard.feed import Feed
 from tests.support.servers import end, free_port, valkey, wait_until
 from wire.errors import ConfigError
@@ -28,6 +29,7 @@ from wire.messages import ServiceState
 from wire.settings import DashboardSettings, RedisSettings, Settings
 
 URL = "redis://127.0.0.1:6379/0"
+HELD_S = 9.0  # less than a deaf peer has to read its close code, or a ping to be answered
 
 
 def command(**environment: str) -> dict[str, Any]:
@@ -55,6 +57,15 @@ def running(redis_url: str, **environment: str) -> Iterator[tuple[subprocess.Pop
         process.stderr.close()
 
 
+def ends_soon(process: subprocess.Popen[str]) -> None:
+    """By SIGTERM: it waits for nobody longer than it says, whatever the machine adds to that."""
+    assert GRACE_S + LEAVE_S < 3
+    began = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 0
+    assert time.monotonic() - began < HELD_S
+
+
 def test_sigterm_ends_it_cleanly_and_soon_with_100_subscribers(redis_url: str, bus: redis.Redis) -> None:
     with running(redis_url) as (process, url), ExitStack() as stack:
         wait_until(lambda: httpx.get(f"{url}/healthz").status_code == 200, 10, "it answers")
@@ -63,14 +74,11 @@ def test_sigterm_ends_it_cleanly_and_soon_with_100_subscribers(redis_url: str, b
             one.send('{"type":"hello","version":1}')
             one.recv(timeout=10)
         beat = f"{Keys().service('dashboard', '')}*"
-        names = wait_until(lambda: bus.keys(beat), 5, "its heartbeat")
+        names = wait_until(lambda: bus.keys(beat), 15, "its heartbeat")
         assert isinstance(names, list)
         state = ServiceState.decode(bus.get(names[0]))  # type: ignore[arg-type]
         assert state.role == "dashboard"
-        began = time.monotonic()
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
-        assert time.monotonic() - began < 3
+        ends_soon(process)
         assert bus.keys(beat) == []
         assert sockets[0].close_code in (None, 1012)
 
@@ -87,16 +95,13 @@ def test_a_stalled_subscriber_does_not_keep_it_from_ending(redis_url: str, bus: 
             wait_until(lambda: '"welcome"' in one.recv(timeout=10), 10, "the welcome")
             one.send('{"type":"subscribe","id":"s","since":"0"}')
             wait_until(lambda: '"subscribed"' in one.recv(timeout=10), 10, "the subscription")
-            began = time.monotonic()
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(10) == 0
-            assert time.monotonic() - began < 3
+            ends_soon(process)
 
 
 def test_a_port_in_use_is_one_line(redis_url: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        done = subprocess.run(**command(REDIS_URL=redis_url, UNMASK_DASHBOARD__PORT=port), timeout=20)
+        done = subprocess.run(**command(REDIS_URL=redis_url, UNMASK_DASHBOARD__PORT=port), timeout=60)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert f"port {port} on 127.0.0.1 is in use" in done.stderr
@@ -112,7 +117,7 @@ def test_a_port_in_use_is_one_line(redis_url: str) -> None:
     ],
 )
 def test_what_must_not_start_ends_with_usage(environment: dict[str, str], words: str, tmp_path: Path) -> None:
-    done = subprocess.run(**command(**environment, PYTHONPATH=os.getcwd()), cwd=tmp_path, timeout=20)
+    done = subprocess.run(**command(**environment, PYTHONPATH=os.getcwd()), cwd=tmp_path, timeout=60)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1, done.stderr
     assert words in done.stderr
@@ -121,12 +126,12 @@ def test_what_must_not_start_ends_with_usage(environment: dict[str, str], words:
 def test_it_starts_without_redis_and_goes_on_when_it_appears(tmp_path: Path) -> None:
     port = free_port()
     with running(f"redis://:pa55@127.0.0.1:{port}/0") as (process, url):
-        assert httpx.get(f"{url}/").status_code == 200
+        assert httpx.get(f"{url}/", timeout=20).status_code == 200
         assert httpx.get(f"{url}/readyz", timeout=20).status_code == 503
         assert process.stderr is not None
         assert "pa55" not in process.stderr.readline()
         process.terminate()
-        assert process.wait(5) == 0
+        assert process.wait(20) == 0
     with running(f"redis://127.0.0.1:{port}/0") as (_, url):
 
         def redis_part() -> bool:
@@ -134,7 +139,7 @@ def test_it_starts_without_redis_and_goes_on_when_it_appears(tmp_path: Path) -> 
 
         assert not redis_part()
         with valkey(tmp_path, port=port):
-            wait_until(redis_part, 15, "it has read Redis")
+            wait_until(redis_part, 30, "it has read Redis")
 
 
 def settings(**section: Any) -> Settings:

@@ -30,7 +30,7 @@ from wire.keys import FIELD
 from wire.messages import Review
 
 Start = Callable[..., Running]
-WAIT_S = 8.0
+WAIT_S = 15.0
 
 
 class Talk:
@@ -87,7 +87,7 @@ def test_welcome_carries_the_picture_and_its_cursor(dashboard: Start, feed: Feed
     feed.alert("ended", "new")
     feed.alert("ended", "end")
     cursor = feed.alert("open")
-    one = dashboard().synced()
+    one = dashboard(stale_after_s=60).synced()
     with talking(one) as talk:
         assert talk.welcome["cursor"] == cursor
         assert [alert["id"] for alert in talk.welcome["snapshot"]["alerts"]] == ["open"]
@@ -144,7 +144,7 @@ def test_filters(dashboard: Start, feed: Feed, filters: dict[str, Any], expected
 
 
 def test_scores_and_cameras_come_when_asked_for(dashboard: Start, feed: Feed) -> None:
-    one = dashboard().synced()
+    one = dashboard(stale_after_s=60).synced()
     with talking(one) as talk:
         subscribe(talk, topics=["scores", "cameras"], cameras=["door"])
         feed.score("yard")
@@ -156,15 +156,18 @@ def test_scores_and_cameras_come_when_asked_for(dashboard: Start, feed: Feed) ->
         while score["type"] == "camera":
             score = talk.hear("score", "camera")
         assert score["score"]["p_fake"] == 0.93
-        wait_until(lambda: talk.hear("camera")["camera"]["verdict"] == "fake", 5, "the verdict follows the score")
+        wait_until(lambda: talk.hear("camera")["camera"]["verdict"] == "fake", 15, "the verdict follows the score")
 
 
-def test_silence_makes_a_camera_stale_without_any_message_from_it(dashboard: Start, feed: Feed) -> None:
-    one = dashboard(stale_after_s=1.0).synced()
+def test_silence_makes_a_camera_stale_without_any_message_from_it(
+    dashboard: Start, feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = dashboard(stale_after_s=60).synced()
     with talking(one) as talk:
         subscribe(talk, topics=["cameras"])
         feed.camera("door", faces=0)
         assert talk.hear("camera")["camera"]["verdict"] == "no-face"
+        monkeypatch.setattr(one.hub, "_clock", lambda: time.time() + 61)
         view = talk.hear("camera")["camera"]
         assert (view["verdict"], view["why"]) == ("stale", "streamer-silent")
 
@@ -219,7 +222,7 @@ def test_heartbeats_come_by_themselves_and_at_once_when_services_change(dashboar
         first = talk.hear("heartbeat")
         assert first["bus"] == "ok"
         feed.service("worker")
-        wait_until(lambda: talk.hear("heartbeat")["services"]["worker"] == 1, 5, "the worker is counted")
+        wait_until(lambda: talk.hear("heartbeat")["services"]["worker"] == 1, 15, "the worker is counted")
 
 
 def test_a_heartbeat_moves_the_cursor_over_what_was_filtered(dashboard: Start, feed: Feed) -> None:
@@ -227,7 +230,7 @@ def test_a_heartbeat_moves_the_cursor_over_what_was_filtered(dashboard: Start, f
     with talking(one) as talk:
         subscribe(talk, cameras=["nobody"])
         cursor = feed.alert("x")
-        wait_until(lambda: talk.hear("heartbeat")["cursor"] == cursor, 5, "the cursor moves")
+        wait_until(lambda: talk.hear("heartbeat")["cursor"] == cursor, 15, "the cursor moves")
 
 
 def test_a_heartbeat_before_there_is_a_subscription_moves_nothing(dashboard: Start, feed: Feed) -> None:
@@ -250,21 +253,29 @@ def test_control_frames_and_replies_between_events_break_nothing(dashboard: Star
     total = 1500
     with talking(one) as talk:
         subscribe(talk)
-        writer = threading.Thread(target=lambda: [feed.alert(f"a{n}", model="x" * (n % 900)) for n in range(total)])
+        ahead = threading.Semaphore(40)  # a writer that is far ahead would have it all out before the first ping
+
+        def write() -> None:
+            for number in range(total):
+                ahead.acquire()
+                feed.alert(f"a{number}", model="x" * (number % 900))
+
+        writer = threading.Thread(target=write, daemon=True)
         writer.start()
         ids, pongs, waiters = [], 0, []
-        while len(ids) < total:
+        while len(ids) < total or pongs < len(waiters):
+            message = talk.hear("alert", "pong")
+            if message["type"] == "pong":
+                pongs += 1
+                continue
+            ids.append(message["alert"]["id"])
+            ahead.release()
             if len(ids) % 10 == 0:
                 waiters.append(talk.socket.ping())
                 talk.say(type="ping", id=str(len(ids)))
-            message = talk.hear("alert", "pong")
-            if message["type"] == "alert":
-                ids.append(message["alert"]["id"])
-            else:
-                pongs += 1
         writer.join()
         assert ids == [f"a{number}" for number in range(total)]
-        assert pongs > 100
+        assert pongs == total // 10
         assert all(waiter.wait(WAIT_S) for waiter in waiters)
 
 
@@ -416,11 +427,11 @@ def test_alerts_survive_a_restart_of_redis_and_of_the_dashboard(dashboard: Start
             written = [feed.alert("before")]
             assert talk.hear("alert")["cursor"] == written[0]
             end(process)
-            wait_until(lambda: talk.hear("heartbeat")["bus"] == "lost", 10, "the loss is told")
-            assert httpx.get(f"{one.http}/readyz").status_code == 503
+            wait_until(lambda: talk.hear("heartbeat")["bus"] == "lost", 20, "the loss is told")
+            assert httpx.get(f"{one.http}/readyz", timeout=20).status_code == 503
             with valkey(tmp_path, port=port, aof=True):
                 written += [feed.alert(f"after{n}") for n in range(20)]
-                got = [talk.hear("alert", timeout_s=15)["cursor"] for _ in range(20)]
+                got = [talk.hear("alert", timeout_s=30)["cursor"] for _ in range(20)]
                 assert got == written[1:]
                 one.stop()
                 written += [feed.alert(f"stopped{n}") for n in range(20)]
@@ -444,7 +455,7 @@ def test_a_redis_that_forgot_everything_is_a_gap(dashboard: Start, tmp_path: Pat
             talk.hear("alert")
             end(process)
             with valkey(tmp_path, port=port):
-                gap = talk.hear("gap", timeout_s=15)
+                gap = talk.hear("gap", timeout_s=30)
                 assert gap["reason"] == "reset"
                 feed.alert("after")
                 assert talk.hear("alert")["alert"]["id"] == "after"
@@ -480,7 +491,7 @@ def test_a_subscriber_that_does_not_even_take_its_close_is_cut(
     slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     with talking(one, sock=slow, max_queue=1) as talk:
         subscribe(talk, since="0")
-        wait_until(lambda: one.connections == 0, 8, "it is cut")
+        wait_until(lambda: one.connections == 0, 15, "it is cut")
 
 
 def test_a_cursor_older_than_what_is_kept_is_a_gap(dashboard: Start, feed: Feed, bus: redis.Redis) -> None:
@@ -506,12 +517,13 @@ def test_a_cursor_of_another_redis_is_a_gap(dashboard: Start, feed: Feed) -> Non
 
 
 def test_a_stalled_subscriber_is_closed_costs_nothing_and_can_resume(dashboard: Start, feed: Feed) -> None:
-    one = dashboard(slow_after_s=0.5).synced()
+    one = dashboard(slow_after_s=1.0).synced()
     total = 3000
     padding = "x" * 1000
     slow = socket.create_connection(("127.0.0.1", one.port))
     slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    with talking(one, sock=slow, max_queue=1) as stalled, talking(one) as quick:
+    # The quick one never stops reading, whatever this thread is at.
+    with talking(one, sock=slow, max_queue=1) as stalled, talking(one, max_queue=None) as quick:
         cursor = subscribe(stalled)["cursor"]
         subscribe(quick)
         pipe = feed.bus.pipeline()
@@ -522,14 +534,14 @@ def test_a_stalled_subscriber_is_closed_costs_nothing_and_can_resume(dashboard: 
         written = [id.decode() for id in pipe.execute() if isinstance(id, bytes)]
         got = [quick.hear("alert")["cursor"] for _ in range(total)]
         assert got == written
-        wait_until(lambda: "too_slow_total 1.0" in httpx.get(f"{one.http}/metrics").text, 10, "the slow one is closed")
+        wait_until(lambda: "too_slow_total 1.0" in httpx.get(f"{one.http}/metrics").text, 20, "the slow one is closed")
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         messages, code = stalled.rest()
     assert code == 4508
     part = [message["cursor"] for message in messages if message["type"] == "alert"]
     assert len(part) < total
     assert part == written[: len(part)]
-    with talking(one) as again:
+    with talking(one, max_queue=None) as again:
         subscribe(again, since=part[-1] if part else cursor)
         rest = [again.hear("alert")["cursor"] for _ in range(total - len(part))]
     assert part + rest == written
@@ -567,7 +579,7 @@ def test_what_is_held_for_a_stalled_subscriber_is_bounded(dashboard: Start, feed
                 held = max(held, sender._connection.transport.get_write_buffer_size())  # type: ignore[attr-defined]
         for number in range(2000):
             feed.score(track=f"t{number}")
-        wait_until(lambda: len(sender._scores) == MAX_TRACKS, 10, "scores wait")  # type: ignore[attr-defined]
+        wait_until(lambda: len(sender._scores) == MAX_TRACKS, 20, "scores wait")  # type: ignore[attr-defined]
         held = max(held, sender._connection.transport.get_write_buffer_size())  # type: ignore[attr-defined]
     assert held <= transport.HIGH_WATER + 2000
 
@@ -589,7 +601,7 @@ def test_a_slow_subscriber_gets_the_newest_score_of_each_track_and_not_the_old_o
         pipe.execute()
         last = [key[0] for key in feed.bus.xrevrange(feed.keys.scores, count=1)]
         place = tuple(map(int, last[0].decode().split("-")))
-        wait_until(lambda: one.hub.tails[0].scores_at == place, 10, "all are read")
+        wait_until(lambda: one.hub.tails[0].scores_at == place, 20, "all are read")
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         newest: dict[str, int] = {}
         count: Counter[str] = Counter()
@@ -606,9 +618,9 @@ def test_before_redis_is_there_the_server_says_so_and_then_goes_on(dashboard: St
     one = dashboard(redis_url=f"redis://127.0.0.1:{port}/0")
     with talking(one, hello=False) as talk:
         talk.say(type="hello", version=1)
-        wait_until(lambda: talk.hear("heartbeat")["bus"] == "lost", 10, "Redis is missed")
+        wait_until(lambda: talk.hear("heartbeat")["bus"] == "lost", 20, "Redis is missed")
         with valkey(tmp_path, port=port) as (url, _):
-            talk.hear("welcome", timeout_s=15)
+            talk.hear("welcome", timeout_s=30)
             subscribe(talk)
             with redis.Redis.from_url(url) as bus:
                 Feed(bus).alert("a")

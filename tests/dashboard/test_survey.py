@@ -3,12 +3,19 @@ from __future__ import annotations
 import asyncio
 import time
 
+import pytest
 import redis
 import redis.asyncio
+import structlog
 
 from dashboard import survey
+from dashboard.config import DashboardConfig
+from dashboard.hub import Hub
+from dashboard.metrics import Metrics
+from dashboard.spaces import Spaces
 from dashboard.survey import count_ready
 from tests.dashboard.feed import Feed
+from wire.bus import connect_async
 from wire.keys import ALL_CAMERAS, Keys
 from wire.messages import ServiceState, Snooze
 
@@ -48,3 +55,30 @@ def test_a_prefix_is_no_pattern_and_what_is_no_message_is_passed_over(bus: redis
             return [state.id for state in states], names, await survey.snoozes(asking, keys, names)
 
     assert asyncio.run(look()) == (["streamer-1", "worker-1"], {"door"}, {"door": until})
+
+
+def test_a_camera_that_comes_during_a_look_is_not_taken_for_removed(
+    feed: Feed, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = survey.all_names
+
+    async def look() -> tuple[list[str], list[str]]:
+        async with connect_async(redis_url) as asking:
+            hub = Hub(DashboardConfig(redis_url=redis_url), asking, structlog.get_logger(), Metrics())
+            hub.synced.set()
+
+            async def before_it_came(spaces: Spaces) -> set[str]:
+                found = await names(spaces)
+                hub.cameras.hear(feed.camera("door"), time.time())
+                return found
+
+            monkeypatch.setattr(survey, "all_names", before_it_came)
+            assert await hub.survey()
+            during = hub.cameras.names()
+            monkeypatch.setattr(survey, "all_names", names)
+            feed.bus.srem(feed.keys.camera_names, "door")
+            feed.bus.delete(feed.keys.camera("door"))
+            assert await hub.survey()
+            return during, hub.cameras.names()
+
+    assert asyncio.run(look()) == (["door"], [])

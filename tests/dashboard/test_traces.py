@@ -39,15 +39,20 @@ def taken(collector: Receiver) -> list[tuple[str, Span]]:
     return found
 
 
+def spans_of(collector: Receiver) -> set[bytes]:
+    """The ids of all spans that were sent; a request without an answer in time is sent again."""
+    return {span.span_id for _, span in taken(collector)}
+
+
 def test_from_capture_to_alert(dashboard: Callable[..., Running], feed: Feed, collector: Receiver) -> None:
-    running = dashboard(traces=TracesSettings(endpoint=collector.url, sample=0)).synced()
+    running = dashboard(traces=TracesSettings(endpoint=collector.url, sample=0), stale_after_s=60).synced()
     feed.score(track="9-9")  # not taken
     at = time.time() - 0.3
     first = feed.score(track="1-1", captured=at, window="door/1-1/7", p_fake=0.9)
     feed.alert(camera="door", track="1-1", updated=first.captured)
-    wait_until(lambda: len(running.hub.alerts.open()) == 1, 5, "the alert is read")
+    wait_until(lambda: len(running.hub.alerts.open()) == 1, 15, "the alert is read")
     feed.score(track="1-1", captured=at, window="door/1-1/7", p_fake=0.9)  # its score, which comes after it
-    wait_until(lambda: any(span.name == "window" for _, span in taken(collector)), 5, "the collector has the window")
+    wait_until(lambda: len(spans_of(collector)) == 9, 15, "window and alert, which may come in parts")
     found = taken(collector)
     assert {span.trace_id for _, span in found} == {trace_id("door", "1-1", at).to_bytes(16)}
     by_name = {(service.removeprefix("unmask-"), span.name): span for service, span in found}
@@ -66,11 +71,11 @@ def test_from_capture_to_alert(dashboard: Callable[..., Running], feed: Feed, co
 def test_a_share_and_what_waits_when_it_ends(
     dashboard: Callable[..., Running], feed: Feed, collector: Receiver
 ) -> None:
-    running = dashboard(traces=TracesSettings(endpoint=collector.url, sample=1)).synced()
+    running = dashboard(traces=TracesSettings(endpoint=collector.url, sample=1), stale_after_s=60).synced()
     feed.score()
-    wait_until(lambda: running.hub.system.latencies.quantiles(time.time())[0].count, 5, "the score is read")
+    wait_until(lambda: running.hub.system.latencies.quantiles(time.time())[0].count, 15, "the score is read")
     running.stop()
-    assert len(taken(collector)) == 7
+    assert len(spans_of(collector)) == 7
 
 
 def test_off_nothing_of_it_is_loaded(dashboard: Callable[..., Running]) -> None:
@@ -81,10 +86,10 @@ def test_a_collector_that_is_not_there_keeps_nobody(dashboard: Callable[..., Run
     endpoint = f"http://127.0.0.1:{free_port()}/v1/traces"
     running = dashboard(traces=TracesSettings(endpoint=endpoint, sample=1)).synced()
     feed.score()
-    wait_until(lambda: running.hub.system.latencies.quantiles(time.time())[0].count, 5, "the score is read")
+    wait_until(lambda: running.hub.system.latencies.quantiles(time.time())[0].count, 15, "the score is read")
     began = time.monotonic()
     running.stop()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15, "it is waited for TIMEOUT_S at most"
 
 
 def test_an_endpoint_that_is_none(tmp_path: Path) -> None:

@@ -49,19 +49,19 @@ def test_an_alert_by_way_of_all_three(
         notify={"plugins": {"journal": {"plugin": "jsonl", "options": {"path": str(journal)}}}},
     )  # fmt: skip
     page = dashboard(notify=settings.notify)
-    wait_until(lambda: bus.exists(keys.notified("plugin-journal")), 10, "the channel has its place")
+    wait_until(lambda: bus.exists(keys.notified("plugin-journal")), 30, "the channel has its place")
     client = wire_bus.connect(redis_url)
     worker, streamer = Worker(settings), Streamer(config.take(settings), client, structlog.get_logger(), HAAR)
     threads = [threading.Thread(target=service.run) for service in (worker, streamer)]
     for thread in threads:
         thread.start()
     try:
-        wait_until(journal.exists, 30, "the notifier has written")
+        wait_until(lambda: journal.exists() and "\n" in journal.read_text(), 60, "the notifier has written")
     finally:
         worker.stop()
         streamer.stop()
         for thread in threads:
-            thread.join(10)
+            thread.join(30)
         client.close()
     told = json.loads(journal.read_text().splitlines()[0])
     assert (told["type"], told["event"], told["alert"]["camera"]) == ("alert", "new", "poster")

@@ -70,7 +70,7 @@ class Subscriber:
 
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._task.cancel)
-        self._thread.join(5)
+        self._thread.join(20)
 
     def _run(self) -> None:
         async def read() -> None:
@@ -169,7 +169,7 @@ class Rig:
         pid = self.workers.pop(slot)
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: not alive(pid), 5, "the worker is dead")
+        wait_until(lambda: not alive(pid), 20, "the worker is dead")
 
     def consumer(self, slot: str) -> str:
         """The name of that worker in the group."""
@@ -225,7 +225,7 @@ class Rig:
         rows: Any = self.bus.xrange(self.keys.alerts)
         return {id.decode(): AlertEvent.decode(fields[b"m"]) for id, fields in rows}
 
-    def recovered(self, since: float, timeout_s: float = 30.0) -> float:
+    def recovered(self, since: float, timeout_s: float = 60.0) -> float:
         """Seconds from `since` until a window made after it was scored and its score arrived at the subscriber."""
         came = wait_until(lambda: self.subscriber.scored_since(since), timeout_s, "scores arrive again")
         assert isinstance(came, float)
@@ -262,7 +262,7 @@ def _pending(space: Space[redis.Redis], consumer: str | None) -> int:
     return len(rows)
 
 
-def until(condition: Callable[[], object], what: str, timeout_s: float = 20.0) -> object:
+def until(condition: Callable[[], object], what: str, timeout_s: float = 40.0) -> object:
     """`wait_until` where Redis may be away meanwhile."""
 
     def holds() -> object:

@@ -40,11 +40,11 @@ def test_killed_and_started_again(rig: Rig, report: Report) -> None:
     def kill(_load: Load) -> float:
         rig.valkey.kill()
         rig.valkey.wait()
-        until(lambda: rig.parts().get("redis") is False, "/readyz says that Redis is away", 10)
+        until(lambda: rig.parts().get("redis") is False, "/readyz says that Redis is away", 30)
         assert rig.metrics()["unmask_redis_up"] == 0
         rig.start_valkey()
         over = time.time()
-        until(lambda: all(rig.parts().values()), "/readyz says that all is well", 10)  # while the load shows life
+        until(lambda: all(rig.parts().values()), "/readyz says that all is well", 30)  # while the load shows life
         return over
 
     under_load(rig, kill, "valkey killed", report)
@@ -75,7 +75,7 @@ def test_out_of_memory(rig: Rig, report: Report) -> None:
         with pytest.raises(redis.exceptions.OutOfMemoryError):
             rig.bus.set("probe", "x")
         if LONG:
-            until(lambda: not rig.parts()["worker"], "without signs of life no worker counts as ready", 10)
+            until(lambda: not rig.parts()["worker"], "without signs of life no worker counts as ready", 30)
         time.sleep(0.5)  # of refused windows and commits
         rig.bus.config_set("maxmemory", 0)
         return time.time()
@@ -95,7 +95,7 @@ def test_disk_full_under_the_append_only_file(rig: Rig, report: Report) -> None:
             while file.write(bytes(1_000_000)):
                 file.flush()
         until(lambda: "MISCONF" in refusal(rig), "Valkey refuses to write what it can't keep", 20)
-        until(lambda: not rig.parts()["worker"], "without signs of life no worker counts as ready", 10)
+        until(lambda: not rig.parts()["worker"], "without signs of life no worker counts as ready", 30)
         junk.unlink()
         return time.time()
 
@@ -123,7 +123,7 @@ def cut_again_and_again(rig: Rig) -> None:
 
 def down_for_a_while(rig: Rig) -> None:
     rig.proxy.down()
-    until(lambda: rig.parts().get("redis") is False, "/readyz says that Redis is away", 10)
+    until(lambda: rig.parts().get("redis") is False, "/readyz says that Redis is away", 30)
     rig.proxy.up()
 
 

@@ -57,7 +57,7 @@ class ClusterRig(Rig):
         """Whether the subscriber has a score of each, of a window made after that."""
         return self._came(since).keys() >= set(cameras)
 
-    def recovered(self, since: float, timeout_s: float = 30.0) -> float:
+    def recovered(self, since: float, timeout_s: float = 60.0) -> float:
         """As it is, of every shard."""
         until(lambda: self.scored(CAMERAS, since), "scores of each shard arrive again", timeout_s)
         return max(self._came(since).values()) - since
@@ -93,7 +93,7 @@ def test_the_owner_of_slots_killed_under_load(clustered: ClusterRig, report: Rep
         return killed
 
     under_load(clustered, kill, "owner of the home and a shard killed", report)
-    until(lambda: all(clustered.parts().values()), "/readyz says that all is well", 10)
+    until(lambda: all(clustered.parts().values()), "/readyz says that all is well", 30)
     for port in {clustered.cluster.owner(slot) for slot in (HOME, *SLOTS)}:
         with redis.Redis(port=port) as node:
             refused = node.info("errorstats")
@@ -113,10 +113,10 @@ def test_a_slot_that_moves_is_followed(clustered: ClusterRig) -> None:
     with wire_bus.connect(clustered.through) as client:
         assert client.exists(clustered.keys.alerts)
         cluster.ask(new, "CLUSTER", "FAILOVER")
-        until(lambda: cluster.owner(HOME) == new, "the replica took over in peace", 10)
-        until(lambda: client.exists(clustered.keys.alerts), "the client has followed", 10)
+        until(lambda: cluster.owner(HOME) == new, "the replica took over in peace", 30)
+        until(lambda: client.exists(clustered.keys.alerts), "the client has followed", 30)
         assert client.info("server")["tcp_port"] == new
-    until(lambda: clustered.made() and clustered.told(), "the test's own clients have followed, too", 10)
+    until(lambda: clustered.made() and clustered.told(), "the test's own clients have followed, too", 30)
 
 
 def test_shards_go_on_while_the_node_of_one_is_away(clustered: ClusterRig, report: Report) -> None:

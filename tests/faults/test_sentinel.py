@@ -77,7 +77,7 @@ def test_the_primary_killed_under_load(watched: WatchedRig, report: Report) -> N
         return killed
 
     under_load(watched, kill, "primary killed", report, failovers=failovers)
-    until(lambda: all(watched.parts().values()), "/readyz says that all is well", 10)
+    until(lambda: all(watched.parts().values()), "/readyz says that all is well", 30)
 
 
 def fall_behind(watched: WatchedRig, **settings: int) -> None:
@@ -124,7 +124,7 @@ def test_what_the_replica_did_not_get_is_lost(watched: WatchedRig, report: Repor
     assert len(windows) == len(set(windows))
     lost = len(set(load.offered) - set(windows)) - load.dropped
     assert 0 < lost <= (LAG_S + 1) * RATE, lost
-    until(lambda: "reset" in [gap.reason for gap in watched.subscriber.gaps()], "the subscriber is told of a gap", 10)
+    until(lambda: "reset" in [gap.reason for gap in watched.subscriber.gaps()], "the subscriber is told of a gap", 30)
     told = Counter(one.alert.id for one in watched.subscriber.alerts() if one.event == "new")
     kept = {event.alert.id for event in watched.told().values()}
     report.add(

@@ -37,7 +37,7 @@ from wire.messages import Score
 pytestmark = pytest.mark.timeout(pick(120, 600))
 SUBSCRIBERS = 100
 CAMERAS = ("east", "west")
-TAKEN_OVER_S = 15.0
+TAKEN_OVER_S = 40.0
 LEASE_S = pick(3.0, 10.0)  # the long one is what ships
 
 
@@ -235,10 +235,10 @@ def test_streamer_killed_or_paused_and_its_camera_taken_over(
     until(lambda: streamers.shows(camera, "one") and streamers.scores(camera), "it is scored", READY_S)
     streamers.running["one"].send_signal(how)
     lost = time.time()
-    until(lambda: (_view(rig, camera) or {}).get("verdict") == "stale", "the page calls it stale meanwhile", 10)
+    until(lambda: (_view(rig, camera) or {}).get("verdict") == "stale", "the page calls it stale meanwhile", 30)
     until(lambda: any(score.started > lost for score in streamers.scores(camera)), "scored again", TAKEN_OVER_S)
     recovery_s = time.time() - lost
-    until(lambda: streamers.shows(camera, "two"), "the page has it live again, in the other's hands", 5)
+    until(lambda: streamers.shows(camera, "two"), "the page has it live again, in the other's hands", 30)
     streamers.running["one"].send_signal(signal.SIGCONT)
     if how == signal.SIGSTOP:
         time.sleep(4)  # longer than a window takes: a sleeper that went on would have sent one by now

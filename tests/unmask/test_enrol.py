@@ -202,7 +202,7 @@ def scored(bus: redis.Redis, keys: Keys, site: Settings, count: int) -> list[Sco
     thread = threading.Thread(target=worker.run, daemon=True)
     thread.start()
     try:
-        wait_until(lambda: bus.xlen(keys.scores) >= count, 30, f"{count} scores")
+        wait_until(lambda: bus.xlen(keys.scores) >= count, 60, f"{count} scores")
     finally:
         worker.stop()
         thread.join(10)

@@ -58,7 +58,7 @@ def test_everything_of_a_camera_goes_and_nothing_of_another(
             for camera in ("cellar", "attic"):
                 made = window(seq, camera=camera, captured=time.time() - 10 + seq)
                 bus.xadd(keys.windows, {FIELD: made.encode()})
-        wait_until(lambda: bus.xlen(keys.scores) == 20 and bus.zcard(keys.evidence_index) == 2, 30, "two alerts")
+        wait_until(lambda: bus.xlen(keys.scores) == 20 and bus.zcard(keys.evidence_index) == 2, 60, "two alerts")
     finally:
         worker.stop()
         thread.join(10)
@@ -153,9 +153,9 @@ def test_the_file_on_disk_forgets_too(tmp_path: Path, capsys: pytest.CaptureFixt
 
     with valkey(tmp_path, aof=True) as (url, _), redis.Redis.from_url(url) as bus:
         bus.set(Keys().reference("cellar"), "of cellar")
-        wait_until(kept, 5, "it is on disk")
+        wait_until(kept, 60, "it is on disk")
         assert forget.run(Settings(redis={"url": url}), "cellar", None, sure=True) == 0  # type: ignore[arg-type]
-        wait_until(lambda: not kept(), 10, "it is not on disk")
+        wait_until(lambda: not kept(), 60, "it is not on disk")
         assert "BGREWRITEAOF" not in capsys.readouterr().out
         bus.execute_command("ACL", "SETUSER", "default", "-bgrewriteaof")
         assert "no permissions" in forget.rewrite(bus)

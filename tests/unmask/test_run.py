@@ -21,7 +21,7 @@ import structlog
 from tests.support import clips
 from tests.support.servers import RtspServer, end, free_port, unmask, valkey, wait_until
 from tests.worker.making import FRAMES, tiny_checkpoint, window
-from unmask.supervisor import Child, Supervisor
+from unmask.supervisor import HUNG_S, Child, Supervisor
 from wire import heartbeat
 from wire.keys import FIELD, Keys
 from wire.messages import CameraState, Score
@@ -74,7 +74,7 @@ class Run:
 
     def services(self) -> dict[str, dict[str, Any]]:
         """What REST says of each role's service."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api/v1/system", timeout=2) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api/v1/system", timeout=10) as answer:
             return {one["role"]: one for one in json.load(answer)["services"]}
 
     def restarts(self) -> dict[str, int]:
@@ -107,14 +107,14 @@ def run(tmp_path: Path, tiny: Path, plain_clip: Path) -> Iterator[Callable[..., 
 
     yield make
     for one in made:
-        end(one.process, 15)
+        end(one.process, 30)
 
 
 @pytest.mark.timeout(120)
 def test_it_waits_for_redis_says_so_and_goes_on(run: Callable[..., Run], tmp_path: Path) -> None:
     port = free_port()
     one = run(f"redis://:hush@127.0.0.1:{port}/0")
-    wait_until(lambda: one.said("waiting for Redis") >= 3, 20, "it waits and says so")
+    wait_until(lambda: one.said("waiting for Redis") >= 3, 60, "it waits and says so")
     assert "hush" not in one.log.read_text()
     assert one.process.poll() is None
     assert one.children() == {}
@@ -124,8 +124,8 @@ def test_it_waits_for_redis_says_so_and_goes_on(run: Callable[..., Run], tmp_pat
         assert one.said("waiting for Redis") < 20
         began = time.monotonic()
         one.process.terminate()
-        assert one.process.wait(10) == 0
-        assert time.monotonic() - began < 6
+        assert one.process.wait(60) == 0
+        assert time.monotonic() - began < 15
 
 
 @pytest.mark.skipif(os.environ.get("UNMASK_FAULTS") != "long", reason="half a minute: make faults")
@@ -142,12 +142,12 @@ def test_services_that_stand_still_are_started_again(run: Callable[..., Run]) ->
     assert not set(one.children().values()) & set(before.values())
     assert one.said("killing a service that hangs") == 4
     os.kill(one.children()["valkey"], signal.SIGKILL)
-    wait_until(lambda: one.said("restarting a service") == 5, 10, "the server is started again")
-    wait_until(lambda: one.restarts() == everyone, 20, "and the services go on as they are")
+    wait_until(lambda: one.said("restarting a service") == 5, 60, "the server is started again")
+    wait_until(lambda: one.restarts() == everyone, 60, "and the services go on as they are")
     began = time.monotonic()
     one.process.terminate()
-    assert one.process.wait(15) == 0
-    assert time.monotonic() - began < 6
+    assert one.process.wait(60) == 0
+    assert time.monotonic() - began < 15
     assert one.said("killing a service that does not stop") == 0
 
 
@@ -195,7 +195,7 @@ def supervise() -> Iterator[Callable[[Child], Child]]:
     yield begin
     for supervisor, thread in running:
         supervisor.stop()
-        thread.join(10)
+        thread.join(30)
         assert not thread.is_alive()
 
 
@@ -217,8 +217,8 @@ def test_a_worker_whose_network_hangs_is_started_again_and_loses_nothing(
     for seq in range(6):
         bus.xadd(keys.windows, {FIELD: window(seq).encode()})
     began = time.monotonic()
-    wait_until(lambda: child.restarts == 1, 10, "it has ended itself and is started again")
-    assert time.monotonic() - began < 6
+    wait_until(lambda: child.restarts == 1, 60, "it has ended itself and is started again")
+    assert time.monotonic() - began < HUNG_S, "by itself: the supervisor would have waited longer"
     trap.unlink()
     wait_until(lambda: bus.xlen(keys.scores) == 6, 60, "every window is scored")
     scored = [Score.decode(fields[FIELD]).seq for _, fields in bus.xrange(keys.scores)]
@@ -240,7 +240,7 @@ def test_one_hung_decoder_is_noticed_and_a_camera_that_is_away_is_none(
     keys: Keys,
     rtsp_server: Callable[..., RtspServer],
 ) -> None:
-    monkeypatch.setattr("unmask.supervisor.HUNG_S", 2.0)
+    monkeypatch.setattr("unmask.supervisor.HUNG_S", 3.0)
     server = rtsp_server(plain_clip)
     server.freeze()
     trap, file = tmp_path / "trap", tmp_path / "unmask.yaml"
@@ -258,15 +258,15 @@ def test_one_hung_decoder_is_noticed_and_a_camera_that_is_away_is_none(
     def live(name: str) -> bool:
         return state(name) == "live"
 
-    wait_until(lambda: live("good") and live("bad"), 20, "both cameras are live")
-    time.sleep(2.5)  # longer than what counts as hung here, and the third camera has not answered yet
+    wait_until(lambda: live("good") and live("bad"), 60, "both cameras are live")
+    time.sleep(3.5)  # longer than what counts as hung here, and the third camera has not answered yet
     assert child.restarts == 0
     trap.touch()
-    wait_until(lambda: child.restarts == 1, 10, "it is started again")
+    wait_until(lambda: child.restarts == 1, 60, "it is started again")
     trap.unlink()
     bus.delete(keys.camera("good"), keys.camera("bad"))
     if library == "PyDLL":  # nobody could say whose it was
-        wait_until(lambda: live("good") and live("bad"), 20, "both are live again")
+        wait_until(lambda: live("good") and live("bad"), 60, "both are live again")
         return
-    wait_until(lambda: live("good"), 20, "the innocent one is live again")
-    wait_until(lambda: state("bad") == "quarantined", 10, "the other is kept out, or it would hang again")
+    wait_until(lambda: live("good"), 60, "the innocent one is live again")
+    wait_until(lambda: state("bad") == "quarantined", 60, "the other is kept out, or it would hang again")

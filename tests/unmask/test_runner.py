@@ -35,14 +35,14 @@ def test_it_says_what_it_waits_for_and_takes_late_answers(
 
     page = f"{one.http}/"
     with runner._Start(page, runner._State(redis_url, Keys()), None, say, ready.append):
-        wait_until(lambda: len(said) == 1, 5, "it waits for the worker")
+        wait_until(lambda: len(said) == 1, 20, "it waits for the worker")
         feed.service("worker", state="starting")
-        wait_until(lambda: len(said) == 2, 5, "it waits for the streamer, too")
+        wait_until(lambda: len(said) == 2, 20, "it waits for the streamer, too")
         one.loop.call_soon_threadsafe(busy)
         feed.service("worker")
         feed.service("streamer")
         began = time.monotonic()
-        wait_until(lambda: ready == [page], 10, "all are ready")
+        wait_until(lambda: ready == [page], 60, "all are ready")
         took = time.monotonic() - began
         over.set()
     assert took > 0.5, "it was not late"

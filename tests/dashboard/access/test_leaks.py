@@ -82,7 +82,7 @@ def world(dashboard: Start, feed: Feed) -> tuple[Running, list[str]]:
     feed.bus.set(feed.keys.preview(MINE), b"\xff\xd8 mine")
     feed.bus.set(feed.keys.preview(OTHER), b"\xff\xd8 v4ult-preview")
     one = dashboard(users=USERS, heartbeat_s=0.2).synced()
-    wait_until(lambda: one.hub.alerts.get("hidden") and one.hub.system.load, 5, "all is read")
+    wait_until(lambda: one.hub.alerts.get("hidden") and one.hub.system.load, 15, "all is read")
     return one, cursors
 
 
@@ -161,7 +161,7 @@ def listening(one: Running, name: str, told: Told) -> Iterator[ClientConnection]
         yield socket
 
 
-def hear(socket: ClientConnection, told: Told, kind: str, timeout_s: float = 8.0) -> dict[str, Any]:
+def hear(socket: ClientConnection, told: Told, kind: str, timeout_s: float = 15.0) -> dict[str, Any]:
     """The next message of a kind; all that comes before it is kept."""
     while True:
         text = socket.recv(timeout=timeout_s)
@@ -256,7 +256,7 @@ def test_a_reset_tells_no_cursor_of_another_camera(world: tuple[Running, list[st
         socket.send(json.dumps({"type": "subscribe", "id": "s"}))
         hear(socket, told, "subscribed")
         cursors.append(feed.alert("hidden", "update", camera=OTHER))
-        wait_until(lambda: one.hub.recent.newest == tuple(map(int, cursors[-1].split("-"))), 5, "it is read")
+        wait_until(lambda: one.hub.recent.newest == tuple(map(int, cursors[-1].split("-"))), 15, "it is read")
 
         def forget() -> None:
             one.hub.generation += 1
@@ -275,7 +275,7 @@ def test_every_operation_names_its_role_and_keeps_to_it(dashboard: Start, feed: 
     feed.alert("seen", camera=MINE)
     people = (person("v"), person("o", "operator"), person("a", "admin"))
     one = dashboard(users=people).synced()
-    wait_until(lambda: one.hub.alerts.get("seen"), 5, "all is read")
+    wait_until(lambda: one.hub.alerts.get("seen"), 15, "all is read")
     for operation in OPERATIONS:
         if operation.path.endswith("/login"):
             continue

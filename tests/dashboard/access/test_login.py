@@ -37,6 +37,11 @@ def signed_in(one: Running, name: str = "anna") -> Iterator[httpx.Client]:
         yield client
 
 
+def stopped(one: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its gate's clock: the first wait after failures is a second, which some requests may take."""
+    monkeypatch.setattr(one.gate, "_clock", lambda: 1000.0)
+
+
 def cookie_of(client: httpx.Client) -> str:
     return next(iter(client.cookies.values()))
 
@@ -57,7 +62,9 @@ def test_a_cookie_no_script_reads_and_no_other_site_sends(dashboard: Start) -> N
     assert by_token.json()["name"] == "otto"
 
 
-def test_under_tls_the_cookie_is_bound_to_it_and_only_a_trusted_proxy_says_so(dashboard: Start) -> None:
+def test_under_tls_the_cookie_is_bound_to_it_and_only_a_trusted_proxy_says_so(
+    dashboard: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
     forwarded = {"x-forwarded-proto": "https", "x-forwarded-for": "192.0.2.7"}
     body = {"name": "anna", "password": secret("anna")}
     trusting = dashboard(users=USERS, trusted_proxies=("127.0.0.0/8",))
@@ -74,6 +81,7 @@ def test_under_tls_the_cookie_is_bound_to_it_and_only_a_trusted_proxy_says_so(da
     for origin, status in ((f"https://{host}", 404), (f"http://{host}", 401)):
         asked = httpx.delete(snooze, headers={**cookies, **forwarded, "origin": origin})
         assert asked.status_code == status, origin
+    stopped(trusting, monkeypatch)
     for _ in range(FREE):
         httpx.get(me, headers={**forwarded, "authorization": "Bearer wrong"})
     assert httpx.get(me, headers={**forwarded, **bearer("otto")}).status_code == 429
@@ -87,7 +95,7 @@ def test_it_serves_reads_and_changes_that_its_own_page_asks_for(dashboard: Start
     feed.camera("lobby-1")
     feed.alert("a1", camera="lobby-1")
     one = dashboard(users=USERS).synced()
-    wait_until(lambda: one.hub.alerts.get("a1"), 5, "it is read")
+    wait_until(lambda: one.hub.alerts.get("a1"), 15, "it is read")
     with signed_in(one) as client:
         assert client.get("/api/v1/me").json()["name"] == "anna"
         assert [view["name"] for view in client.get("/api/v1/cameras").json()["cameras"]] == ["lobby-1"]
@@ -154,20 +162,20 @@ def test_a_socket_by_cookie_from_its_own_page_only_and_no_longer_than_the_login(
         for origin in (None, site):  # a program, and another site's page: a token is for them
             with greet(here, cookie, origin) as socket:
                 socket.send('{"type":"hello","version":1}')
-                assert json.loads(socket.recv(timeout=5))["code"] == "unauthorised"
+                assert json.loads(socket.recv(timeout=15))["code"] == "unauthorised"
         with greet(here, cookie, here.http) as near, greet(there, cookie, there.http) as far:
             for socket in (near, far):
                 socket.send('{"type":"hello","version":1}')
-                welcome = json.loads(socket.recv(timeout=5))
+                welcome = json.loads(socket.recv(timeout=15))
                 while welcome["type"] != "welcome":
-                    welcome = json.loads(socket.recv(timeout=5))
+                    welcome = json.loads(socket.recv(timeout=15))
                 assert welcome["you"] == {"name": "anna", "role": "operator", "cameras": ["lobby-*"]}
                 assert [view["name"] for view in welcome["snapshot"]["cameras"]] == ["lobby-1"]
             client.delete("/api/v1/login")
             for socket in (near, far):
                 rest(socket)
                 assert socket.close_code == 4401
-        wait_until(lambda: not here.gate._pages and not there.gate._pages, 5, "nothing is left of it")
+        wait_until(lambda: not here.gate._pages and not there.gate._pages, 15, "nothing is left of it")
 
 
 def test_an_open_page_keeps_its_login_from_going_idle(
@@ -179,13 +187,14 @@ def test_an_open_page_keeps_its_login_from_going_idle(
         key = feed.keys.login(digest(cookie_of(client)))
         with greet(one, cookie_of(client), one.http) as socket:
             socket.send('{"type":"hello","version":1}')
-            socket.recv(timeout=5)
-            bus.pexpire(key, 5000)
-            wait_until(lambda: bus.pttl(key) > 50_000, 5, "it counts as used")  # type: ignore[operator]
+            socket.recv(timeout=15)
+            bus.pexpire(key, 20_000)
+            wait_until(lambda: bus.pttl(key) > 50_000, 15, "it counts as used")  # type: ignore[operator]
 
 
-def test_too_many_failures_have_to_wait_wherever_they_knock(dashboard: Start) -> None:
+def test_too_many_failures_have_to_wait_wherever_they_knock(dashboard: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     one = dashboard(users=USERS)
+    stopped(one, monkeypatch)
     with signed_in(one, "otto") as client:
         statuses = [
             httpx.post(f"{one.http}/api/v1/login", json={"name": "anna", "password": f"guess {number}"}).status_code
@@ -199,9 +208,9 @@ def test_too_many_failures_have_to_wait_wherever_they_knock(dashboard: Start) ->
         assert httpx.get(f"{one.http}/api/v1/me", headers=bearer("anna")).status_code == 429
         with connect(one.ws, close_timeout=1) as socket:
             socket.send(json.dumps({"type": "hello", "version": 1, "token": token("anna")}))
-            assert json.loads(socket.recv(timeout=5))["code"] == "too-many-attempts"
+            assert json.loads(socket.recv(timeout=15))["code"] == "too-many-attempts"
             with pytest.raises(ConnectionClosed) as caught:
-                socket.recv(timeout=5)
+                socket.recv(timeout=15)
             assert caught.value.rcvd
             assert caught.value.rcvd.code == protocol.CLOSE_TOO_MANY_ATTEMPTS
         assert client.get("/api/v1/me").status_code == 200  # who is in stays in
@@ -219,7 +228,7 @@ def test_one_users_pictures_are_not_kept_for_the_next_one_of_a_browser(dashboard
     feed.alert("a1", camera="lobby-1")
     feed.all_evidence("a1", [b"\xff\xd8"], b"0123456789")
     one = dashboard(users=USERS).synced()
-    wait_until(lambda: one.hub.alerts.get("a1"), 5, "it is read")
+    wait_until(lambda: one.hub.alerts.get("a1"), 15, "it is read")
     for path, headers in (("evidence/0.jpg", {}), ("evidence/clip.mp4", {"range": "bytes=0-3"}), ("export.zip", {})):
         answer = httpx.get(f"{one.http}/api/v1/alerts/a1/{path}", headers={**bearer("anna"), **headers})
         assert answer.headers["vary"] == "authorization, cookie"

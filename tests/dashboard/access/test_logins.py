@@ -79,17 +79,17 @@ def test_it_ends_when_it_is_not_used_and_after_the_longest_time(redis_url: str, 
         logins = Logins(client, keys, ACCESS, 60, 600, lambda: now)
         cookie = await logins.begin("anna")
         key = keys.login(digest(cookie))
-        assert 59_000 < bus.pttl(key) <= 60_000  # type: ignore[operator]
+        assert 50_000 < bus.pttl(key) <= 60_000  # type: ignore[operator]
         bus.pexpire(key, 5000)  # 55 s pass
         assert await logins.find(cookie)
-        assert 59_000 < bus.pttl(key) <= 60_000  # type: ignore[operator]
+        assert 50_000 < bus.pttl(key) <= 60_000  # type: ignore[operator]
         bus.pexpire(key, 5000)
         assert await logins.living([digest(cookie), digest("other")]) == {digest(cookie)}  # its page is open
-        assert bus.pttl(key) > 59_000  # type: ignore[operator]
+        assert bus.pttl(key) > 50_000  # type: ignore[operator]
         now += 580
         bus.pexpire(key, 5000)
         assert await logins.find(cookie)
-        assert 19_000 < bus.pttl(key) <= 20_000  # type: ignore[operator]
+        assert 10_000 < bus.pttl(key) <= 20_000  # type: ignore[operator]
         now -= 3600  # a clock that is set back grants no more than the longest time
         assert await logins.find(cookie)
         assert bus.pttl(key) <= 60_000  # type: ignore[operator]

@@ -104,7 +104,7 @@ def test_real_answers_are_as_described(dashboard: Start, feed: Feed) -> None:
     feed.evidence("a3", [JPEG])
     feed.bus.set(feed.keys.preview("door"), JPEG)
     one = dashboard().synced()
-    wait_until(lambda: one.hub.system.services, 5, "the survey is done")
+    wait_until(lambda: one.hub.system.services, 15, "the survey is done")
     v1 = "/api/v1"
     alert = f"{v1}/alerts/{{id}}"
     post: list[tuple[str, dict[str, str], Any]] = [

@@ -32,7 +32,7 @@ def test_the_system_as_it_stands(dashboard: Start, feed: Feed) -> None:
         found = view()
         return found if len(found["services"]) == 3 else None  # type: ignore[arg-type]
 
-    found = wait_until(shown, 5, "the survey is done")
+    found = wait_until(shown, 15, "the survey is done")
     assert isinstance(found, dict)
     assert found["bus"] == "ok"
     assert found["outcomes"] == {"made": 50, "scored": 41, "stale": 2, "dead": 0, "duplicate": 0, "trimmed": 3}
@@ -48,7 +48,7 @@ def test_the_system_as_it_stands(dashboard: Start, feed: Feed) -> None:
     assert found["capacity"]["state"] == "unknown"
     assert found["stages"][0] == {"name": "ingest", "p50": None, "p95": None, "p99": None, "count": 0}
     feed.bus.hincrby(feed.keys.outcomes, "stale", 5)
-    wait_until(lambda: view()["per_minute"]["stale"] == 5, 5, "the next survey counts it")  # type: ignore[index]
+    wait_until(lambda: view()["per_minute"]["stale"] == 5, 15, "the next survey counts it")  # type: ignore[index]
 
 
 def test_latencies_by_stage(dashboard: Start, feed: Feed) -> None:
@@ -64,7 +64,7 @@ def test_latencies_by_stage(dashboard: Start, feed: Feed) -> None:
         found = httpx.get(f"{one.http}/api/v1/system").json()["stages"]
         return {stage["name"]: stage for stage in found}
 
-    wait_until(lambda: stages()["total"]["count"] == 20, 3, "the scores are read")
+    wait_until(lambda: stages()["total"]["count"] == 20, 10, "the scores are read")
     found = stages()
     assert list(found) == ["ingest", "queue", "score", "deliver", "total"]
     assert abs(found["ingest"]["p50"] - 0.09) < 1e-3

@@ -42,7 +42,7 @@ class Broker:
             [str(MOSQUITTO), "-c", str(self._folder / "mosquitto.conf")],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        wait_until(self._answers, 10, "mosquitto listens")
+        wait_until(self._answers, 20, "mosquitto listens")
 
     def stop(self) -> None:
         if self._process is not None:
@@ -83,6 +83,6 @@ def placed(bus: redis.Redis, keys: Keys) -> Callable[[str], None]:
     """Waits until a channel has its place in the stream: what comes afterwards is delivered."""
 
     def wait(channel: str) -> None:
-        wait_until(lambda: bus.exists(keys.notified(channel)), 10, f"{channel} has its place")
+        wait_until(lambda: bus.exists(keys.notified(channel)), 30, f"{channel} has its place")
 
     return wait

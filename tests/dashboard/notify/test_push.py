@@ -73,7 +73,7 @@ def test_a_push_with_the_contact_sheet(
     feed.alert("a1")
     explain(bus, keys, "a1")  # some moments after the alert, as the worker does
     feed.alert("a1", "end")
-    wait_until(lambda: receiver.taken, 15, "a push")
+    wait_until(lambda: receiver.taken, 30, "a push")
     message = json.loads(receiver.taken[0][1])
     assert message["title"] == "Possible deepfake on door (critical)"
     assert "https://unmask.example/#/alert/a1" in message["message"]
@@ -89,7 +89,7 @@ def test_a_mail(dashboard: Start, feed: Feed, mail: tuple[Mailbox, int], placed:
     placed("apprise-night")
     feed.alert("a1", camera="yard", kind="offline", severity="warning", score=None, peak=None, mean=None,
                threshold=None, model="", detail="the camera does not answer")  # fmt: skip
-    wait_until(lambda: box.mails, 15, "a mail")
+    wait_until(lambda: box.mails, 30, "a mail")
     message = email.message_from_bytes(box.mails[0])
     assert message["subject"] == "Camera offline on yard (warning)"
     assert message["to"] == "night@example.org"

@@ -37,7 +37,8 @@ class Counting:
 def test_the_raw_limit_is_what_all_lanes_did() -> None:
     backend = Counting()
     rate = measure(backend, 32, 0.2)
-    assert rate == pytest.approx(backend.images / 0.2, rel=0.3)
+    most = backend.images / 0.2  # a lane ends its last batch, on a busy machine some time later
+    assert most / 2 < rate <= most, "of one lane it would be a third"
 
 
 @pytest.mark.timeout(300)

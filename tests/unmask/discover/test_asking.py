@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from tests.support.onvif import PASSWORD, USER, OnvifCamera, serving, soap
+from tests.support.servers import wait_until
 from tests.unmask.discover.test_vetting import BOMB
 from unmask.discover.asking import Login, Pinned, ask, ask_all
 from unmask.discover.camera import Camera
@@ -66,10 +67,10 @@ def test_cameras_are_asked_beside_each_other_and_told_in_order() -> None:
         cameras = [stack.enter_context(serving(OnvifCamera(f"127.0.0.{2 + at}"))) for at in range(3)]
         mute = stack.enter_context(serving(OnvifCamera(answers={"GetDeviceInformation": silent})))
         found = [Answer(one.host, one.service, str(at)) for at, one in enumerate([mute, *cameras])]
-        told = asyncio.run(ask_all(found, RIGHT, 1))
+        told = asyncio.run(ask_all(found, RIGHT, 2))
     assert [one.name for one in told] == ["0", "1", "2", "3"]
     assert [len(one.streams) for one in told] == [0, 2, 2, 2]
-    assert "within 1 s" in told[0].problem
+    assert "within 2 s" in told[0].problem
 
 
 def test_its_other_services_are_asked_on_its_own_address_only() -> None:
@@ -146,9 +147,9 @@ def test_what_a_hostile_camera_sends_is_one_line(kind: str) -> None:
     made, words = HOSTILE[kind]
     began = time.monotonic()
     with serving(OnvifCamera(answers={"GetDeviceInformation": made})) as camera:
-        found = asked(camera, timeout_s=0.4)
+        found = asked(camera, timeout_s=0.4 if "within" in words else 10)
     assert words in found.problem
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 8
 
 
 @pytest.mark.parametrize("number", ["1e999", "-inf", "nan", "9" * 5000, "٣", ""])
@@ -224,4 +225,4 @@ def test_threads_end_with_the_servers() -> None:
     before = threading.active_count()
     with serving(OnvifCamera()) as camera:
         asked(camera)
-    assert threading.active_count() <= before
+    wait_until(lambda: threading.active_count() <= before, 20, "its threads have ended")

@@ -26,7 +26,7 @@ def test_what_is_refused_is_so_at_once(data: bytes, why: str) -> None:
     began = time.monotonic()
     with pytest.raises(Refused, match=why):
         vetted(data)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10
 
 
 def test_an_answer_of_a_camera_is_passed_on_as_it_is() -> None:

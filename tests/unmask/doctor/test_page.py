@@ -23,7 +23,7 @@ def test_one_object_for_programs(tmp_path: Path, redis_url: str) -> None:
             f"cameras:\n  good: {{url: clip.mp4}}\n  mute: {{url: 'rtsp://alice:hunter22@127.0.0.1:{port}/x'}}\n"
             "  odd: {url: 'gopher://x'}\n"
         )
-        result = refused("doctor", "--json", "--timeout", "1", cwd=tmp_path, env={"REDIS_URL": redis_url})
+        result = refused("doctor", "--json", "--timeout", "2", cwd=tmp_path, env={"REDIS_URL": redis_url})
     assert "hunter22" not in result.stdout + result.stderr
     told = json.loads(result.stdout)
     found = {finding["part"]: finding for finding in told["findings"]}

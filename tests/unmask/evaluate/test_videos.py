@@ -80,7 +80,7 @@ def live_windows(clip: Path, settings: Settings, choice: Choice) -> list[Window]
     make = lambda: choice.make(settings.streamer)  # noqa: E731
     runtime = CameraRuntime(quick, settings.streamer, settings.window, make, sink, "me", log)
     runtime.start()
-    wait_until(lambda: runtime.state().state == "ended", 30, "the file's end")
+    wait_until(lambda: runtime.state().state == "ended", 60, "the file's end")
     runtime.stop()
     return sink.windows
 

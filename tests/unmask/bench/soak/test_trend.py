@@ -85,6 +85,7 @@ def test_the_worst_is_what_counts() -> None:
 LEAK = """
 import sys, time
 kept = []
+print(flush=True)
 while True:
     if sys.argv[1] == "leak":
         kept.append(bytearray(b"x" * 100_000))
@@ -96,7 +97,13 @@ while True:
 @pytest.fixture
 def two() -> Iterator[dict[str, list[psutil.Process]]]:
     """A process that leaks a megabyte and ten descriptors a second, and one that does not."""
-    made = {what: subprocess.Popen([sys.executable, "-c", LEAK, what]) for what in ("leak", "none")}
+    made = {
+        what: subprocess.Popen([sys.executable, "-c", LEAK, what], stdout=subprocess.PIPE) for what in ("leak", "none")
+    }
+    for one in made.values():
+        assert one.stdout is not None
+        one.stdout.readline()  # the interpreter has started, and grows no more by itself
+        one.stdout.close()
     yield {name: [psutil.Process(one.pid)] for name, one in made.items()}
     for one in made.values():
         one.kill()
@@ -105,7 +112,6 @@ def two() -> Iterator[dict[str, list[psutil.Process]]]:
 
 def test_a_process_that_leaks_is_found(two: dict[str, list[psutil.Process]]) -> None:
     series: dict[str, Series] = {}
-    time.sleep(1.0)  # the interpreters have started
     began = time.monotonic()
     while (now := time.monotonic() - began) < 4.2:
         sample(series, now, two)
