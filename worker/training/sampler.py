@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, TypeVar
+from typing import Annotated, NamedTuple, TypeVar
 
 import cv2
 import msgspec
@@ -22,6 +22,7 @@ from worker.training.store import Pack, Points
 
 T = TypeVar("T")
 Instant = tuple[int, str, str]  # of one pack, which is held, and one source in it: `Row.pair`
+Margin = Annotated[float, msgspec.Meta(ge=0.1, le=4)]  # as ModelConfig.crop_margin
 UNKNOWN = -1.0  # value of a mask that nobody knows
 MASK_STRIDE = 16  # of the stage the mask head sits on
 
@@ -56,7 +57,7 @@ class Mixture(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     partial: float = 0.25  # of the aligned pairs: only a part of the fake, put into the real picture
     clean: float = 0.5  # share of the pairs that are hardly degraded
     coded: float = 0.25  # share of the pairs that go through a video codec
-    margins: tuple[float, float] = (0.7, 0.95)  # of the square the network sees, in units of max(w, h) of the face
+    margins: tuple[Margin, Margin] = (0.7, 0.95)  # of the square the network sees, in units of max(w, h) of the face
 
 
 class Face(NamedTuple):
