@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 import av.error
@@ -73,7 +74,7 @@ class CameraRuntime:
         )
         self._backoff = Backoff(streamer.backoff_s)
         self._throttle = Throttle(clock, LOG_S)
-        self._lock = threading.Lock()
+        self._lock, self._offering = threading.Lock(), threading.Lock()
         self._status: CameraStatus = "connecting"
         self._shown: CameraStatus = "connecting"
         self._since, self._error = clock(), ""
@@ -91,12 +92,13 @@ class CameraRuntime:
         self._thread.start()
 
     def ask_to_stop(self) -> None:
-        """Return at once; the thread ends soon."""
-        self._stop.set()
+        """Return at once; the thread ends soon. Nothing is offered from then on: what was removed stays away."""
+        with self._offering:
+            self._stop.set()
 
     def stop(self, timeout_s: float = 1.5) -> bool:
         """Stop; False when the thread is still inside FFmpeg. It then ends by itself and publishes nothing more."""
-        self._stop.set()
+        self.ask_to_stop()
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
         return not self._thread.is_alive()
@@ -213,14 +215,19 @@ class CameraRuntime:
             self._faces = len(analysis.sightings)
             self._windows += len(windows)
         for window in windows:
-            self._sink.offer_window(window)
+            self._offer(partial(self._sink.offer_window, window))
         if self._streamer.preview_fps and not 0 < self._preview_due - frame.captured <= 1 / self._streamer.preview_fps:
             self._preview_due = frame.captured + 1 / self._streamer.preview_fps
-            self._sink.offer_preview(self.name, preview(view, analysis.sightings))
+            self._offer(partial(self._sink.offer_preview, self.name, preview(view, analysis.sightings)))
 
     def _enter(self, status: CameraStatus | SourceErrorKind, error: str) -> None:
         with self._lock:
             changed = (status, error) != (self._status, self._error)
             self._status, self._error = status, error
-        if changed and not self._stop.is_set():
-            self._sink.offer_state(self.state())
+        if changed:
+            self._offer(lambda: self._sink.offer_state(self.state()))
+
+    def _offer(self, offer: Callable[[], None]) -> None:
+        with self._offering:
+            if not self._stop.is_set():
+                offer()

@@ -130,16 +130,15 @@ class Publisher:
             with self._wake:
                 self._wake.wait_for(lambda: self._stopping or self._waiting())
                 windows, states, previews = self._take()
-                removed = list(self._removed)
+                removed, self._removed = self._removed, set()
                 if self._stopping and not (windows or states or previews or removed):
                     return
             try:
                 self._send(windows, states, previews, removed)
-                with self._wake:
-                    self._removed.difference_update(removed)
                 self.sent += len(windows)
             except redis.RedisError as error:
                 with self._wake:
+                    self._removed |= removed
                     self._lost(len(windows), wire_bus.reason(error))
                     self._wake.wait_for(lambda: self._stopping, PAUSE_S)
 
@@ -163,7 +162,7 @@ class Publisher:
         windows: list[Window],
         states: list[CameraState],
         previews: list[tuple[str, bytes]],
-        removed: list[str],
+        removed: set[str],
     ) -> None:
         """One transaction: a window is in the queue exactly if it is counted as made."""
         with self._bus.pipeline(transaction=True) as pipe:

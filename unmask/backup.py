@@ -29,18 +29,21 @@ from wire.shards import Space, Spaces
 
 MAGIC = b"unmask backup 1\n"
 SHARDED = b"unmask backup 2, %d shards\n"
-CORE = (
-    "alerts", "alert:*", "review:*", "reference:*", "notified:*", "snooze:*", "camera-names", "camera-troubles",
-    "camera-opened:*", "last-opened", "track:*", "held:*", "due-tracks", "outcomes", "detectors", "evidence-index",
-    "mqtt-topics", "gathered:*",
-)  # fmt: skip
+KINDS = {  # what is kept, and what it is in Redis
+    "alerts": "stream", "alert:*": "string", "review:*": "string", "reference:*": "string", "notified:*": "string",
+    "snooze:*": "string", "camera-names": "set", "camera-troubles": "hash", "camera-opened:*": "string",
+    "last-opened": "string", "track:*": "string", "held:*": "hash", "due-tracks": "zset", "outcomes": "hash",
+    "detectors": "hash", "evidence-index": "zset", "mqtt-topics": "set", "gathered:*": "hash", "evidence:*": "hash",
+}  # fmt: skip
 EVIDENCE = "evidence:*"
+CORE = tuple(name for name in KINDS if name != EVIDENCE)
 PAGE = 64
 STAGED = "restoring:"
+ASIDE_MS = 3_600_000
 REMEDY = "name a file that 'unmask backup' wrote"
 ROLES: tuple[Role, ...] = ("streamer", "worker", "dashboard")
 
-_FIRST_LINE = re.compile(rb"unmask backup (?:1|2, (\d+) shards)\n")
+_FIRST_LINE = re.compile(rb"unmask backup (?:1|2, (\d{1,4}) shards)\n")
 _SHARD = re.compile(rb"\d+/")
 Row = tuple[bytes, int, bytes]  # key without prefix, expiry in Unix milliseconds or 0, DUMP
 
@@ -131,7 +134,7 @@ def _write(path: Path, rows: list[Row], shards: int = 1) -> None:
 
 
 def _load(path: Path, shards: int = 1) -> list[Row]:
-    """Raises UnmaskError for what is no whole backup, and for one of another number of shards."""
+    """Raises UnmaskError for what is no whole backup of ours, and UsageError for one of another number of shards."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -142,11 +145,23 @@ def _load(path: Path, shards: int = 1) -> list[Row]:
         raise UnmaskError(f"{path} is no backup, or not a whole one", REMEDY)
     if (held := int(found[1] or 1)) != shards:
         raise UsageError(f"{path} is of redis.shards {held}, not {shards}", "restore it with the same number")
-    return msgspec.msgpack.decode(body[found.end() :], type=list[Row])
+    try:
+        rows = msgspec.msgpack.decode(body[found.end() :], type=list[Row])
+    except msgspec.DecodeError as error:
+        raise UnmaskError(f"{path} is no backup ({error})", REMEDY) from None
+    if len(named := {name for name, _, _ in rows}) < len(rows):
+        raise UnmaskError(f"{path} is no backup (it names a key twice)", REMEDY)
+    spaces = {b"", *(b"%d/" % number for number in range(shards if shards > 1 else 0))}
+    if foreign := sorted(name for name in named if _before(name) not in spaces or _kind(name) is None):
+        raise UnmaskError(f"{path} is no backup of this version (key {ascii(foreign[0])[2:-1]})", REMEDY)
+    return rows
 
 
 def _put(spaces: Spaces[redis.Redis], rows: list[Row], there: dict[bytes, list[bytes]]) -> list[Row]:
-    """Aside first, where the server refuses what it can't read; then to its place, in one transaction a key space."""
+    """Aside first, where the server refuses what it can't read; then to its place, in one transaction a key space.
+
+    Aside a key lives longer than it has to: one that expired before the transaction would make a part of it fail.
+    """
     now_ms = time.time() * 1000
     kept = [row for row in rows if row[1] == 0 or row[1] > now_ms]
     each = _named(spaces)
@@ -158,7 +173,11 @@ def _put(spaces: Spaces[redis.Redis], rows: list[Row], there: dict[bytes, list[b
     try:
         for before, space in each:
             for name, expires, data in own[before]:
-                space.bus.restore(_aside(space) + name, expires, data, replace=True, absttl=bool(expires))
+                aside = expires and expires + ASIDE_MS
+                space.bus.restore(_aside(space) + name, aside, data, replace=True, absttl=bool(expires))
+                found: Any = space.bus.type(_aside(space) + name)
+                if found.decode() != _kind(name):
+                    raise redis.ResponseError(f"{ascii(name)[2:-1]} is a {found.decode()}, not a {_kind(name)}")
     except redis.ResponseError as error:
         for before, space in each:
             for name, _, _ in own[before]:
@@ -171,8 +190,11 @@ def _put(spaces: Spaces[redis.Redis], rows: list[Row], there: dict[bytes, list[b
             if there[before]:
                 pipe.delete(*there[before])
             pipe.delete(space.keys.evidence_bytes)
-            for name, _, _ in own[before]:
-                pipe.rename(_aside(space) + name, space.keys.prefix.encode() + name)
+            for name, expires, _ in own[before]:
+                place = space.keys.prefix.encode() + name
+                pipe.rename(_aside(space) + name, place)
+                if expires:
+                    pipe.pexpireat(place, expires)
             pipe.execute()
         _count(space.bus, space.keys)
     return kept
@@ -182,6 +204,12 @@ def _before(name: bytes) -> bytes:
     """Which shard's a key of the file is: what it has before it."""
     found = _SHARD.match(name)
     return found[0] if found else b""
+
+
+def _kind(name: bytes) -> str | None:
+    """What a key of the file has to be in Redis; None for one that no backup holds."""
+    head, colon, _ = name[len(_before(name)) :].partition(b":")
+    return KINDS.get(head.decode("ascii", "replace") + (":*" if colon else ""))
 
 
 def _aside(space: Space[redis.Redis]) -> bytes:

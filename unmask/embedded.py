@@ -10,10 +10,10 @@ from typing import IO
 
 from wire.errors import ServiceError
 
-MAX_MEMORY = "1gb"
+MEMORY = 1 << 30  # bytes
 # Every window passes through the file and few bytes stay, so by Valkey's 64 MB it is written anew every second. With as
 # much as the memory may hold it has no more than it would with a full memory, of which it has twice as much.
-REWRITE_FROM = MAX_MEMORY
+REWRITE_FROM = MEMORY
 ADDRESS = "address"  # the file that says where the server listens while it runs
 
 
@@ -67,11 +67,17 @@ class EmbeddedServer:
         options = {
             "port": "0", "unixsocket": f"{self._sockets}/valkey.sock", "unixsocketperm": "700",
             "dir": str(self.folder), "appendonly": "yes", "appendfsync": "everysec", "save": "",
-            "auto-aof-rewrite-min-size": REWRITE_FROM,
-            "aof-load-truncated": "yes", "maxmemory": MAX_MEMORY, "maxmemory-policy": "noeviction",
+            "auto-aof-rewrite-min-size": str(REWRITE_FROM),
+            "aof-load-truncated": "yes", "maxmemory": str(MEMORY), "maxmemory-policy": "noeviction",
             "daemonize": "no", "loglevel": "warning", "logfile": str(self.folder / "valkey.log"),
         }  # fmt: skip
         return [binary, *(part for key, value in options.items() for part in (f"--{key}", value))]
+
+
+def most_bytes(kept: int) -> int:
+    """Of the folder, with `kept` bytes in memory: while the file is written anew the old one is there, too."""
+    kept = min(kept, MEMORY)
+    return max(REWRITE_FROM, 2 * kept) + kept
 
 
 def address(state: Path) -> str | None:

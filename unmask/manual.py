@@ -36,12 +36,13 @@ def _roff(text: str) -> str:
 
 
 def _walk(command: Any, name: str) -> Iterator[tuple[str, Any]]:
-    """Every command that is not hidden and is none of a group, with its whole name."""
-    for part, one in getattr(command, "commands", {}).items():
-        if not one.hidden:
-            yield from _walk(one, f"{name} {part}".strip())
+    """Every command that is not hidden and is none of a group, with its whole name, in the order of --help."""
     if not hasattr(command, "commands"):
         yield name, command
+        return
+    for part in command.list_commands(None):
+        if not (one := command.commands[part]).hidden:
+            yield from _walk(one, f"{name} {part}".strip())
 
 
 def _parameters(command: Any, name: str) -> Iterator[str]:

@@ -7,7 +7,6 @@ The worker sets nothing itself: architecture, preprocessing, temperature and thr
 from __future__ import annotations
 
 import hashlib
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -19,7 +18,7 @@ from safetensors.torch import save as serialise
 from torch import Tensor, nn
 
 from wire.errors import CheckpointError
-from worker import lineage
+from worker import lineage, whole
 from worker.model import Detector, ModelConfig, Readout
 
 FORMAT = 1
@@ -114,17 +113,20 @@ def weights_digest(tensors: dict[str, Tensor]) -> str:
 def save(path: Path, model: nn.Module, meta: Meta) -> Meta:
     """Writes model and meta to `path`, whole or not at all; returns the meta with the weights' digest in it.
 
-    Raises CheckpointError where a weight is no number in fp16.
+    Raises CheckpointError where a weight is no number in fp16, and where the disk does not take it.
     """
     tensors = _stored(model.state_dict())
     for name, value in tensors.items():
         if not bool(value.isfinite().all()):
             raise CheckpointError(path, f"tensor {name} holds values that fp16 can't", "nothing was written")
     stamped = msgspec.structs.replace(meta, weights_sha256=weights_digest(tensors))
-    partial = path.with_name(path.name + ".partial")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial.write_bytes(serialise(tensors, metadata={KEY: msgspec.json.encode(stamped).decode()}))
-    os.replace(partial, path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole.written(path) as file:
+            file.write(serialise(tensors, metadata={KEY: msgspec.json.encode(stamped).decode()}))
+    except OSError as error:
+        reason = f"can't be written ({error.strerror or error})"
+        raise CheckpointError(path, reason, "make room there, or name another file") from error
     return stamped
 
 

@@ -163,6 +163,26 @@ def test_bad_files(make: Make, audio_clip: Path, tmp_path: Path) -> None:
         reaches(make(str(url)), kind)
 
 
+def test_once_it_was_asked_to_stop_a_camera_offers_nothing(make: Make, sink: KeepingSink, tmp_path: Path) -> None:
+    """Nor is it about to: what was removed from Redis then would come back."""
+    made, told, late = threading.Event(), threading.Event(), list[bool]()
+
+    def ask() -> None:
+        made.wait()
+        camera.ask_to_stop()
+        told.set()
+
+    def offer(state: CameraState) -> None:
+        threading.Thread(target=ask).start()
+        late.append(told.wait(0.3))
+
+    sink.offer_state = offer  # type: ignore[method-assign]
+    camera = make(str(tmp_path / "none.mp4"))
+    made.set()
+    wait_until(lambda: told.is_set() and camera.stop(), NOTICED_S, "it stops")
+    assert late == [False]
+
+
 def test_a_plain_file_ends_and_a_looped_one_does_not(make: Make, sink: KeepingSink, plain_clip: Path) -> None:
     looped = make(str(plain_clip), loop=True)
     plain = make(str(plain_clip))

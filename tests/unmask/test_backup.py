@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import subprocess
 import time
 from collections.abc import Callable
@@ -113,6 +114,55 @@ def test_what_would_harm_is_refused(
     bus.delete(keys.alert("a2"))
     assert backup.restore(file, settings, replace=True) == 0
     assert contents(bus).keys() == before.keys()
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        (lambda text: {"alert:a": text}, "is no backup"),  # its sum is right all the same
+        (lambda text: [[b"alert:a", "soon", text]], "is no backup"),
+        (lambda text: [[b"alert:a", 0, text], [b"alert:a", 0, text]], "names a key twice"),
+        (lambda text: [[b"alert:a", 0, text], [b"users", 0, text]], r"of this version \(key users\)"),
+        (lambda text: [[b"alert:a", 0, text], [b"1/alert:a", 0, text]], r"of this version \(key 1/alert:a\)"),
+        (lambda text: [[b"alert:a", 0, text], [b"evidence-index", 0, text]], "evidence-index is a string, not a zset"),
+        (lambda text: [[b"alert:a", 0, text], [b"alert:b", 2**63 - 1, text]], "can't take the backup"),
+    ],
+)
+def test_a_crafted_file_is_one_line_and_changes_nothing(
+    settings: Settings, bus: redis.Redis, cursors: list[bytes], tmp_path: Path, rows: Callable[[bytes], Any], says: str
+) -> None:
+    backup._write(tmp_path / "b", rows(dumped(bus)))
+    before = contents(bus)
+    with pytest.raises(UnmaskError, match=says) as raised:
+        backup.restore(tmp_path / "b", settings, replace=True)
+    assert "\n" not in str(raised.value)
+    assert contents(bus) == before
+
+
+def test_a_first_line_of_no_backup_is_one_line(settings: Settings, tmp_path: Path) -> None:
+    body = b"unmask backup 2, " + b"9" * 5000 + b" shards\n"
+    (tmp_path / "b").write_bytes(body + hashlib.sha256(body).digest())
+    with pytest.raises(UnmaskError, match="no backup, or not a whole one"):
+        backup.restore(tmp_path / "b", settings, replace=True)
+
+
+def test_what_expires_while_it_is_put_back_costs_nothing_else(
+    settings: Settings, bus: redis.Redis, keys: Keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, text = time.time(), dumped(bus)
+    over, later = round((now - 5) * 1000), round((now + 500) * 1000)
+    backup._write(tmp_path / "b", [(b"alert:a", over, text), (b"alert:b", later, text)])
+    monkeypatch.setattr(backup.time, "time", lambda: now - 10)  # when it looked at what has expired
+    assert backup.restore(tmp_path / "b", settings, replace=False) == 0
+    assert contents(bus) == {keys.alert("b").encode(): (text, later)}
+
+
+def dumped(bus: redis.Redis) -> bytes:
+    """A string as the server writes it."""
+    bus.set("aside", b"as it was")
+    text: Any = bus.dump("aside")
+    bus.delete("aside")
+    return bytes(text)
 
 
 def test_the_files_of_an_embedded_server_that_does_not_run(tmp_path: Path) -> None:

@@ -13,11 +13,14 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
 from tests.support import forks
 from tests.support.servers import unmask
 from unmask import parts
 from unmask.__main__ import main
+from unmask.cli import app
+from unmask.commands.options import Panel
 from wire.settings import load
 
 COMMANDS = [
@@ -77,6 +80,14 @@ def test_help_names_every_command_and_answers_in_half_a_second() -> None:
     found = begun("--help")
     assert spent() - before < 0.5
     assert all(command in found for command in COMMANDS)
+    titles = [line.strip("╭╮─ ") for line in found.splitlines() if line.startswith("╭")]
+    assert titles == ["Options", *Panel]
+
+
+def test_every_command_is_in_a_panel() -> None:
+    """One without is listed before all panels, under a title of its own."""
+    commands = [one for one in get_command(app).commands.values() if not one.hidden]  # type: ignore[attr-defined]
+    assert [one.name for one in commands if one.rich_help_panel not in [*Panel]] == []
 
 
 @pytest.mark.parametrize("command", COMMANDS)

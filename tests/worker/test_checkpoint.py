@@ -153,6 +153,15 @@ def test_nothing_is_left_of_an_interrupted_save(good: Path) -> None:
 
 
 @pytest.mark.skipif(not DEFAULT.exists(), reason="the default checkpoint is not in this checkout")
+def test_a_full_disk_is_one_line_and_costs_nothing(good: Path) -> None:
+    before = good.read_bytes()
+    good.with_name(good.name + ".partial").symlink_to("/dev/full")
+    with pytest.raises(CheckpointError, match=r"can't be written \(No space left on device\): make room"):
+        save(good, tiny(), META)
+    assert good.read_bytes() == before
+    assert list(good.parent.iterdir()) == [good]
+
+
 def test_default_checkpoint_serves() -> None:
     model, meta = load()
     assert DEFAULT.stat().st_size <= 40 * 2**20

@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from unmask.commands.options import Config, load
+from unmask.commands.options import Config, Panel, load
 
 app = typer.Typer()
 
 
-@app.command(epilog="Example: unmask check --timeout 5")
+@app.command(rich_help_panel=Panel.OPERATE, epilog="Example: unmask check --timeout 5")
 def check(
     config: Config = None,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds until a camera counts as silent.")] = 10.0,
@@ -23,7 +23,7 @@ def check(
     raise typer.Exit(checker.run(settings, timeout))
 
 
-@app.command(epilog="Example: unmask doctor --json")
+@app.command(rich_help_panel=Panel.OPERATE, epilog="Example: unmask doctor --json")
 def doctor(
     config: Config = None,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds until a camera counts as silent.")] = 10.0,

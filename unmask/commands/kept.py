@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from unmask.commands.options import Config, load
+from unmask.commands.options import Config, Panel, load
 
 app = typer.Typer()
 
 
-@app.command(epilog="Example: unmask backup unmask.backup")
+@app.command(rich_help_panel=Panel.OPERATE, epilog="Example: unmask backup unmask.backup")
 def backup(file: Annotated[Path, typer.Argument(metavar="FILE", help="Where it goes.")], config: Config = None) -> None:
     """Write alerts, reviews, evidence and references to a file, while the system runs or not."""
     from unmask import backup as backing
@@ -20,7 +20,7 @@ def backup(file: Annotated[Path, typer.Argument(metavar="FILE", help="Where it g
     raise typer.Exit(backing.backup(file, load(config)))
 
 
-@app.command(epilog="Example: unmask forget --camera front-door")
+@app.command(rich_help_panel=Panel.OPERATE, epilog="Example: unmask forget --camera front-door")
 def forget(
     camera: Annotated[str | None, typer.Option(metavar="NAME", help="All that is kept of this camera.")] = None,
     alert: Annotated[str | None, typer.Option(metavar="ID", help="All that is kept of this alert.")] = None,
@@ -33,7 +33,7 @@ def forget(
     raise typer.Exit(forgetting.run(load(config), camera, alert, yes))
 
 
-@app.command(epilog="Example: unmask restore unmask.backup --replace")
+@app.command(rich_help_panel=Panel.OPERATE, epilog="Example: unmask restore unmask.backup --replace")
 def restore(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="What 'unmask backup' wrote.")],
     replace: Annotated[bool, typer.Option("--replace", help="Put it in the place of what is there.")] = False,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from unmask.commands.options import Config, load
+from unmask.commands.options import Config, Panel, load
 
 app = typer.Typer()
 
@@ -28,7 +28,7 @@ class Device(StrEnum):
     CUDA = "cuda"
 
 
-@app.command(epilog="Example: unmask enrol --camera front-door --minutes 5")
+@app.command(rich_help_panel=Panel.CAMERAS, epilog="Example: unmask enrol --camera front-door --minutes 5")
 def enrol(
     camera: Annotated[str, typer.Option(metavar="NAME", help="The camera, as the running system calls it.")],
     minutes: Annotated[float, typer.Option(min=0.01, max=1440, help="How long its picture is known to be real.")] = 5.0,
@@ -50,7 +50,7 @@ def enrol(
     raise typer.Exit(enrolling.run(settings, camera, minutes, force))
 
 
-@app.command("export-feedback", epilog="Example: unmask export-feedback feedback")
+@app.command("export-feedback", rich_help_panel=Panel.TRAIN, epilog="Example: unmask export-feedback feedback")
 def export_feedback(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The same one again adds what is new.")],
     config: Config = None,
@@ -62,7 +62,7 @@ def export_feedback(
     raise typer.Exit(feedback.run(folder, settings))
 
 
-@app.command(epilog="Example: unmask train --data clips --run runs/first")
+@app.command(rich_help_panel=Panel.TRAIN, epilog="Example: unmask train --data clips --run runs/first")
 def train(
     data: Annotated[
         list[Path],

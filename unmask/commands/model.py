@@ -7,12 +7,12 @@ from typing import Annotated, Literal
 
 import typer
 
-from unmask.commands.options import Config, load
+from unmask.commands.options import Config, Panel, load
 
 app = typer.Typer()
 
 
-@app.command(epilog="Example: unmask scan clip.mp4 --out results")
+@app.command(rich_help_panel=Panel.WATCH, epilog="Example: unmask scan clip.mp4 --out results")
 def scan(
     files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Videos.")],
     out: Annotated[
@@ -27,7 +27,7 @@ def scan(
     raise typer.Exit(scanner.run(files, out, settings))
 
 
-@app.command(epilog="Example: unmask convert old.pt new.safetensors")
+@app.command(rich_help_panel=Panel.TRAIN, epilog="Example: unmask convert old.pt new.safetensors")
 def convert(
     old: Annotated[Path, typer.Argument(metavar="OLD.pt", help="The state dict.")],
     new: Annotated[Path, typer.Argument(metavar="NEW.safetensors", help="The checkpoint to write.")],
@@ -43,7 +43,9 @@ def convert(
     converter.run(old, new, readout, frames, name)
 
 
-@app.command(epilog="Example: unmask evaluate --data manifest.tsv --split dev --report report")
+@app.command(
+    rich_help_panel=Panel.MEASURE, epilog="Example: unmask evaluate --data manifest.tsv --split dev --report report"
+)
 def evaluate(
     data: Annotated[Path, typer.Option(metavar="MANIFEST", help="Table of clips; its paths are relative to it.")],
     split: Annotated[str | None, typer.Option(help="Which of its clips; else all.")] = None,

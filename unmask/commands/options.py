@@ -1,7 +1,8 @@
-"""Options that many commands have."""
+"""What many commands have: options, and where --help lists them."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,18 @@ Config = Annotated[
     Path | None, typer.Option("--config", "-c", metavar="FILE", help="Settings; else ./unmask.yaml if there is one.")
 ]
 Port = Annotated[int | None, typer.Option(min=0, max=65535, help="The page's port; 0 takes any free one.")]
+
+
+class Panel(StrEnum):
+    """The parts in which --help lists the commands, in this order."""
+
+    WATCH = "Watch"
+    CAMERAS = "Cameras"
+    ALERTS = "Alerts"
+    MEASURE = "Measure"
+    TRAIN = "Train"
+    OPERATE = "Operate"
+    SERVICES = "Single services"
 
 
 def load(config: Path | None) -> Settings:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from unmask.commands.options import Config, load
+from unmask.commands.options import Config, Panel, load
 
 app = typer.Typer()
 
@@ -55,7 +55,9 @@ class UserRole(StrEnum):
     ADMIN = "admin"
 
 
-@app.command(epilog="Example: unmask watch --json --camera 'lobby-*' ws://127.0.0.1:8008/ws/v1")
+@app.command(
+    rich_help_panel=Panel.ALERTS, epilog="Example: unmask watch --json --camera 'lobby-*' ws://127.0.0.1:8008/ws/v1"
+)
 def watch(
     url: Annotated[
         str, typer.Argument(metavar="ws://HOST:PORT/ws/v1", help="A dashboard's; wss:// where it serves TLS.")
@@ -86,7 +88,7 @@ def watch(
     )  # fmt: skip
 
 
-@app.command(epilog="Example: unmask token anna --role viewer --camera 'lobby-*'")
+@app.command(rich_help_panel=Panel.OPERATE, epilog="Example: unmask token anna --role viewer --camera 'lobby-*'")
 def token(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Letters, digits, and _ . @ - after the first.")],
     role: Annotated[UserRole, typer.Option(help="viewer sees, operator judges and snoozes, admin may do everything.")],
@@ -101,7 +103,7 @@ def token(
     raise typer.Exit(users.run(name, role.value, camera or [], password))
 
 
-@app.command("notify-test", epilog="Example: unmask notify-test --config unmask.yaml")
+@app.command("notify-test", rich_help_panel=Panel.ALERTS, epilog="Example: unmask notify-test --config unmask.yaml")
 def notify_test(config: Config = None) -> None:
     """Send a test message through every configured notification channel."""
     settings = load(config)

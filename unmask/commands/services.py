@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unmask.commands.options import Config, Port, load
+from unmask.commands.options import Config, Panel, Port, load
 
 if TYPE_CHECKING:
     from wire.settings import Settings
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
-@app.command(epilog="Example: unmask run --config unmask.yaml")
+@app.command(rich_help_panel=Panel.WATCH, epilog="Example: unmask run --config unmask.yaml")
 def run(config: Config = None, port: Port = None) -> None:
     """Watch the configured cameras: everything in one, with an embedded server unless Redis is configured."""
     from unmask import start
@@ -23,7 +23,7 @@ def run(config: Config = None, port: Port = None) -> None:
     raise typer.Exit(start.run(config, port))
 
 
-@app.command(epilog="Example: unmask demo --port 0")
+@app.command(rich_help_panel=Panel.WATCH, epilog="Example: unmask demo --port 0")
 def demo(port: Port = None) -> None:
     """Watch two virtual cameras, one showing a real face, one a manipulated one."""
     from unmask.demo import play
@@ -31,7 +31,7 @@ def demo(port: Port = None) -> None:
     raise typer.Exit(play.run(port))
 
 
-@app.command(epilog="Example: REDIS_URL=redis://127.0.0.1:6379/0 unmask streamer")
+@app.command(rich_help_panel=Panel.SERVICES, epilog="Example: REDIS_URL=redis://127.0.0.1:6379/0 unmask streamer")
 def streamer(config: Config = None) -> None:
     """Run one streamer: cameras in, face windows out to Redis."""
     settings = _service(config)
@@ -40,7 +40,7 @@ def streamer(config: Config = None) -> None:
     raise typer.Exit(runner.run_streamer(settings, config))
 
 
-@app.command(epilog="Example: REDIS_URL=redis://127.0.0.1:6379/0 unmask worker")
+@app.command(rich_help_panel=Panel.SERVICES, epilog="Example: REDIS_URL=redis://127.0.0.1:6379/0 unmask worker")
 def worker(config: Config = None) -> None:
     """Run one worker: windows in from Redis, scores and alerts out."""
     settings = _service(config)
@@ -49,7 +49,9 @@ def worker(config: Config = None) -> None:
     service.run(settings)
 
 
-@app.command(epilog="Example: REDIS_URL=redis://127.0.0.1:6379/0 unmask dashboard --port 8008")
+@app.command(
+    rich_help_panel=Panel.SERVICES, epilog="Example: REDIS_URL=redis://127.0.0.1:6379/0 unmask dashboard --port 8008"
+)
 def dashboard(config: Config = None, port: Port = None) -> None:
     """Run one dashboard: the page, the subscriptions and the health checks on one port."""
     settings = _service(config)

@@ -6,10 +6,12 @@ from typing import Annotated
 
 import typer
 
+from unmask.commands.options import Panel
+
 app = typer.Typer()
 
 
-@app.command(epilog="Example: unmask schema > unmask.schema.json")
+@app.command(rich_help_panel=Panel.OPERATE, epilog="Example: unmask schema > unmask.schema.json")
 def schema() -> None:
     """Print the JSON Schema of unmask.yaml, for editors that complete and check it while it is written."""
     from wire import schema as schemas
@@ -17,7 +19,7 @@ def schema() -> None:
     typer.echo(schemas.schema())
 
 
-@app.command(epilog="Example: unmask discover --login --yaml")
+@app.command(rich_help_panel=Panel.CAMERAS, epilog="Example: unmask discover --login --yaml")
 def discover(
     address: Annotated[
         list[str] | None, typer.Argument(metavar="ADDRESS", help="Ask these alone; else everyone in the network.")
@@ -38,7 +40,7 @@ def discover(
     raise typer.Exit(command.run(address or [], timeout, login, as_json, yaml))
 
 
-@app.command(epilog="Example: unmask man | man -l -")
+@app.command(rich_help_panel=Panel.OPERATE, epilog="Example: unmask man | man -l -")
 def man(context: typer.Context) -> None:
     """Print the manual page: 'unmask man | man -l -' shows it, with every command and option."""
     from importlib.metadata import version

@@ -6,17 +6,20 @@ import os
 import re
 import shutil
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from platformdirs import user_cache_dir
 
 from streamer import models
+from unmask import embedded
 from unmask.finding import Finding
 from wire.redact import redact
 from wire.settings import Settings
 
 FROM_ENVIRONMENT = re.compile(r"(?<=://)(\$\{\w+\}:?)+@")  # names of variables give nothing away
-LEAST_BYTES = 2_000_000_000  # free in the state folder
+CAMERA_BYTES = 157_000  # of a camera in Redis, docs/scaling.md
+MB, GB = 1_000_000, 1_000_000_000
 
 
 def configuration(path: Path | None) -> Finding:
@@ -33,21 +36,48 @@ def configuration(path: Path | None) -> Finding:
 
 
 def state(settings: Settings) -> Finding:
-    """Whether the embedded server could write there, and how much is free. Only it uses the folder."""
+    """Whether the embedded server could write there, and all that the settings let it. Only it uses the folder."""
     folder = settings.state.expanduser()
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     free = shutil.disk_usage(there).free
-    facts = {"path": str(folder), "exists": there == folder, "free": free}
+    kept = _kept(settings)
+    needed = max(0, embedded.most_bytes(kept) - _taken(folder))
+    facts = {"path": str(folder), "exists": there == folder, "free": free, "needed": needed}
     if settings.redis.url:
         return Finding("state folder", "ok", "not used: redis.url is set", facts=facts)
-    words = f"{folder}, {free / 1e9:.1f} GB free"
+    words = f"{folder}, {free / GB:.1f} GB free, {needed / GB:.1f} GB more may be needed"
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         return Finding(
             "state folder", "failed", f"{folder} can't be written", "set a writable folder as 'state'", facts
         )
-    if free < LEAST_BYTES:
-        return Finding("state folder", "warning", words, "free some, or set 'state' to a folder on another disk", facts)
+    if free < needed:
+        remedy = (
+            "free some, set 'state' to a folder on another disk, or lower alerts.evidence_mb, streamer.queue_max_mb"
+        )
+        return Finding("state folder", "warning", words, remedy, facts)
+    if kept > embedded.MEMORY:
+        words += (
+            f"; the settings allow {kept / GB:.1f} GB, the embedded server's memory holds {embedded.MEMORY / GB:.1f}"
+        )
+        remedy = "lower alerts.evidence_mb or streamer.queue_max_mb, or set redis.url to a server with more memory"
+        return Finding("state folder", "warning", words, remedy, facts)
     return Finding("state folder", "ok", words, facts=facts)
+
+
+def _kept(settings: Settings) -> int:
+    """Bytes that the settings let Redis hold."""
+    limits = settings.alerts.evidence_mb + settings.streamer.queue_max_mb
+    return limits * MB * settings.redis.shards + CAMERA_BYTES * len(settings.cameras)
+
+
+def _taken(folder: Path) -> int:
+    """Bytes of all files below a folder that may be read."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):  # the server has just written it anew
+                total += (Path(parent) / name).lstat().st_size
+    return total
 
 
 def detector(settings: Settings) -> Finding:

@@ -12,17 +12,19 @@ import msgspec
 import numpy as np
 import torch
 
-from wire.errors import UsageError
+from wire.errors import CheckpointError, UsageError
 from worker import checkpoint
 from worker.calibration import fit_temperature, probabilities, thresholds, typical
 from worker.checkpoint import Measured, Meta
 from worker.model import Detector
+from worker.training import state
 from worker.training.measure import Result, window_logits
 from worker.training.metrics import Array
 from worker.training.recipe import Recipe
 from worker.training.sets import Windows, clip_windows, joined, still_windows
+from worker.training.state import STATE
 from worker.training.store import Pack, Split
-from worker.training.train import STATE, Run
+from worker.training.train import Run
 
 SUSPECT_ALARMS, FAKE_ALARMS = 0.05, 0.01
 MOST = 200  # faces of a source
@@ -39,14 +41,20 @@ class Learned(NamedTuple):
 
 
 def averaged(folder: Path) -> Learned:
-    """The averaged detector of the run in `folder`. Raises UsageError where there is none."""
-    if not (folder / STATE).exists():
+    """The averaged detector of the run in `folder`. Raises UsageError where there is none, CheckpointError where its
+    state is damaged."""
+    path, device = folder / STATE, torch.device("cpu")
+    if not path.exists():
         raise UsageError(f"{folder} holds no training run", "name the folder that 'unmask train --run' wrote")
-    state = torch.load(folder / STATE, map_location="cpu", weights_only=True)
-    recipe = msgspec.json.decode(state["recipe"], type=Recipe)
-    run = Run(folder, recipe, torch.device("cpu"))
-    run.resume()
-    return Learned(run.averaged(), run.passes, state["data"])
+    parts = state.read(path, device)
+    try:
+        recipe = msgspec.json.decode(parts["recipe"], type=Recipe)
+    except msgspec.DecodeError as error:
+        remedy = "export it with the version that trained it"
+        raise CheckpointError(path, f"its recipe is none of this version ({error})", remedy) from error
+    run = Run(folder, recipe, device)
+    run.load(path, parts)
+    return Learned(run.averaged(), run.passes, parts["data"])
 
 
 def calibration_windows(packs: Sequence[Pack]) -> Windows:

@@ -6,7 +6,8 @@ groups never trained on, and blends of people never trained on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from itertools import count
 from typing import NamedTuple
 
 import msgspec
@@ -105,6 +106,12 @@ def scored(detector: Detector, windows: Windows) -> Scored:
     return Scored(windows, window_logits(detector, windows), probe(windows))
 
 
+def apart(name: str, taken: Container[str]) -> str:
+    """`name`, with a number where it is taken: two sets of one name have two figures."""
+    names = (name if number == 1 else f"{name}-{number}" for number in count(1))
+    return next(free for free in names if free not in taken)
+
+
 def report(detector: Detector, packs: Sequence[Pack]) -> dict[str, Result]:
     """Single crops of the held groups, by source, and subtle and coarse blends of the held faces."""
     found: dict[str, Result] = {}
@@ -112,7 +119,7 @@ def report(detector: Detector, packs: Sequence[Pack]) -> dict[str, Result]:
         groups = [members for members in pack.groups("held").values() if all(members)]
         if groups:
             source = pack.rows[groups[0][0][0]].source
-            found[f"{source}_frames"] = scored(detector, crop_windows(pack, "held")).result()
+            found[apart(f"{source}_frames", found)] = scored(detector, crop_windows(pack, "held")).result()
     for kind in ("subtle", "coarse"):
         blends = blended_windows(packs, kind)
         if blends.crops:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -21,8 +21,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     model: ModelConfig = EDGE
     mixture: Mixture = Mixture()
     init: Init = "random"
-    passes: int = 1_000_000  # images through forward and backward until the end
-    pairs: int = 32  # per batch: half the images
+    passes: Annotated[int, msgspec.Meta(ge=1)] = 1_000_000  # images through forward and backward until the end
+    pairs: Annotated[int, msgspec.Meta(ge=1)] = 32  # per batch: half the images
     lr: float = 7e-4  # twice that was too much for batches of 64
     warmup: int = 300  # steps
     cooldown: float = 0.3  # share of the passes at the end over which the rate falls to nothing
@@ -30,7 +30,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     rank_weight: float = 0.5
     mask_weight: float = 0.5
     ema: float = 0.998
-    seed: int = 1
+    seed: Annotated[int, msgspec.Meta(ge=0)] = 1
     precision: Precision = "auto"  # bf16 where the device multiplies it natively
 
     @property

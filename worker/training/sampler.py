@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, TypeVar
+from typing import Annotated, NamedTuple, TypeVar
 
 import cv2
 import msgspec
@@ -21,6 +21,8 @@ from worker.training.replaced import replaced
 from worker.training.store import Pack, Points
 
 T = TypeVar("T")
+Instant = tuple[int, str, str]  # of one pack, which is held, and one source in it: `Row.pair`
+Margin = Annotated[float, msgspec.Meta(ge=0.1, le=4)]  # as ModelConfig.crop_margin
 UNKNOWN = -1.0  # value of a mask that nobody knows
 MASK_STRIDE = 16  # of the stage the mask head sits on
 
@@ -55,7 +57,7 @@ class Mixture(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     partial: float = 0.25  # of the aligned pairs: only a part of the fake, put into the real picture
     clean: float = 0.5  # share of the pairs that are hardly degraded
     coded: float = 0.25  # share of the pairs that go through a video codec
-    margins: tuple[float, float] = (0.7, 0.95)  # of the square the network sees, in units of max(w, h) of the face
+    margins: tuple[Margin, Margin] = (0.7, 0.95)  # of the square the network sees, in units of max(w, h) of the face
 
 
 class Face(NamedTuple):
@@ -69,6 +71,12 @@ class Face(NamedTuple):
         """The crop (P, P, 3)."""
         return np.asarray(self.pack.crops[self.at])
 
+    @property
+    def instant(self) -> Instant:
+        """What it shares with the other member of its pair, and with no crop of another set of such names."""
+        row = self.pack.rows[self.at]
+        return id(self.pack), row.source, row.pair
+
 
 class Sampler:
     """Draws pairs from the packs' train split. The same seed and step give the same batch."""
@@ -78,7 +86,7 @@ class Sampler:
         self._reals: dict[str, list[Face]] = defaultdict(list)
         self._pairs: dict[str, list[tuple[list[Face], list[Face]]]] = defaultdict(list)
         self._faces: dict[str, list[Face]] = defaultdict(list)
-        self._instants: dict[str, Face] = {}
+        self._instants: dict[Instant, Face] = {}
         for pack in packs:
             self._index(pack)
         self._pair_sources = _weighted(self._pairs, mixture.pair_weights)
@@ -104,7 +112,7 @@ class Sampler:
                 if row.points is not None:
                     self._faces[row.source].append(face)
                 if row.pair:
-                    self._instants[row.pair] = face
+                    self._instants[face.instant] = face
         for (source, _), (reals, fakes) in groups.items():
             if fakes:
                 self._pairs[source].append((reals, fakes))
@@ -114,7 +122,7 @@ class Sampler:
         reals, fakes = _one(self._pairs[source], rng)
         fake = _one(fakes, rng)
         row = fake.pack.rows[fake.at]
-        real = self._instants.get(row.pair) if row.pair else None
+        real = self._instants.get(fake.instant) if row.pair else None
         if real is None:
             real = _one(reals or self._reals.get(source) or _one(list(self._reals.values()), rng), rng)
         seen, shown = real.image, fake.image

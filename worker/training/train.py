@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import cv2
 import msgspec
@@ -19,17 +17,19 @@ from torch import nn
 from wire.errors import ServiceError, UsageError
 from worker.model import Detector
 from worker.preprocess import normalise
+from worker.training import state
 from worker.training.measure import probe_pairs
 from worker.training.net import TrainingNet, load_imagenet, losses, native_bf16
 from worker.training.quick import Quick
 from worker.training.recipe import Recipe
 from worker.training.sampler import Batch, Sampler
+from worker.training.state import STATE
 from worker.training.store import Pack
 
 SAVE_EVERY_S = 120.0
 NOTE_EVERY = 50  # steps
 PROBED = 8  # batches before an evaluation that the shortcut probe looks at
-STATE, LOG, PAUSE = "state.pt", "log.jsonl", "PAUSE"
+LOG, PAUSE = "log.jsonl", "PAUSE"
 
 
 class Run:
@@ -49,7 +49,10 @@ class Run:
         groups = [{"params": weights, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
         self.optimizer = torch.optim.AdamW(groups, lr=recipe.lr)
         self.half = recipe.precision == "bf16" or (recipe.precision == "auto" and native_bf16(device))
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"{folder} can't be made ({error.strerror})", "name another folder with --run") from error
 
     @property
     def passes(self) -> int:
@@ -93,34 +96,46 @@ class Run:
         return detector.to(memory_format=torch.channels_last).eval()
 
     def save(self) -> None:
-        """Writes the state so that a kill at any moment leaves the old one or the new one, whole."""
-        state = {"net": self.net.state_dict(), "ema": self.ema, "optimizer": self.optimizer.state_dict(),
+        """Writes the state so that a kill at any moment leaves the old one or the new one, whole.
+
+        Raises CheckpointError, and leaves the old one, where the disk does not take it.
+        """
+        parts = {"net": self.net.state_dict(), "ema": self.ema, "optimizer": self.optimizer.state_dict(),
                  "step": self.step, "data": self.data, "recipe": msgspec.json.encode(self.recipe).decode()}  # fmt: skip
-        partial = self.folder / f"{STATE}.partial"
-        torch.save(state, partial)
-        os.replace(partial, self.folder / STATE)
+        state.write(self.folder / STATE, parts)
 
     def resume(self) -> bool:
-        """Loads the folder's state; False when there is none. Raises UsageError when it is another model's."""
+        """Loads the folder's state; False when there is none. Raises UsageError when it is another model's, and
+        CheckpointError when it is damaged."""
         path = self.folder / STATE
         if not path.exists():
             return False
-        state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
+        self.load(path, state.read(path, self.device))
+        return True
+
+    def load(self, path: Path, parts: state.State) -> None:
+        """What was read from `path`. Raises as `resume`."""
         try:
-            self.net.load_state_dict(state["net"])
+            self.net.load_state_dict(parts["net"])
         except RuntimeError as error:
             raise UsageError(
                 f"run {self.folder} trains another model than the recipe's", "name another --run"
             ) from error
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.ema, self.step = state["ema"], state["step"]
-        return True
+        try:
+            self.optimizer.load_state_dict(parts["optimizer"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise state.damaged(path) from error
+        self.ema, self.step = parts["ema"], parts["step"]
 
     def note(self, **facts: object) -> None:
-        """Appends one line to the run's log."""
+        """Appends one line to the run's log. Raises CheckpointError where the disk does not take it."""
         line = {"time": time.strftime("%Y-%m-%dT%H:%M:%S"), "step": self.step, "passes": self.passes, **facts}
-        with (self.folder / LOG).open("a") as log:
-            log.write(json.dumps(line) + "\n")
+        path = self.folder / LOG
+        try:
+            with path.open("a") as log:
+                log.write(json.dumps(line) + "\n")
+        except OSError as error:
+            raise state.unwritable(path, error) from error
 
 
 def pick_device(wanted: str) -> torch.device:
@@ -185,7 +200,8 @@ def train(
     """Trains to the recipe's end, from the folder's state where there is one.
 
     `stop` is asked before every step; when it says so the state is written and the run returned. `watch` gets every
-    noted step with its figures. Raises UsageError where the packs hold nothing to train on.
+    noted step with its figures. Raises UsageError where the packs hold nothing to train on, CheckpointError where the
+    state is damaged or can't be written.
     """
     if threads:
         torch.set_num_threads(threads)

@@ -49,3 +49,9 @@ def test_report_has_every_set(tmp_path: Path) -> None:
     found = measure.report(tiny(), packs)
     assert set(found) == {"DFDC_frames", "subtle_blends", "coarse_blends"}
     assert all(0 <= r.auc.lo <= r.auc.value <= r.auc.hi <= 1 for r in found.values())
+
+
+def test_report_tells_sets_of_one_name_apart(tmp_path: Path) -> None:
+    packs = [pack(tmp_path / folder, "DFDC", size, 1, 0.8, "held") for folder, size in (("a", 4), ("b", 3))]
+    found = measure.report(tiny(), packs)
+    assert {name: result.items for name, result in found.items()} == {"DFDC_frames": 8, "DFDC_frames-2": 6}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -21,12 +22,16 @@ def test_a_partial_file_keeps_the_other_defaults(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "says"),
-    [("lr: fast", "lr"), ("rate: 1", "rate"), ("mixture: {blend: 1}", "blend"), ("a: [", "recipe.yaml")],
-)
+    [
+        ("lr: fast", "lr"), ("rate: 1", "rate"), ("mixture: {blend: 1}", "blend"), ("a: [", "recipe.yaml"),
+        ("pairs: 0", ">= 1 - at `$.pairs`: docs/train.md"), ("passes: 0", "passes"), ("seed: -1", "seed"),
+        ("mixture: {margins: [0, 0]}", "margins"),
+    ],
+)  # fmt: skip
 def test_a_wrong_file_is_one_line(tmp_path: Path, text: str, says: str) -> None:
     path = tmp_path / "recipe.yaml"
     path.write_text(text)
-    with pytest.raises(UsageError, match=says) as raised:
+    with pytest.raises(UsageError, match=re.escape(says)) as raised:
         read(path)
     assert "\n" not in str(raised.value)
 

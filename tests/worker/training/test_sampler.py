@@ -87,3 +87,14 @@ def test_no_shortcut_between_the_members_of_a_pair(tmp_path: Path) -> None:
     labels = np.concatenate([batch.labels for batch in batches]).astype(np.int64)
     groups = [f"{step}-{i % 8}" for step in range(6) for i in range(16)]
     assert auc(probe_scores(features, labels, groups), labels) == pytest.approx(0.5, abs=0.08)
+
+
+def test_members_of_a_pair_are_of_one_set(tmp_path: Path) -> None:
+    """Though clips of another set are called the same."""
+    packs = [pack(tmp_path / folder, "paired", 4, 1, 1.4) for folder in ("a", "b")]
+    packs[1].crops = [255 - crop for crop in packs[1].crops]
+    sampler = Sampler(packs, Mixture(blends=0.0, partial=0.0), 32)
+    for seed in range(8):
+        sample = sampler._pair(np.random.default_rng(seed))
+        of = [{crop.tobytes() for crop in made.crops} for made in packs]
+        assert any({sample.real.tobytes(), sample.fake.tobytes()} <= crops for crops in of)

@@ -12,14 +12,15 @@ import torch
 
 from tests.worker.test_model import TINY
 from tests.worker.training.making import pack
-from wire.errors import ServiceError, UsageError
+from wire.errors import CheckpointError, ServiceError, UsageError
 from worker import checkpoint
-from worker.training import export, measure, sets
+from worker.training import export, measure, sets, state
 from worker.training.recipe import Recipe
 from worker.training.sampler import Mixture, Sampler
 from worker.training.splits import set_aside
+from worker.training.state import STATE
 from worker.training.store import Pack
-from worker.training.train import Run, batches, pick_device, train
+from worker.training.train import LOG, Run, batches, pick_device, train
 
 RECIPE = Recipe(
     model=msgspec.structs.replace(TINY, frames=4), pairs=4, warmup=2, lr=3e-3, passes=8 * 4, precision="fp32"
@@ -65,6 +66,49 @@ def test_a_run_of_another_model_is_refused(tmp_path: Path) -> None:
     other = msgspec.structs.replace(RECIPE, model=msgspec.structs.replace(RECIPE.model, residual=True))
     with pytest.raises(UsageError, match="another model"):
         Run(tmp_path, other, CPU).resume()
+
+
+def test_a_damaged_state_is_not_begun_over(tmp_path: Path) -> None:
+    made, path = packs(tmp_path / "packs"), tmp_path / "run" / STATE
+    Run(tmp_path / "run", RECIPE, CPU).save()
+    path.write_bytes(damaged := path.read_bytes()[:5000])
+    for go_on in (lambda: train(made, tmp_path / "run", RECIPE, threads=1), lambda: export.averaged(tmp_path / "run")):
+        with pytest.raises(CheckpointError, match="move it away"):
+            go_on()
+    assert path.read_bytes() == damaged
+    parts = {name: {} for name in ("net", "ema", "optimizer")} | {"step": 1, "data": "", "recipe": '{"no": 1}'}
+    state.write(path, parts)
+    with pytest.raises(CheckpointError, match="recipe is none of this version"):
+        export.averaged(tmp_path / "run")
+
+
+def test_a_state_whose_optimizer_is_another_is_damaged(tmp_path: Path) -> None:
+    run = Run(tmp_path, RECIPE, CPU)
+    run.save()
+    path = tmp_path / STATE
+    state.write(path, state.read(path, CPU) | {"optimizer": {"state": {}, "param_groups": []}})
+    with pytest.raises(CheckpointError, match="move it away"):
+        run.resume()
+
+
+def test_a_full_disk_ends_training_with_one_line(tmp_path: Path) -> None:
+    made, folder = packs(tmp_path / "packs"), tmp_path / "run"
+    assert train(made, folder, RECIPE, threads=1, stop=iter([False, True]).__next__).step == 1
+    before = (folder / STATE).read_bytes()
+    (folder / f"{STATE}.partial").symlink_to("/dev/full")
+    with pytest.raises(CheckpointError, match="No space left on device"):
+        train(made, folder, RECIPE, threads=1)
+    assert (folder / STATE).read_bytes() == before
+    (folder / LOG).unlink()
+    (folder / LOG).symlink_to("/dev/full")
+    with pytest.raises(CheckpointError, match=r"log.jsonl: can't be written \(No space left"):
+        train(made, folder, RECIPE, threads=1)
+
+
+def test_a_folder_that_can_not_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match=r"can't be made \(File exists\)"):
+        Run(tmp_path / "file", RECIPE, CPU)
 
 
 def test_batches_do_not_depend_on_the_number_of_threads(tmp_path: Path) -> None:
