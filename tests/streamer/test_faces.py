@@ -3,6 +3,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -68,6 +69,22 @@ def test_a_face_looked_for_in_its_surroundings_gets_the_box_of_a_whole_search(sh
         assert len(faces) == 1
         assert iou(faces[0].box, whole.box) > 0.96
         assert faces[0].score == pytest.approx(whole.score, abs=0.01)
+
+
+def test_sizes_the_network_is_laid_out_alike_for_share_it_and_no_face_moves(
+    shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, made = shared / "models" / FILE, []
+    create = cv2.FaceDetectorYN.create
+    monkeypatch.setattr(cv2.FaceDetectorYN, "create", lambda *about: made.append(create(*about)) or made[-1])
+    sizes = [(192, 192), (192, 168), (185, 192), (192, 161), (192, 192)]
+    pictures = [clips.face_at((96, 90), 90, size) for size in sizes]
+    alone = [YuNet(model, 640).look(picture) for picture in pictures]
+    made.clear()
+    yunet = YuNet(model, 640)
+    assert [yunet.look(picture) for picture in pictures] == alone
+    assert all(len(faces) == 1 for faces in alone)
+    assert len(made) == 1
 
 
 def test_threads_share_a_detector(detector: Detector) -> None:

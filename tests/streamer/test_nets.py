@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from streamer.nets import KEEP, Nets
+from streamer.nets import MOST_PX, Nets
 
 
 class Net:
@@ -28,15 +28,31 @@ def test_the_same_size_gets_the_same_network() -> None:
     for size, net in (((640, 360), whole), ((192, 192), part)):
         with nets.take(size) as again:
             assert again is net
-    assert Net.made == 3  # the first was there before anybody said what size he wants
+    assert Net.made == 2
 
 
-def test_no_more_are_kept_than_so_many_and_the_oldest_changes_its_size() -> None:
-    nets = Nets(Net, 1)
-    for side in range(20):
+def test_no_more_are_kept_than_so_many_pixels_and_the_oldest_change_their_size() -> None:
+    nets, quarter = Nets(Net, 1), (MOST_PX // 400, 100)
+    for more in range(20):
+        with nets.take((quarter[0] - more, 100)):
+            pass
+    assert Net.made == 4
+    with nets.take((MOST_PX // 100, 100)):  # for which all four make room, and one of them becomes it
+        pass
+    with nets.take(quarter):
+        pass
+    assert Net.made == 4
+
+
+def test_small_ones_do_not_drive_a_large_one_out() -> None:
+    nets: Nets[Net] = Nets(Net, 1)
+    with nets.take((640, 384)) as whole:
+        pass
+    for side in range(128, 288, 32):
         with nets.take((side, side)):
             pass
-    assert Net.made == KEEP
+    with nets.take((640, 384)) as again:
+        assert again is whole
 
 
 def test_many_threads_use_as_many_as_may_run_at_once() -> None:
