@@ -1,25 +1,38 @@
 """Crops to features beside the caller: decoding, cutting and encoding on the lanes of a backend.
 
 A lane is a thread; what it calls (OpenCV, the network) releases the interpreter, so that lanes fill the device while
-the caller reads the next batch and commits the last.
+the caller reads the next batch and commits the last. What is encoded *behind* whatever else comes goes in small slices,
+of which no more than there are lanes are handed over at once: what comes meanwhile waits for one of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import count
+from typing import NamedTuple
 
 from wire.watchdog import Calls
 from worker.backend import Backend
 from worker.features import Feature, FrameId
 from worker.model import ModelConfig
 from worker.preprocess import pixels
+from worker.shedding import Pace
 
 ASK_S = 0.05  # how often the caller is asked whether to abandon
+SMALL_S = 0.02  # that a small slice takes, if a single crop takes no longer
 Slice = dict[FrameId, Feature]
 Cropped = tuple[bytes, float]  # a JPEG, and its margin as in `worker.preprocess`
+
+
+class Job(NamedTuple):
+    """A slice for a lane."""
+
+    names: Sequence[FrameId]
+    crops: Sequence[Cropped]
+    future: Future[Slice]
 
 
 class Abandoned(Exception):
@@ -41,6 +54,10 @@ class Encoding:
     def drop(self) -> None:
         """Nobody will wait for it: its frames may be encoded again."""
         self.landed(self)
+
+    def encoded(self, timeout_s: float) -> bool:
+        """Wait for all, so long at most; whether the lanes have nothing more to do with it."""
+        return not wait(set(self.slices.values()), timeout_s).not_done
 
     def features(self, abandon: Callable[[], bool]) -> Slice:
         """Wait for all. Raises Abandoned when `abandon` says so, Unscorable, and whatever the device raises."""
@@ -72,26 +89,49 @@ class Encoder:
         self._backend, self._config, self._calls = backend, config, calls
         self._lanes = ThreadPoolExecutor(backend.lanes, "lane")
         self._flying: dict[FrameId, Future[Slice]] = {}
+        self._pace = Pace()  # of crops in a lane
 
-    def start(self, crops: Mapping[FrameId, Cropped]) -> Encoding:
-        """Begin to encode these. Any thread may call it; two must not ask for the same frames at once."""
+    def start(self, crops: Mapping[FrameId, Cropped], behind: bool = False) -> Encoding:
+        """Begin to encode these, `behind` whatever else is begun later or not. Any thread may call it; two must not ask
+        for the same frames at once."""
+        chunk, lanes = self._backend.chunk, self._backend.lanes
         new = [name for name in crops if name not in self._flying]
-        for part in divide(new, self._backend.chunk, self._backend.lanes):
-            future = self._lanes.submit(self._encode, part, [crops[name] for name in part])
-            self._flying.update(dict.fromkeys(part, future))
+        parts = divide(new, self._pace.fitting(SMALL_S, chunk) if behind else chunk, lanes)
+        jobs = [Job(part, [crops[name] for name in part], Future()) for part in parts]
+        for job in jobs:
+            self._flying.update(dict.fromkeys(job.names, job.future))
+        queue = iter(jobs)
+        for _ in range(lanes if behind else len(jobs)):
+            self._hand_over(queue)
         return Encoding({name: self._flying[name] for name in crops}, new, self._landed)
+
+    def _hand_over(self, queue: Iterator[Job]) -> None:
+        """The next of these jobs, and once it is done the one after it."""
+        if (job := next(queue, None)) is not None:
+            self._lanes.submit(self._do, job, queue)
+
+    def _do(self, job: Job, queue: Iterator[Job]) -> None:
+        if job.future.set_running_or_notify_cancel():
+            try:
+                job.future.set_result(self._encode(job.names, job.crops))
+            except Exception as error:
+                job.future.set_exception(error)
+        self._hand_over(queue)
 
     def _landed(self, encoding: Encoding) -> None:
         for name in encoding.new:
             self._flying.pop(name, None)
 
     def _encode(self, names: Sequence[FrameId], crops: Sequence[Cropped]) -> Slice:
+        began = time.monotonic()
         with self._calls.under_way(f"encoding {len(names)} crops"):
             try:
                 images = pixels([jpeg for jpeg, _ in crops], self._config, [margin for _, margin in crops])
             except ValueError as error:
                 raise Unscorable(str(error)) from error
-            return dict(zip(names, self._backend.encode(images), strict=True))
+            features = dict(zip(names, self._backend.encode(images), strict=True))
+        self._pace.note(time.monotonic() - began, len(names))
+        return features
 
 
 def divide(names: Sequence[FrameId], chunk: int, lanes: int) -> list[Sequence[FrameId]]:
