@@ -2,7 +2,8 @@
 
 A lane is a thread; what it calls (OpenCV, the network) releases the interpreter, so that lanes fill the device while
 the caller reads the next batch and commits the last. What is encoded *behind* whatever else comes goes in small slices,
-of which no more than there are lanes are handed over at once: what comes meanwhile waits for one of them.
+of which no more than there are lanes are handed over at once: what comes meanwhile waits for one of them, and goes in
+small slices too, so that the lane that is free first takes more.
 """
 
 from __future__ import annotations
@@ -90,20 +91,26 @@ class Encoder:
         self._lanes = ThreadPoolExecutor(backend.lanes, "lane")
         self._flying: dict[FrameId, Future[Slice]] = {}
         self._pace = Pace()  # of crops in a lane
+        self._behind: Encoding | None = None  # the newest
 
     def start(self, crops: Mapping[FrameId, Cropped], behind: bool = False) -> Encoding:
         """Begin to encode these, `behind` whatever else is begun later or not. Any thread may call it; two must not ask
         for the same frames at once."""
         chunk, lanes = self._backend.chunk, self._backend.lanes
+        if behind or (self._behind and not self._behind.encoded(0)):
+            chunk = self._pace.fitting(SMALL_S, chunk)
         new = [name for name in crops if name not in self._flying]
-        parts = divide(new, self._pace.fitting(SMALL_S, chunk) if behind else chunk, lanes)
+        parts = divide(new, chunk, lanes)
         jobs = [Job(part, [crops[name] for name in part], Future()) for part in parts]
         for job in jobs:
             self._flying.update(dict.fromkeys(job.names, job.future))
         queue = iter(jobs)
         for _ in range(lanes if behind else len(jobs)):
             self._hand_over(queue)
-        return Encoding({name: self._flying[name] for name in crops}, new, self._landed)
+        encoding = Encoding({name: self._flying[name] for name in crops}, new, self._landed)
+        if behind:
+            self._behind = encoding
+        return encoding
 
     def _hand_over(self, queue: Iterator[Job]) -> None:
         """The next of these jobs, and once it is done the one after it."""

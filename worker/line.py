@@ -32,7 +32,7 @@ from worker.scorer import Scorer
 from worker.second import Asking, Second, standby
 from worker.trial import Decided, Infer, Trial
 
-LOOK_S = 0.01  # between two looks for what may pass a crowd by
+LOOK_S = 0.005  # between two looks for what may pass a crowd by
 
 
 @dataclass
