@@ -100,11 +100,10 @@ class Choice(Generic[T]):
         shed = self._shed(size, now)
         if self.wait_s(now, idle) != 0:
             return Taken([], shed)
-        if not self._division.behind:
-            return Taken(self._batch(size), shed)
-        if before := self._before(size):
+        crowded = bool(self._division.behind)
+        if crowded and (before := self._before(size)):
             return Taken(before, shed)
-        return Taken(self._batch(self._pace.fitting(self._deadline, size)), shed, behind=True)
+        return Taken(self._batch(size), shed, behind=crowded)
 
     def pass_by(self) -> list[T]:
         """What need not wait for the batch of a crowd that is on its way: the next batch of the other cameras."""

@@ -1,39 +1,26 @@
 """Crops to features beside the caller: decoding, cutting and encoding on the lanes of a backend.
 
 A lane is a thread; what it calls (OpenCV, the network) releases the interpreter, so that lanes fill the device while
-the caller reads the next batch and commits the last. What is encoded *behind* whatever else comes goes in small slices,
-of which no more than there are lanes are handed over at once: what comes meanwhile waits for one of them, and goes in
-small slices too, so that the lane that is free first takes more.
+the caller reads the next batch and commits the last. What stands behind whatever else comes has lanes of its own, which
+give way to the others (`Backend.aside`).
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import count
-from typing import NamedTuple
 
 from wire.watchdog import Calls
-from worker.backend import Backend
+from worker.backend import ASIDE, Backend, Half
 from worker.features import Feature, FrameId
 from worker.model import ModelConfig
-from worker.preprocess import pixels
-from worker.shedding import Pace
+from worker.preprocess import Pixels, pixels
 
 ASK_S = 0.05  # how often the caller is asked whether to abandon
-SMALL_S = 0.02  # that a small slice takes, if a single crop takes no longer
 Slice = dict[FrameId, Feature]
 Cropped = tuple[bytes, float]  # a JPEG, and its margin as in `worker.preprocess`
-
-
-class Job(NamedTuple):
-    """A slice for a lane."""
-
-    names: Sequence[FrameId]
-    crops: Sequence[Cropped]
-    future: Future[Slice]
 
 
 class Abandoned(Exception):
@@ -89,56 +76,33 @@ class Encoder:
     def __init__(self, backend: Backend, config: ModelConfig, calls: Calls) -> None:
         self._backend, self._config, self._calls = backend, config, calls
         self._lanes = ThreadPoolExecutor(backend.lanes, "lane")
+        self._aside = ThreadPoolExecutor(backend.lanes, "aside")
         self._flying: dict[FrameId, Future[Slice]] = {}
-        self._pace = Pace()  # of crops in a lane
-        self._behind: Encoding | None = None  # the newest
 
     def start(self, crops: Mapping[FrameId, Cropped], behind: bool = False) -> Encoding:
-        """Begin to encode these, `behind` whatever else is begun later or not. Any thread may call it; two must not ask
-        for the same frames at once."""
-        chunk, lanes = self._backend.chunk, self._backend.lanes
-        if behind or (self._behind and not self._behind.encoded(0)):
-            chunk = self._pace.fitting(SMALL_S, chunk)
-        new = [name for name in crops if name not in self._flying]
-        parts = divide(new, chunk, lanes)
-        jobs = [Job(part, [crops[name] for name in part], Future()) for part in parts]
-        for job in jobs:
-            self._flying.update(dict.fromkeys(job.names, job.future))
-        queue = iter(jobs)
-        for _ in range(lanes if behind else len(jobs)):
-            self._hand_over(queue)
-        encoding = Encoding({name: self._flying[name] for name in crops}, new, self._landed)
-        if behind:
-            self._behind = encoding
-        return encoding
-
-    def _hand_over(self, queue: Iterator[Job]) -> None:
-        """The next of these jobs, and once it is done the one after it."""
-        if (job := next(queue, None)) is not None:
-            self._lanes.submit(self._do, job, queue)
-
-    def _do(self, job: Job, queue: Iterator[Job]) -> None:
-        if job.future.set_running_or_notify_cancel():
-            try:
-                job.future.set_result(self._encode(job.names, job.crops))
-            except Exception as error:
-                job.future.set_exception(error)
-        self._hand_over(queue)
+        """Begin to encode these, `behind` whatever else there is or comes. Any thread may call it; two must not ask for
+        the same frames at once."""
+        backend, new = self._backend, [name for name in crops if name not in self._flying]
+        if behind and backend.aside is not None:
+            pool, encode, parts = self._aside, backend.aside, divide(new, ASIDE, 1)
+        else:
+            pool, encode, parts = self._lanes, backend.encode, divide(new, backend.chunk, backend.lanes)
+        for part in parts:
+            future = pool.submit(self._encode, encode, part, [crops[name] for name in part])
+            self._flying.update(dict.fromkeys(part, future))
+        return Encoding({name: self._flying[name] for name in crops}, new, self._landed)
 
     def _landed(self, encoding: Encoding) -> None:
         for name in encoding.new:
             self._flying.pop(name, None)
 
-    def _encode(self, names: Sequence[FrameId], crops: Sequence[Cropped]) -> Slice:
-        began = time.monotonic()
+    def _encode(self, encode: Callable[[Pixels], Half], names: Sequence[FrameId], crops: Sequence[Cropped]) -> Slice:
         with self._calls.under_way(f"encoding {len(names)} crops"):
             try:
                 images = pixels([jpeg for jpeg, _ in crops], self._config, [margin for _, margin in crops])
             except ValueError as error:
                 raise Unscorable(str(error)) from error
-            features = dict(zip(names, self._backend.encode(images), strict=True))
-        self._pace.note(time.monotonic() - began, len(names))
-        return features
+            return dict(zip(names, encode(images), strict=True))
 
 
 def divide(names: Sequence[FrameId], chunk: int, lanes: int) -> list[Sequence[FrameId]]:

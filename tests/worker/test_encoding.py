@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from tests.worker.making import picture
 from wire.watchdog import Calls
-from worker import encoding
 from worker.backend import Half, Mask, Single
 from worker.encoding import Abandoned, Cropped, Encoder, Unscorable, divide
 from worker.features import FrameId
@@ -24,15 +23,14 @@ CONFIG = ModelConfig(input_size=32)
 class Told:
     """Encodes an image as its mean, when it may."""
 
-    name, chunk, lanes = "told", 4, 2
+    name, chunk, lanes, aside = "told", 4, 2, None
 
     def __init__(self) -> None:
-        self.may, self.sizes, self.means = threading.Event(), list[int](), list[float]()
+        self.may, self.sizes = threading.Event(), list[int]()
         self.may.set()
 
     def encode(self, images: Pixels) -> Half:
         self.sizes.append(len(images))
-        self.means += [float(image.mean()) for image in images]
         assert self.may.wait(10)
         return images.mean((1, 2, 3))[:, None].astype(np.float16)
 
@@ -78,31 +76,6 @@ def test_what_has_landed_is_the_caller_s_to_remember(encoder: Encoder, backend: 
     encoder.start(crops(0)).features(never)
     encoder.start(crops(0)).features(never)
     assert backend.sizes == [1, 1]
-
-
-def test_what_is_behind_lets_others_pass_between_two_slices(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoding, "SMALL_S", 0.0)
-    backend = Told()
-    backend.lanes = 1  # in which they are seen in their order
-    encoder = Encoder(backend, CONFIG, Calls())
-    encoder.start(crops(99)).features(never)  # so that it knows how long a crop takes
-    backend.may.clear()
-    crowd, other = encoder.start(crops(0, 1, 2), behind=True), encoder.start(crops(10, 11))
-    backend.may.set()
-    assert (len(other.features(never)), len(crowd.features(never))) == (2, 3)
-    means = {float(pixels([picture(at)], CONFIG, 1.4)[0].mean()): at for at in (0, 1, 2, 10, 11)}
-    assert [means[mean] for mean in backend.means[1:]] == [0, 10, 11, 1, 2]
-    assert set(backend.sizes) == {1}, "in small slices, both"
-
-
-def test_what_is_behind_and_abandoned_is_not_begun(encoder: Encoder, backend: Told) -> None:
-    backend.may.clear()
-    begun = encoder.start(crops(*range(40)), behind=True)
-    with pytest.raises(Abandoned):
-        begun.features(lambda: True)
-    backend.may.set()
-    assert begun.encoded(10)
-    assert sum(backend.sizes) < 40
 
 
 def test_a_crop_that_is_no_picture_costs_its_own_encoding_only(encoder: Encoder) -> None:

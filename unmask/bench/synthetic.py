@@ -33,7 +33,7 @@ from worker.scorer import Scorer
 class MadeUp:
     """A backend that only hands through what the features say. Its pictures (of explanations) are all real."""
 
-    name, chunk, lanes = "made up", 16, 1
+    name, chunk, lanes, aside = "made up", 16, 1, None
 
     def __init__(self, dim: int) -> None:
         self._dim = dim
