@@ -6,6 +6,7 @@ Another engine is one more class with these members and a line in `open_backend`
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -23,12 +24,19 @@ Single = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
 
+ASIDE = 4  # images at once that give way: the new ones of a window
+
+
 class Backend(Protocol):
     """The two halves of a Detector on some device."""
 
     name: str  # for people: "OpenVINO, bf16, 2 threads"
     chunk: int  # most images `encode` is given at once
     lanes: int  # how many threads may, and should, call `encode` at once to fill the device
+
+    @property
+    def aside(self) -> Callable[[Pixels], Half] | None:
+        """Like `encode`, for up to ASIDE images and as many threads again, and gives way to it; None: it can't."""
 
     def encode(self, images: Pixels) -> Half:
         """Pixels (N, S, S, 3), N at most `chunk`, not normalised, to features (N, D). Any thread may call it."""
@@ -64,6 +72,8 @@ def warm_up(backend: Backend, config: ModelConfig) -> None:
     size, frames, dim = config.input_size, config.frames, config.feature_dim
     for count in range(backend.chunk, 0, -1) if backend.chunk <= 16 else (backend.chunk, 1):
         backend.encode(np.zeros((count, size, size, 3), np.uint8))
+    if backend.aside is not None:
+        backend.aside(np.zeros((ASIDE, size, size, 3), np.uint8))
     backend.head(np.zeros((2, frames, dim), np.float16), np.ones((2, frames), np.bool_))
 
 

@@ -59,18 +59,16 @@ class Batcher(Generic[Item]):
         left = min(self._deadline, max(0.0, oldest + self._deadline - now))
         return left if self._gap is not None and self._gap <= left else 0.0
 
-    def take(self, size: int | None = None, surplus: Collection[str] = (), room: int = 0) -> list[Item]:
-        """The next batch, at most `size` and never more than its own: one window of each camera in turn, but of the
-        `surplus` cameras no more than `room` together."""
+    def take(self, size: int | None = None, without: Collection[str] = ()) -> list[Item]:
+        """The next batch, at most `size` and never more than its own: one window of each camera in turn, none of those
+        `without`."""
         batch: list[Item] = []
         passed: list[str] = []
         while self._ring and len(batch) < min(self._size, size or self._size):
             camera = self._ring.popleft()
-            if camera in surplus:
-                if room <= 0:
-                    passed.append(camera)
-                    continue
-                room -= 1
+            if camera in without:
+                passed.append(camera)
+                continue
             batch.append(self._pop(camera))
             if camera in self._lanes:
                 self._ring.append(camera)

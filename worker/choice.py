@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -25,6 +25,14 @@ class Pressure(msgspec.Struct, frozen=True):
 
     arriving: float
     served: float
+
+
+class Taken(NamedTuple, Generic[T]):
+    """A batch, what is shed, and whether the batch is of cameras behind which no other is to wait."""
+
+    items: list[T]
+    shed: list[T]
+    behind: bool = False
 
 
 class Choice(Generic[T]):
@@ -86,30 +94,37 @@ class Choice(Generic[T]):
         """The stream was read; whether it gave all that it was asked for, so that there may be more."""
         self._more = all
 
-    def take(self, now: float, idle: bool = False) -> tuple[list[T], list[T]]:
+    def take(self, now: float, idle: bool = False) -> Taken[T]:
         """The next batch, empty where none is due, and what is shed; `idle` as for `wait_s`."""
         size = self._size()
         shed = self._shed(size, now)
         if self.wait_s(now, idle) != 0:
-            return [], shed
-        return self._batch(size), shed
+            return Taken([], shed)
+        crowded = bool(self._division.behind)
+        if crowded and (before := self._before(size)):
+            return Taken(before, shed)
+        return Taken(self._batch(size), shed, behind=crowded)
+
+    def pass_by(self) -> list[T]:
+        """What need not wait for the batch of a crowd that is on its way: the next batch of the other cameras."""
+        return self._before(self._size())
+
+    def _before(self, size: int) -> list[T]:
+        return self._batcher.take(size, self._division.behind | (self._division.surplus if self._switch.on else set()))
 
     def _batch(self, size: int) -> list[T]:
         """While windows are shed: those of cameras within their share, then of the others those whose turn it is."""
-        over, mixed = self._division.surplus, self._division.mixed
-        room = self._pace.fitting(self._deadline, size) if mixed else size
         if not self._switch.on:
-            return self._batcher.take(size, over if mixed else (), room)
-        batch = self._batcher.take(size, over)
-        return batch + self._batcher.draw(min(room, size - len(batch)), self._turn)
+            return self._batcher.take(size)
+        batch = self._batcher.take(size, self._division.surplus)
+        return batch + self._batcher.draw(size - len(batch), self._turn)
 
     @property
     def _deep(self) -> bool:
-        return self._switch.on or self._division.mixed
+        return self._switch.on or bool(self._division.behind)
 
     def _size(self) -> int:
-        """Windows of the next batch: few where they take long, so that the target can be kept. Of cameras that ask for
-        too much it has no more than takes a deadline, where others would wait behind them."""
+        """Windows of the next batch: few where they take long, so that the target can be kept."""
         return self._pace.fitting(BATCH_SHARE * self._settings.target_age_s, self._settings.batch)
 
     def _shed(self, size: int, now: float) -> list[T]:

@@ -88,7 +88,7 @@ class TorchCuda:
     def __init__(self, model: Detector, chunk: int = CHUNK, graphs: bool = True) -> None:
         config, device = model.config, torch.device("cuda", torch.cuda.current_device())
         self.name = f"PyTorch on cuda ({torch.cuda.get_device_name(device)}), bf16"
-        self.chunk, self.lanes = chunk, lane_count(cores())
+        self.chunk, self.lanes, self.aside = chunk, lane_count(cores()), None
         self._device, self._dim, self._sizes = device, config.feature_dim, batch_sizes(chunk)
         self._encoder = Bf16Encoder(model).to(device)
         self._temporal = copy.deepcopy(model.temporal).to(device).eval()

@@ -1,7 +1,8 @@
 """Crops to features beside the caller: decoding, cutting and encoding on the lanes of a backend.
 
 A lane is a thread; what it calls (OpenCV, the network) releases the interpreter, so that lanes fill the device while
-the caller reads the next batch and commits the last.
+the caller reads the next batch and commits the last. What stands behind whatever else comes has lanes of its own, which
+give way to the others (`Backend.aside`).
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from dataclasses import dataclass
 from itertools import count
 
 from wire.watchdog import Calls
-from worker.backend import Backend
+from worker.backend import ASIDE, Backend, Half
 from worker.features import Feature, FrameId
 from worker.model import ModelConfig
-from worker.preprocess import pixels
+from worker.preprocess import Pixels, pixels
 
 ASK_S = 0.05  # how often the caller is asked whether to abandon
 Slice = dict[FrameId, Feature]
@@ -41,6 +42,10 @@ class Encoding:
     def drop(self) -> None:
         """Nobody will wait for it: its frames may be encoded again."""
         self.landed(self)
+
+    def encoded(self, timeout_s: float) -> bool:
+        """Wait for all, so long at most; whether the lanes have nothing more to do with it."""
+        return not wait(set(self.slices.values()), timeout_s).not_done
 
     def features(self, abandon: Callable[[], bool]) -> Slice:
         """Wait for all. Raises Abandoned when `abandon` says so, Unscorable, and whatever the device raises."""
@@ -71,13 +76,19 @@ class Encoder:
     def __init__(self, backend: Backend, config: ModelConfig, calls: Calls) -> None:
         self._backend, self._config, self._calls = backend, config, calls
         self._lanes = ThreadPoolExecutor(backend.lanes, "lane")
+        self._aside = ThreadPoolExecutor(backend.lanes, "aside")
         self._flying: dict[FrameId, Future[Slice]] = {}
 
-    def start(self, crops: Mapping[FrameId, Cropped]) -> Encoding:
-        """Begin to encode these. Any thread may call it; two must not ask for the same frames at once."""
-        new = [name for name in crops if name not in self._flying]
-        for part in divide(new, self._backend.chunk, self._backend.lanes):
-            future = self._lanes.submit(self._encode, part, [crops[name] for name in part])
+    def start(self, crops: Mapping[FrameId, Cropped], behind: bool = False) -> Encoding:
+        """Begin to encode these, `behind` whatever else there is or comes. Any thread may call it; two must not ask for
+        the same frames at once."""
+        backend, new = self._backend, [name for name in crops if name not in self._flying]
+        if behind and backend.aside is not None:
+            pool, encode, parts = self._aside, backend.aside, divide(new, ASIDE, 1)
+        else:
+            pool, encode, parts = self._lanes, backend.encode, divide(new, backend.chunk, backend.lanes)
+        for part in parts:
+            future = pool.submit(self._encode, encode, part, [crops[name] for name in part])
             self._flying.update(dict.fromkeys(part, future))
         return Encoding({name: self._flying[name] for name in crops}, new, self._landed)
 
@@ -85,13 +96,13 @@ class Encoder:
         for name in encoding.new:
             self._flying.pop(name, None)
 
-    def _encode(self, names: Sequence[FrameId], crops: Sequence[Cropped]) -> Slice:
+    def _encode(self, encode: Callable[[Pixels], Half], names: Sequence[FrameId], crops: Sequence[Cropped]) -> Slice:
         with self._calls.under_way(f"encoding {len(names)} crops"):
             try:
                 images = pixels([jpeg for jpeg, _ in crops], self._config, [margin for _, margin in crops])
             except ValueError as error:
                 raise Unscorable(str(error)) from error
-            return dict(zip(names, self._backend.encode(images), strict=True))
+            return dict(zip(names, encode(images), strict=True))
 
 
 def divide(names: Sequence[FrameId], chunk: int, lanes: int) -> list[Sequence[FrameId]]:

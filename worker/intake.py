@@ -21,6 +21,7 @@ class Batch(msgspec.Struct, frozen=True):
 
     items: list[Item]
     shed: list[Item] = []
+    behind: bool = False  # of a crowd; see Intake.pass_by
 
 
 class Grave(Protocol):
@@ -59,15 +60,23 @@ class Intake:
         self._alone.extend(found)
         return len(found)
 
-    def next(self, block: bool = True) -> Batch | None:
+    def next(self, block: bool = True, idle: bool = False) -> Batch | None:
         """Another batch: one window left behind by a dead worker, else those that are due; None if none is.
 
-        It waits for windows only with `block`, and then a while at most.
+        It waits for windows only with `block`, and then a while at most. Whatever there is is due where the device is
+        `idle`, as it is with `block`.
         """
         self._keep_up()
         self._sort_in()
         items = self._claim()
-        batch = Batch(items) if items else self._due(block)
+        return self._hand_out(Batch(items) if items else self._due(block, idle or block))
+
+    def pass_by(self) -> Batch | None:
+        """What has come of cameras that are not to wait while the batch of a crowd is on its way; None if nothing."""
+        self._read(0.0)
+        return self._hand_out(Batch(self._choice.pass_by()))
+
+    def _hand_out(self, batch: Batch) -> Batch | None:
         self._out.update((item.entry.id, item) for item in (*batch.items, *batch.shed))
         if batch.items:
             self._began[batch.items[0].entry.id] = (self._clock(), len(batch.items))
@@ -83,17 +92,19 @@ class Intake:
                 self._finished = now
         self._alone.extend(again)
 
-    def _due(self, block: bool) -> Batch:
+    def _due(self, block: bool, idle: bool) -> Batch:
         """Read on until a batch is due; one blocking read at most."""
         self._choice.divide()
-        wait = self._choice.wait_s(self._clock(), idle=block)
+        wait = self._choice.wait_s(self._clock(), idle)
+        self._read(min(IDLE_BLOCK_S, IDLE_BLOCK_S if wait is None else wait) if block and not self._alone else 0.0)
+        return Batch(*self._choice.take(self._clock(), idle))
+
+    def _read(self, block_s: float) -> None:
         if (room := self._choice.room()) > 0:
-            block_s = min(IDLE_BLOCK_S, IDLE_BLOCK_S if wait is None else wait) if block and not self._alone else 0.0
             read = self._queue.read(room, block_s, self._clock)
             self._choice.read(len(read) == room)
             self._unread.extend(read)
             self._sort_in()
-        return Batch(*self._choice.take(self._clock(), idle=block))
 
     def _claim(self) -> list[Item]:
         """One entry to be tried alone, with its delivery count raised."""

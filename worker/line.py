@@ -1,6 +1,6 @@
 """The line between Redis and Redis: read, encode, decide, commit. While one batch is encoded, the one before it is
 committed and the one after it is read; two are out at most, those of other lines in the same lanes included, so that a
-batch never waits for more than one other.
+batch never waits for more than one other. The batch of a crowd is passed by what comes meanwhile of other cameras.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ from worker.queue import Item, WindowQueue
 from worker.scorer import Scorer
 from worker.second import Asking, Second, standby
 from worker.trial import Decided, Infer, Trial
+
+LOOK_S = 0.005  # between two looks for what may pass a crowd by
 
 
 @dataclass
@@ -127,10 +129,23 @@ class Line:
     def turn(self) -> Plan | None:
         """Send the next batch on its way and commit the one before. None if there were none. Raises Abandoned."""
         if self._flight is None:
-            self._flight = self._begin(block=True)
+            self._flight = self._begin(self._intake.next, ASK_S)
         if self._flight is not None and self._next is None:
-            self._next = self._begin(block=False)
+            if self._flight.batch.behind and self._flight.encoding is not None:
+                self._let_pass(self._flight, self._flight.encoding)
+            else:
+                self._next = self._begin(lambda: self._intake.next(block=False))
         return self.finish()
+
+    def _let_pass(self, crowd: Flight, encoding: Encoding) -> None:
+        """While the batch of a crowd is encoded, look for windows that need not wait for it, and put them first."""
+        while not encoding.encoded(LOOK_S):
+            if self._abandon():
+                return
+            if passing := self._begin(self._intake.pass_by):
+                self._flight, self._next = passing, crowd
+                return
+        self._next = self._begin(lambda: self._intake.next(block=False, idle=True))
 
     def finish(self) -> Plan | None:
         """Commit the batch that is furthest, and take no new one. None if there is none. Raises Abandoned."""
@@ -151,10 +166,10 @@ class Line:
         if self._ours:
             self._explainer.take(events)
 
-    def _begin(self, block: bool) -> Flight | None:
+    def _begin(self, read: Callable[[], Batch | None], patience_s: float = 0.0) -> Flight | None:
         """Read a batch, and hand its new frames to the lanes, once they have room for it."""
-        batch = self._read = self._read or self._intake.next(block)
-        if batch is None or not self._budget.acquire(timeout=ASK_S if block else 0):
+        batch = self._read = self._read or read()
+        if batch is None or not self._budget.acquire(timeout=patience_s):
             return None
         encoding: Encoding | None = None
         try:
@@ -177,7 +192,7 @@ class Line:
         self._read = None
         self._load.read(time.monotonic(), [one.entry.dequeued - one.window.captured for one in worth], len(batch.shed))
         asking = self._second.ask(windows) if self._second and windows else None
-        encoding = self._scorer.start(windows, known) if self._ours else None
+        encoding = self._scorer.start(windows, known, batch.behind) if self._ours else None
         return Flight(batch, worth, works, known, encoding, asking, began)
 
     def _known(self, windows: list[Window]) -> dict[FrameId, Feature]:

@@ -2,12 +2,18 @@
 
 Each lane is a stream of one thread with images of its own: threads that share a batch wait for each other at every
 layer (442 against 260 to 420 crops a second on two cores, and less where something else runs). Batches have fixed
-sizes, since one of any size costs 11 to 18 % more (docs/performance.md): a slice is split into them.
+sizes, since one of any size costs 11 to 18 % more (docs/performance.md): a slice is split into them. What gives way is
+computed by threads of a lower priority, a compiled model's own: the kernel takes the processor from them at once.
 """
 
 from __future__ import annotations
 
+import os
+import sys
 import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -16,13 +22,14 @@ import torch
 from openvino.preprocess import ColorFormat, PrePostProcessor
 from torch import Tensor, nn
 
-from worker.backend import Half, Mask, Single
+from worker.backend import ASIDE, Half, Mask, Single
 from worker.lanes import Lanes, split
 from worker.model import RESIDUAL_GAIN, Detector, ModelConfig, Residual, blur_kernel
 from worker.preprocess import Pixels
 from worker.torch_cpu import single
 
 SIZES = (1, 4, 8)  # of batches; each is a compiled model, and holds its weights
+NICER = 10  # a tenth of the processor is left where others want all of it
 
 
 class OpenVino:
@@ -40,11 +47,14 @@ class OpenVino:
             "INFERENCE_PRECISION_HINT": precision, "NUM_STREAMS": threads, "INFERENCE_NUM_THREADS": threads,
         }  # fmt: skip
         encoder, size = convert(model), model.config.input_size
-        self._requests: dict[int, Lanes[Any]] = {}
-        for batch in SIZES:
+
+        def requests(batch: int) -> list[Any]:
             encoder.reshape(ov.PartialShape([batch, size, size, 3]))
             compiled = core.compile_model(encoder, "CPU", options)
-            self._requests[batch] = Lanes([compiled.create_infer_request() for _ in range(threads)])
+            return [compiled.create_infer_request() for _ in range(threads)]
+
+        self._requests: dict[int, Lanes[Any]] = {batch: Lanes(requests(batch)) for batch in SIZES}
+        self._aside = Lanes(_giving_way(lambda: requests(ASIDE)))
         self._temporal = model.temporal
         torch.set_num_threads(1)  # for the head; more would take the lanes' processors
 
@@ -54,17 +64,47 @@ class OpenVino:
         parts = np.split(np.ascontiguousarray(images), np.cumsum(sizes)[:-1])
         return np.concatenate([self._encode(part) for part in parts])
 
+    def aside(self, images: Pixels) -> Half:
+        """See Backend."""
+        padded = np.zeros((ASIDE, *images.shape[1:]), np.uint8)
+        padded[: len(images)] = images
+        with self._aside.lend() as request:
+            return _infer(request, padded)[: len(images)]
+
     def _encode(self, images: Pixels) -> Half:
         """Features of as many images as a batch has."""
         with self._requests[len(images)].lend() as request:
-            request.infer([images], share_inputs=True)
-            features: Half = request.get_output_tensor().data.copy()
-            return features
+            return _infer(request, images)
 
     @torch.inference_mode()
     def head(self, features: Half, mask: Mask) -> Single:
         """See Backend."""
         return single(self._temporal(torch.from_numpy(features).float(), torch.from_numpy(mask)))
+
+
+def _infer(request: Any, images: Pixels) -> Half:
+    request.infer([images], share_inputs=True)
+    features: Half = request.get_output_tensor().data.copy()
+    return features
+
+
+def _giving_way(make: Callable[[], list[Any]]) -> list[Any]:
+    """Requests whose threads have a lower priority; they are those that are there once all of them have run."""
+    before = _threads()
+    made = make()
+    for request in made:
+        request.start_async()
+    for request in made:
+        request.wait()
+    for thread in _threads() - before:
+        with suppress(OSError):  # it has ended
+            os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + NICER)
+    return made
+
+
+def _threads() -> set[int]:
+    """Of this process, where they can be told; elsewhere nothing gives way."""
+    return {int(one.name) for one in Path("/proc/self/task").iterdir()} if sys.platform == "linux" else set()
 
 
 def processor() -> tuple[str, str]:

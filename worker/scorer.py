@@ -114,14 +114,15 @@ class Scorer:
         """Those of `names` that this process has encoded lately."""
         return self._cache.fetch(names)
 
-    def start(self, windows: Sequence[Window], known: Mapping[FrameId, Feature]) -> Encoding:
-        """Begin to encode what is not `known` of `windows`, each frame once however many windows share it."""
+    def start(self, windows: Sequence[Window], known: Mapping[FrameId, Feature], behind: bool = False) -> Encoding:
+        """Begin to encode what is not `known` of `windows`, each frame once however many windows share it; `behind`
+        whatever else comes."""
         missing: dict[FrameId, Cropped] = {}
         for window in windows:
             for name, frame in zip(frame_ids(window), window.frames, strict=True):
                 if name not in known:
                     missing.setdefault(name, (frame.jpeg, window.margin))
-        return self._encoder.start(missing)
+        return self._encoder.start(missing, behind)
 
     def infer(
         self,

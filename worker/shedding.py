@@ -17,6 +17,8 @@ SPAN_S = 3.0  # over which rates are taken: a face makes a window every 0.67 s
 FADE = 0.9  # of the pace, per batch
 OUTLIER = 4.0  # a batch so much slower than the pace waited for something else, Redis say, and counts as this much
 CROWD = 1.5  # times its share: a camera that asks for little more needs no batches of a special kind
+MORE = 4.0  # times what another camera asks for: as many faces as others have with it make no crowd
+LEAST = 0.5  # windows a second of a camera that counts as another: a face makes three times as many
 TURN_S = 8.0  # of a track: 12 windows at 6 samples a second, of which the first costs as much as four
 GOLDEN = (math.sqrt(5) - 1) / 2  # its multiples fall evenly into 0..1 however many there are
 MARGIN = 0.9  # while a queue stands, less is served than comes in, whatever the pace says
@@ -107,7 +109,7 @@ class Division:
     """The capacity divided among the cameras at one moment.
 
     `asked`: windows a second of all; `share`: of each camera, inf where all can have all; `surplus`: the cameras that
-    ask for more than it; `mixed`: some ask for far more and others do not, who must not wait behind what is too much.
+    ask for more than it; `behind`: those that ask for far more than it, or than others, who are not to wait for them.
     """
 
     def __init__(self, rates: dict[str, float], capacity: float, standing: bool) -> None:
@@ -115,12 +117,19 @@ class Division:
         self.share = level(rates.values(), min(capacity, MARGIN * self.asked) if standing else capacity)
         self._parts = {camera: self.share / rate for camera, rate in rates.items() if rate > self.share}
         self.surplus = frozenset(self._parts)
-        crowded = any(rate > CROWD * self.share for rate in rates.values())
-        self.mixed = crowded and len(self.surplus) < len(rates)
+        self.behind = self._crowds(rates)
 
     def rank(self, camera: str, track: str, captured: float) -> float:
         """Where a window of a surplus camera stands: up to 1 if it is its track's turn; the highest are shed first."""
         return lot(camera, track, captured) / self._parts[camera]
+
+    def _crowds(self, rates: dict[str, float]) -> frozenset[str]:
+        """Also while all can be served: where half of the time goes to a crowd, half of what comes finds it there."""
+        least = min((rate for rate in rates.values() if rate >= LEAST), default=0.0)
+        found = {camera for camera, rate in rates.items() if least and rate > MORE * least}
+        if any(rate > CROWD * self.share for rate in rates.values()):
+            found |= self.surplus
+        return frozenset(found if len(found) < len(rates) else ())
 
 
 def level(demands: Iterable[float], capacity: float) -> float:

@@ -16,6 +16,7 @@ class TorchCpu:
 
     chunk = 16  # more gives no speed and costs memory
     lanes = 1
+    aside = None
 
     def __init__(self, model: Detector, threads: int) -> None:
         torch.set_num_threads(threads)

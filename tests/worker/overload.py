@@ -61,7 +61,7 @@ def simulate(arrivals: Iterable[Arrival], capacity: float, batch: int = 16, unti
         choice.read(len(read) == room > 0)
         for arrival in read:
             choice.add(arrival[1], arrival, now, arrival[0])
-        items, shed = choice.take(now, idle=True)
+        items, shed, _ = choice.take(now, idle=True)
         run.shed += shed
         if not items:
             upcoming = stream[at][0] if at < len(stream) else now

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from pathlib import Path
@@ -15,9 +16,10 @@ from tests.worker.making import FRAMES
 from wire.errors import ServiceError
 from wire.settings import WorkerSettings
 from worker import checkpoint
-from worker.backend import Backend, open_backend, warm_up
+from worker.backend import ASIDE, Backend, open_backend, warm_up
 from worker.calibration import probability
 from worker.model import Residual
+from worker.openvino_cpu import NICER
 from worker.preprocess import Pixels, normalise, pixels
 
 CUDA = torch.cuda.is_available()
@@ -43,6 +45,18 @@ def sliced(backend: Backend, images: Pixels) -> np.ndarray:
     return np.concatenate(
         [backend.encode(images[at : at + backend.chunk]) for at in range(0, len(images), backend.chunk)]
     )
+
+
+def test_what_is_encoded_aside_is_the_same_and_gives_way(tiny: Path, images: Pixels) -> None:
+    backend = made(tiny, "cpu", threads=2)
+    assert backend.aside is not None
+    wanted = sliced(backend, images[:7])
+    found = np.concatenate([backend.aside(images[:ASIDE]), backend.aside(images[ASIDE:7])])
+    assert found == pytest.approx(wanted, abs=0.01), "a slice that is not full too"
+    if sys.platform == "linux":
+        ours = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+        nice = [os.getpriority(os.PRIO_PROCESS, int(one)) for one in os.listdir("/proc/self/task")]
+        assert sum(one >= min(19, ours + NICER) for one in nice) >= 2, "a thread for each lane"
 
 
 @pytest.mark.parametrize("device", DEVICES)

@@ -51,11 +51,10 @@ def test_more_cameras_than_places_take_turns() -> None:
     assert [batcher.take(), batcher.take(), batcher.take()] == [[0, 1], [2, 3], [4, 5]]
 
 
-def test_what_is_too_much_takes_no_more_than_its_room() -> None:
-    batcher = filled(["crowd"] * 5 + ["door"] * 3, size=8)
-    assert batcher.take(6, {"crowd"}, room=2) == [0, 5, 1, 6, 7]
-    assert batcher.take(6, {"crowd"}, room=2) == [2, 3], "and keeps its turn"
-    assert len(batcher) == 1
+def test_cameras_that_are_left_out_keep_their_turn() -> None:
+    batcher = filled(["crowd"] * 3 + ["door"] * 3, size=8)
+    assert batcher.take(2, {"crowd"}) == [3, 4]
+    assert batcher.take() == [0, 5, 1, 2]
 
 
 def test_closed_by_size_or_by_the_deadline_of_the_oldest() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.worker.making import picture
 from wire.watchdog import Calls
-from worker.backend import Half, Mask, Single
+from worker.backend import ASIDE, Half, Mask, Single
 from worker.encoding import Abandoned, Cropped, Encoder, Unscorable, divide
 from worker.features import FrameId
 from worker.model import ModelConfig
@@ -23,7 +23,7 @@ CONFIG = ModelConfig(input_size=32)
 class Told:
     """Encodes an image as its mean, when it may."""
 
-    name, chunk, lanes = "told", 4, 2
+    name, chunk, lanes, aside = "told", 4, 2, None
 
     def __init__(self) -> None:
         self.may, self.sizes = threading.Event(), list[int]()
@@ -76,6 +76,30 @@ def test_what_has_landed_is_the_caller_s_to_remember(encoder: Encoder, backend: 
     encoder.start(crops(0)).features(never)
     encoder.start(crops(0)).features(never)
     assert backend.sizes == [1, 1]
+
+
+def test_what_stands_behind_is_encoded_aside_in_small_slices_and_holds_up_no_lane(
+    encoder: Encoder, backend: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, may = list[int](), threading.Event()
+
+    def aside(images: Pixels) -> Half:
+        asked.append(len(images))
+        assert may.wait(10)
+        return images.mean((1, 2, 3))[:, None].astype(np.float16)
+
+    monkeypatch.setattr(backend, "aside", aside)
+    crowd = encoder.start(crops(*range(3 * ASIDE)), behind=True)
+    assert len(encoder.start(crops(*range(100, 111))).features(never)) == 11, "though nothing of the crowd is done"
+    assert not crowd.encoded(0)
+    may.set()
+    assert len(crowd.features(never)) == 3 * ASIDE
+    assert asked == [ASIDE] * 3
+
+
+def test_where_nothing_gives_way_what_stands_behind_takes_the_lanes(encoder: Encoder, backend: Told) -> None:
+    assert len(encoder.start(crops(*range(5)), behind=True).features(never)) == 5
+    assert sum(backend.sizes) == 5
 
 
 def test_a_crop_that_is_no_picture_costs_its_own_encoding_only(encoder: Encoder) -> None:

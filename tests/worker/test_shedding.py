@@ -68,7 +68,7 @@ def test_a_camera_whose_clock_is_behind_is_not_shed_while_there_is_room() -> Non
         choice.divide()
         choice.read(False)
         choice.add("late", arrival, now, now)
-        assert choice.take(now) == ([arrival], [])
+        assert choice.take(now) == ([arrival], [], False)
         choice.took(0.05, 1)
 
 
@@ -89,10 +89,22 @@ def test_who_asks_for_too_much() -> None:
     rates = {"crowd": 30.0, "door": 2.0}
     division = Division(rates, 20, standing=False)
     assert division.surplus == {"crowd"}
-    assert division.mixed
+    assert division.behind == {"crowd"}
     assert not Division(rates, 40, standing=False).surplus
     assert Division(rates, 40, standing=True).surplus == {"crowd"}, "the queue stands, so it is too much"
-    assert not Division({"a": 30, "b": 30}, 20, standing=False).mixed
+    assert not Division({"a": 30, "b": 30}, 20, standing=False).behind
+
+
+def test_who_asks_for_far_more_than_others_stands_behind_them_though_all_can_be_served() -> None:
+    def behind(**rates: float) -> frozenset[str]:
+        return Division(rates, 1000, standing=False).behind
+
+    assert behind(crowd=30, door=1.5, hall=1.5) == {"crowd"}
+    assert behind(crowd=30, fair=20, door=1.5) == {"crowd", "fair"}
+    assert not behind(door=1.5, hall=4.5), "a few faces are no crowd"
+    assert not behind(hall=30, door=30), "nor is there one where all are alike"
+    assert not behind(hall=6, door=6, gone=0.4), "a camera whose face has left asks for nothing"
+    assert not behind()
 
 
 def test_rates_follow_the_stream() -> None:

@@ -33,7 +33,7 @@ from worker.scorer import Scorer
 class MadeUp:
     """A backend that only hands through what the features say. Its pictures (of explanations) are all real."""
 
-    name, chunk, lanes = "made up", 16, 1
+    name, chunk, lanes, aside = "made up", 16, 1, None
 
     def __init__(self, dim: int) -> None:
         self._dim = dim
@@ -55,7 +55,7 @@ class Synthetic(Scorer):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings, engine=_made_up)
 
-    def start(self, windows: Sequence[Window], known: Mapping[FrameId, Feature]) -> Encoding:
+    def start(self, windows: Sequence[Window], known: Mapping[FrameId, Feature], behind: bool = False) -> Encoding:
         """See Scorer; done at once."""
         new = [name for name in unique_ids(windows) if name not in known]
         done: Future[dict[FrameId, Feature]] = Future()

@@ -1,0 +1,88 @@
+"""Which batch goes first: the line on a real Redis, with an encoder that waits until it is told."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import cast
+
+import redis
+import structlog
+
+from tests.worker.making import settings, window
+from wire.keys import FIELD, Keys
+from wire.messages import Window
+from wire.settings import WorkerSettings
+from wire.shards import Space
+from worker.backend import Backend, open_backend
+from worker.encoding import Encoding
+from worker.features import Feature, FrameId
+from worker.line import Line
+from worker.load import Load
+from worker.model import Detector
+from worker.preprocess import Pixels
+from worker.scorer import Scorer
+
+
+class Watched(Scorer):
+    """Tells of the cameras of each batch before it is begun, and encodes while `may` is set."""
+
+    def __init__(self, checkpoint: Path, begins: Callable[[set[str]], None]) -> None:
+        self.may, self._begins, self._last = threading.Event(), begins, cast("Encoding | None", None)
+        super().__init__(settings(checkpoint), engine=self._open)
+
+    def start(self, windows: Sequence[Window], known: Mapping[FrameId, Feature], behind: bool = False) -> Encoding:
+        if behind and self._last is not None:
+            assert self._last.encoded(10)
+        self._begins({window.camera for window in windows})
+        self._last = super().start(windows, known, behind)
+        return self._last
+
+    def _open(self, model: Detector, limits: WorkerSettings) -> Backend:
+        backend = open_backend(model, limits)
+        encode = backend.encode
+
+        def patient(images: Pixels) -> object:
+            assert self.may.wait(10)
+            return encode(images)
+
+        backend.encode = patient  # type: ignore[method-assign, assignment]
+        return backend
+
+
+def test_what_comes_of_others_passes_the_batch_of_a_crowd(
+    tiny: Path, redis_url: str, bus: redis.Redis, keys: Keys
+) -> None:
+    def put(seq: int) -> None:
+        """A window of each of a dozen faces before one camera, and of one before the other."""
+        for camera, track in (("door", 0), *(("hall", face) for face in range(12))):
+            bus.xadd(keys.windows, {FIELD: window(seq, camera, f"1-{track}").encode()})
+
+    def on_begin(cameras: set[str]) -> None:
+        begun.append(cameras)
+        if begun == [{"door"}, {"hall"}]:
+            scorer.may.clear()
+            bus.xadd(keys.windows, {FIELD: window(2).encode()})
+        else:
+            scorer.may.set()
+
+    begun: list[set[str]] = []
+    scorer = Watched(tiny, on_begin)
+    configured, log = settings(tiny, redis_url, {"deadline_ms": 0}), structlog.get_logger()
+    budget, load = threading.Semaphore(2), Load(16, time.monotonic())
+    line = Line(configured, Space(bus, keys), "w", scorer, time.time, lambda: False, budget, load, log)
+    line.open(returned=False)
+    put(0)
+    while bus.hget(keys.outcomes, "scored") != b"13":  # from then on it knows what each asks for
+        line.turn()
+    begun.clear()
+    put(1)
+    committed = []
+    for _ in range(3):
+        made = line.turn()
+        assert made is not None
+        committed.append({(score.camera, score.seq) for score in made.scores})
+    assert committed == [{("door", 1)}, {("door", 2)}, {("hall", 1)}]
+    assert begun[:3] == [{"door"}, {"hall"}, {"door"}], "others go by themselves, and first"
