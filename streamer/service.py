@@ -26,7 +26,6 @@ from streamer.evidence import reach_s
 from streamer.faces import Detector
 from streamer.follow import Follow
 from streamer.lease import Leases
-from streamer.memory import Trim
 from streamer.quarantine import Crashes, Quarantine
 from streamer.ring import PacketRing
 from wire import bus as wire_bus
@@ -99,10 +98,9 @@ class Streamer:
         for branch in self._branches:
             branch.start()
         self._log.info("streamer started", id=self._config.name, detector=self._choice.kind)
-        last, trim = float("-inf"), Trim()
+        last = float("-inf")
         while not self._stop.is_set():
             self._turned = time.monotonic()
-            trim.poll(self._turned)
             now = self._clock()
             changed = self._follow is not None and self._reconfigure(self._follow)
             due = changed or not 0 <= now - last < PERIOD_S

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -74,9 +75,13 @@ def test_a_face_looked_for_in_its_surroundings_gets_the_box_of_a_whole_search(sh
 def test_sizes_the_network_is_laid_out_alike_for_share_it_and_no_face_moves(
     shared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model, made = shared / "models" / FILE, []
-    create = cv2.FaceDetectorYN.create
-    monkeypatch.setattr(cv2.FaceDetectorYN, "create", lambda *about: made.append(create(*about)) or made[-1])
+    model, create, made = shared / "models" / FILE, cv2.FaceDetectorYN.create, list[str]()
+
+    def counted(*about: Any) -> Any:
+        made.append(about[0])
+        return create(*about)
+
+    monkeypatch.setattr(cv2.FaceDetectorYN, "create", counted)
     sizes = [(192, 192), (192, 168), (185, 192), (192, 161), (192, 192)]
     pictures = [clips.face_at((96, 90), 90, size) for size in sizes]
     alone = [YuNet(model, 640).look(picture) for picture in pictures]
