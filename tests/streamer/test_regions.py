@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from streamer import regions
@@ -34,10 +34,11 @@ def test_the_surroundings_begin_on_the_grid_and_lie_within_the_frame(
     assert across / width == pytest.approx(scale, rel=0.05, abs=1 / width)
 
 
+@example(540.0, 0.0, 136.0)
 @given(st.floats(0, 1100), st.floats(0, 540), st.floats(32, 180))
 def test_the_face_has_room_around_it_on_all_sides_but_at_the_frames_edge(x: float, y: float, face: float) -> None:
     left, top, width, height = regions.in_frame(regions.around((x, y, face, face), SIZE, 2.0), SIZE, 2.0)
-    room = 0.25 * face
+    room = 0.19 * face  # of 137 px: 256 px around it, which begin up to 32 px from where they are wanted
     assert left <= max(0, x - room)
     assert top <= max(0, y - room)
     assert left + width >= min(SIZE[0], x + face + room)
