@@ -7,14 +7,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from wire.errors import UnmaskError, UsageError
+from wire.errors import UsageError
 from worker import checkpoint
 from worker.checkpoint import NAME, Meta
 from worker.model import Readout
 
 
 def run(old: Path, new: Path, readout: Readout, frames: int, name: str) -> None:
-    """Write `new` and print what it is. Raises UsageError, CheckpointError, and UnmaskError where it can't write."""
+    """Write `new` and print what it is. Raises UsageError and CheckpointError."""
     if new.suffix != ".safetensors":
         raise UsageError(f"{new} does not end in .safetensors", "name the new file so: that is what it will be")
     if name and not re.fullmatch(NAME, name):
@@ -22,10 +22,7 @@ def run(old: Path, new: Path, readout: Readout, frames: int, name: str) -> None:
             f"--name {name!r}", "use up to 64 letters, digits, '_', '.' and '-', the first a letter or digit"
         )
     model, meta = checkpoint.adopt(old, readout, frames, name)
-    try:
-        meta = checkpoint.save(new, model, meta)
-    except OSError as error:
-        raise UnmaskError(f"can't write {new} ({error.strerror or error})", "choose another place") from error
+    meta = checkpoint.save(new, model, meta)
     report(new, meta, sum(value.numel() for value in model.parameters()))
 
 

@@ -9,7 +9,7 @@ import pytest
 from tests.support.lineage import Lineage
 from tests.unmask.test_cli import call
 from unmask import convert
-from wire.errors import CheckpointError, UnmaskError, UsageError
+from wire.errors import CheckpointError, UsageError
 from worker import checkpoint
 
 
@@ -42,5 +42,5 @@ def test_what_cannot_be_asked_for(new: str, name: str, said: str, tmp_path: Path
 
 def test_a_place_that_cannot_be_written(lineage: tuple[Path, Lineage], tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(UnmaskError, match="can't write"):
+    with pytest.raises(CheckpointError, match="can't be written"):
         convert.run(lineage[0], tmp_path / "file" / "new.safetensors", "last", 16, "")
