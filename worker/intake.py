@@ -107,8 +107,9 @@ class Intake:
             self._sort_in()
 
     def _claim(self) -> list[Item]:
-        """One entry to be tried alone, with its delivery count raised."""
-        while self._alone:
+        """One entry to be tried alone, with its delivery count raised. Not beside another such: a worker that dies then
+        would count against both, and in a few lives a window that is at no fault would have been tried too often."""
+        while self._alone and not any(item.entry.deliveries > 1 for item in self._out.values()):
             entry = self._queue.claim(self._alone[0], self._clock())
             self._alone.popleft()
             if entry is not None and (item := self._decode(entry)) is not None:

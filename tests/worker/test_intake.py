@@ -131,6 +131,18 @@ def test_what_an_earlier_life_left_is_tried_one_by_one(
     assert graves.buried == [b"junk"]
 
 
+def test_of_what_is_tried_alone_one_is_out_at_a_time(bus: redis.Redis, keys: Keys, make: Callable[..., Intake]) -> None:
+    put(bus, keys, 0, 1)
+    make().next()
+    reborn = make()
+    first = due(reborn)
+    assert seqs(first) == [0]
+    assert reborn.next(block=False) is None, "else the next death would count against the other too"
+    reborn.done(first.items)
+    again = due(reborn).items
+    assert [(item.window.seq, item.entry.deliveries) for item in again] == [(1, 2)]
+
+
 def test_what_is_to_be_tried_again_comes_alone_with_its_count(
     bus: redis.Redis, keys: Keys, make: Callable[..., Intake]
 ) -> None:
