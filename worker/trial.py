@@ -68,7 +68,8 @@ class Trial:
         abandon: Callable[[], bool] = lambda: False,
         begun: Encoding | None = None,
     ) -> Decided:
-        """Score `items` together, or one by one where that fails; their encoding may have `begun`.
+        """Score `items` together, or one by one where that fails; their encoding may have `begun`, together with frames
+        of other windows, so what fails then is no window's fault yet.
 
         Raises Abandoned, and ServiceError when the device does nothing but fail.
         """
@@ -77,7 +78,7 @@ class Trial:
         except Abandoned:
             raise
         except Exception as error:
-            if len(items) == 1:
+            if len(items) == 1 and begun is None:
                 return self._failed(items[0], error)
         made = Decided([], {}, [])
         for item in items:

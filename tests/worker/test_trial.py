@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
-from tests.worker.making import score, window
+from tests.worker.making import score, settings, window
 from wire.errors import ServiceError
 from wire.messages import Score, Window
 from worker.encoding import Abandoned, Encoding, Unscorable
 from worker.features import Feature, FrameId
 from worker.queue import Entry, Item
-from worker.scorer import Inference
+from worker.scorer import Inference, Scorer
 from worker.trial import FATAL, Trial
 
 NOW = 1000.0
@@ -72,6 +74,20 @@ def test_a_poison_window_takes_none_of_its_batch_with_it() -> None:
     ]
     assert decided.again == []
     assert ("door", "1-0", 0) in scorer.known[3], "what was encoded for one is known to the next"
+
+
+def test_a_window_whose_frames_began_beside_a_poison_s_is_not_condemned_with_it(tiny: Path) -> None:
+    """Two batches are on their way; the second needs frames that are encoded in one slice with the poison's."""
+    scorer = Scorer(settings(tiny))
+    one = Trial(scorer.infer, scorer.judge, max_age_s=10, max_deliveries=3, clock=lambda: NOW)
+    good, poison, after = items(10, 50, 11)
+    frames = (replace(poison.window.frames[0], jpeg=b"no jpeg"), *poison.window.frames[1:])
+    poison = Item(replace(poison.entry, id=b"p"), replace(poison.window, frames=frames))
+    begun = [scorer.start([item.window for item in batch], {}) for batch in ([good, poison], [after])]
+    first = one.run([good, poison], {}, begun=begun[0])
+    second = one.run([after], {}, begun=begun[1])
+    assert [(work.window.seq, work.outcome) for work in first.works] == [(10, "scored"), (50, "dead")]
+    assert [(work.window.seq, work.outcome) for work in second.works] == [(11, "scored")]
 
 
 def test_a_failing_device_gets_another_try_until_the_last() -> None:
