@@ -6,6 +6,7 @@ Another engine is one more class with these members and a line in `open_backend`
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from typing import Protocol
 
@@ -67,14 +68,18 @@ def open_backend(model: Detector, settings: WorkerSettings) -> Backend:
     return TorchCpu(model, threads)
 
 
-def warm_up(backend: Backend, config: ModelConfig) -> None:
-    """Every size of batch once, so that no real one pays for an allocation or the choice of a kernel."""
+def warm_up(backend: Backend, config: ModelConfig) -> float:
+    """Every size of batch once, so that no real one pays for an allocation or the choice of a kernel. Seconds that a
+    window of new frames takes about, as fast as the machine is just now."""
     size, frames, dim = config.input_size, config.frames, config.feature_dim
     for count in range(backend.chunk, 0, -1) if backend.chunk <= 16 else (backend.chunk, 1):
         backend.encode(np.zeros((count, size, size, 3), np.uint8))
     if backend.aside is not None:
         backend.aside(np.zeros((ASIDE, size, size, 3), np.uint8))
     backend.head(np.zeros((2, frames, dim), np.float16), np.ones((2, frames), np.bool_))
+    count, began = min(frames, backend.chunk), time.monotonic()
+    backend.encode(np.zeros((count, size, size, 3), np.uint8))
+    return (time.monotonic() - began) * frames / count / backend.lanes
 
 
 def cores() -> int:

@@ -16,7 +16,7 @@ T = TypeVar("T")
 AHEAD = 4  # batches held at most, so that the choice among cameras is a choice
 HELD, HELD_BYTES = 256, 64_000_000  # windows held at most while there is too much of them: a second's worth and more
 SHED = 256  # windows given up in one batch at most
-BATCH_SHARE = 0.125  # of the target age that a batch may take; two are on their way at once
+BATCH_SHARE = 0.125  # of the patience that a batch may take; two are on their way at once
 KEPT_SHARE = 0.5  # of the target age that serving what is left takes, while windows are shed
 
 
@@ -44,11 +44,17 @@ class Choice(Generic[T]):
         captured: Callable[[T], float],
         size: Callable[[T], int],
         track: Callable[[T], str],
+        hold_s: float = math.inf,
+        window_s: float | None = None,
     ) -> None:
+        """`hold_s`: how long the scores of later windows, at another worker, wait for those held here; 0: not at all.
+        `window_s`: how long a window may take, for as long as none has told.
+        """
         self._settings, self._captured, self._bytes, self._track = settings, captured, size, track
+        self._patience = min(settings.target_age_s, hold_s or math.inf)
         self._deadline = settings.deadline_ms / 1000
         self._batcher: Batcher[T] = Batcher(settings.batch, self._deadline)
-        self._switch, self._pace, self._shares = Switch(settings.target_age_s), Pace(), Shares()
+        self._switch, self._pace, self._shares = Switch(settings.target_age_s), Pace(window_s), Shares()
         self._division = Division({}, math.inf, False)
         self._more = False  # in the stream
 
@@ -83,10 +89,11 @@ class Choice(Generic[T]):
         return 0.0 if idle and wait is not None else wait
 
     def room(self) -> int:
-        """How many may be read: to choose from, or, where much is shed or some cameras ask for too much, to see all."""
-        held, batches = len(self._batcher), AHEAD * self._settings.batch
+        """How many may be read: to choose from, in a time that the others' scores can wait for; or, where much is shed
+        or some cameras ask for too much, to see all."""
+        held = len(self._batcher)
         if not self._deep:
-            return max(0, batches - held)
+            return max(0, AHEAD * self._size() - held)
         size = sum(self._bytes(item) for item in self._batcher.items())
         return max(0, HELD - held) if size < HELD_BYTES else 0
 
@@ -125,7 +132,7 @@ class Choice(Generic[T]):
 
     def _size(self) -> int:
         """Windows of the next batch: few where they take long, so that the target can be kept."""
-        return self._pace.fitting(BATCH_SHARE * self._settings.target_age_s, self._settings.batch)
+        return self._pace.fitting(BATCH_SHARE * self._patience, self._settings.batch)
 
     def _shed(self, size: int, now: float) -> list[T]:
         """What is not to be scored: whatever is too old, and while a queue stands the surplus."""

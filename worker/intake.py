@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
@@ -34,13 +35,24 @@ class Grave(Protocol):
 class Intake:
     """Reads, claims and hands out. Every method that talks to Redis raises redis.RedisError and forgets nothing."""
 
-    def __init__(self, queue: WindowQueue, grave: Grave, settings: WorkerSettings, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        queue: WindowQueue,
+        grave: Grave,
+        settings: WorkerSettings,
+        clock: Callable[[], float],
+        hold_s: float = math.inf,
+        window_s: float | None = None,
+    ) -> None:
+        """`hold_s` and `window_s`: see Choice."""
         self._queue, self._grave, self._idle, self._clock = queue, grave, settings.reclaim_idle_s, clock
         self._choice: Choice[Item] = Choice(
             settings,
             lambda item: item.window.captured,
             lambda item: len(item.entry.data),
             lambda item: item.window.track,
+            hold_s,
+            window_s,
         )
         self._alone: deque[bytes] = deque()
         self._unread: deque[Entry] = deque()

@@ -74,7 +74,9 @@ class Line:
         self._enrolled = Enrolled(client, keys, judge.model, scorer.shift_limit, log)
         self._cache = RedisCache(client, keys, scorer.model, scorer.config.feature_dim, worker.feature_ttl_s)
         self._ledger = Ledger(client, keys, settings, rules, self._cache, clock)
-        self._intake = Intake(WindowQueue(client, keys, name), self._ledger, worker, clock)
+        self._intake = Intake(
+            WindowQueue(client, keys, name), self._ledger, worker, clock, rules.hold_s, scorer.window_s
+        )
         infer: Infer = scorer.infer if self._ours else standby
         self._trial = Trial(infer, scorer.judge, worker.max_age_s, worker.max_deliveries, clock, self._enrolled.shift)
         self._expiry = Expiry(client, keys, settings, rules, clock)

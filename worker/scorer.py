@@ -70,6 +70,7 @@ class Scorer:
         self._backend = engine(model, settings.worker)
         self.calls = Calls()
         self._encoder = Encoder(self._backend, self.config, self.calls)
+        self.window_s: float | None = None  # that a window of new frames takes about, once warmed up
         self._cache, self._clock = MemoryCache(), clock
         self._one_at_a_time = Lock()  # the head, as a backend wants it
 
@@ -102,7 +103,7 @@ class Scorer:
 
     def warm_up(self) -> None:
         """Make the first real batch as fast as the next."""
-        warm_up(self._backend, self.config)
+        self.window_s = warm_up(self._backend, self.config)
 
     def score(self, windows: Sequence[Window]) -> list[Score]:
         """A score per window, in their order; frames seen before are not encoded again. Raises Unscorable."""

@@ -47,9 +47,10 @@ class Switch:
 
 
 class Pace:
-    """How long a window takes, by the batches of the last while."""
+    """How long a window takes, by the batches of the last while; before the first, what is expected counts."""
 
-    def __init__(self) -> None:
+    def __init__(self, expected_s: float | None = None) -> None:
+        self._expected = expected_s
         self._seconds = self._windows = 0.0
 
     def note(self, seconds: float, windows: int) -> None:
@@ -73,7 +74,8 @@ class Pace:
 
     def fitting(self, seconds: float, most: int) -> int:
         """How many windows take `seconds`, at least 1, `most` at most."""
-        return most if self.window_s is None else max(1, min(most, int(seconds / self.window_s)))
+        window_s = self.window_s or self._expected
+        return most if window_s is None else max(1, min(most, int(seconds / window_s)))
 
 
 class Shares:
