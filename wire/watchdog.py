@@ -30,20 +30,21 @@ class Calls:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._under_way: dict[int, tuple[str, float]] = {}
+        self._under_way: dict[int, tuple[str, float, float]] = {}
 
     @contextmanager
-    def under_way(self, what: str) -> Iterator[None]:
-        """While one of these runs; `what` is for the log. They don't nest within a thread."""
+    def under_way(self, what: str, patience: float = 1.0) -> Iterator[None]:
+        """While one of these runs; `what` is for the log. They don't nest within a thread. A call that gives way to
+        others may take `patience` times as long as they until it counts as hung."""
         thread = threading.get_ident()
-        self._under_way[thread] = (what, self._clock())
+        self._under_way[thread] = (what, self._clock(), patience)
         try:
             yield
         finally:
             self._under_way.pop(thread, None)
 
     def hung(self, after_s: float) -> str:
-        """Which call has not returned for `after_s`, in words; "" where none."""
+        """Which call has not returned for `after_s` times its patience, in words; "" where none."""
         for _, what, lasted in self._late(after_s):
             return f"{what} has not returned for {lasted:.0f} s"
         return ""
@@ -54,8 +55,8 @@ class Calls:
 
     def _late(self, after_s: float) -> Iterator[tuple[int, str, float]]:
         now = self._clock()
-        for thread, (what, since) in list(self._under_way.items()):
-            if now - since >= after_s:
+        for thread, (what, since, patience) in list(self._under_way.items()):
+            if now - since >= after_s * patience:
                 yield thread, what, now - since
 
 

@@ -26,6 +26,9 @@ Mask = npt.NDArray[np.bool_]
 
 
 ASIDE = 4  # images at once that give way: the new ones of a window
+# What gives way may take so many times as long as what does not until it counts as hung: where others want all of the
+# processor it is left a tenth (`openvino_cpu.NICER`), and can be starved for longer than HUNG_S though nothing hangs.
+PATIENCE = 10.0
 
 
 class Backend(Protocol):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import count
 
 from wire.watchdog import Calls
-from worker.backend import ASIDE, Backend, Half
+from worker.backend import ASIDE, PATIENCE, Backend, Half
 from worker.features import Feature, FrameId
 from worker.model import ModelConfig
 from worker.preprocess import Pixels, pixels
@@ -84,11 +84,11 @@ class Encoder:
         the same frames at once."""
         backend, new = self._backend, [name for name in crops if name not in self._flying]
         if behind and backend.aside is not None:
-            pool, encode, parts = self._aside, backend.aside, divide(new, ASIDE, 1)
+            pool, encode, parts, patience = self._aside, backend.aside, divide(new, ASIDE, 1), PATIENCE
         else:
-            pool, encode, parts = self._lanes, backend.encode, divide(new, backend.chunk, backend.lanes)
+            pool, encode, parts, patience = self._lanes, backend.encode, divide(new, backend.chunk, backend.lanes), 1.0
         for part in parts:
-            future = pool.submit(self._encode, encode, part, [crops[name] for name in part])
+            future = pool.submit(self._encode, encode, part, [crops[name] for name in part], patience)
             self._flying.update(dict.fromkeys(part, future))
         return Encoding({name: self._flying[name] for name in crops}, new, self._landed)
 
@@ -96,8 +96,10 @@ class Encoder:
         for name in encoding.new:
             self._flying.pop(name, None)
 
-    def _encode(self, encode: Callable[[Pixels], Half], names: Sequence[FrameId], crops: Sequence[Cropped]) -> Slice:
-        with self._calls.under_way(f"encoding {len(names)} crops"):
+    def _encode(
+        self, encode: Callable[[Pixels], Half], names: Sequence[FrameId], crops: Sequence[Cropped], patience: float
+    ) -> Slice:
+        with self._calls.under_way(f"encoding {len(names)} crops", patience):
             try:
                 images = pixels([jpeg for jpeg, _ in crops], self._config, [margin for _, margin in crops])
             except ValueError as error:

@@ -87,6 +87,7 @@ class Line:
         self._next: Flight | None = None
         self._ticked = time.monotonic()
         self._clock, self._ticked_at = clock, clock()
+        self.looked = self._ticked  # what may pass a crowd by, monotonic: to wait for a crowd is no standstill
         self._deaf_s = max(2 * PERIOD_S, rules.end_after_s / 2)
 
     def open(self, returned: bool) -> None:
@@ -142,6 +143,7 @@ class Line:
     def _let_pass(self, crowd: Flight, encoding: Encoding) -> None:
         """While the batch of a crowd is encoded, look for windows that need not wait for it, and put them first."""
         while not encoding.encoded(LOOK_S):
+            self.looked = time.monotonic()
             if self._abandon():
                 return
             if passing := self._begin(self._intake.pass_by):

@@ -39,8 +39,9 @@ class Loop:
         self._drain()
 
     def hung(self) -> str:
-        """Why there is no progress, "" where there is."""
-        since = time.monotonic() - self._turned
+        """Why there is no progress, "" where there is. What a turn waits for while a crowd is encoded is its slices'
+        to answer for: many in a row that give way may take longer than a turn."""
+        since = time.monotonic() - max(self._turned, self._line.looked)
         return f"no turn of the loop for {since:.0f} s" if since > TURN_S else ""
 
     def _go_on(self) -> None:

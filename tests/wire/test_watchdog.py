@@ -24,6 +24,20 @@ def test_a_call_hangs_when_it_has_not_returned_in_time() -> None:
     assert calls.hung(10) == ""
 
 
+def test_what_gives_way_has_longer_and_not_for_ever() -> None:
+    now = [100.0]
+    calls = Calls(lambda: now[0])
+    with calls.under_way("encoding 4 crops", patience=10):
+        now[0] += 99.9
+        assert calls.hung(10) == ""
+        assert calls.hung_thread(10) is None
+        now[0] += 0.2
+        assert calls.hung(10) == "encoding 4 crops has not returned for 100 s"
+    with calls.under_way("encoding 8 crops"):
+        now[0] += 10
+        assert calls.hung(10), "patience was the other call's"
+
+
 def test_one_of_many_threads_is_enough() -> None:
     now, entered, leave = [0.0], threading.Event(), threading.Event()
     calls = Calls(lambda: now[0])

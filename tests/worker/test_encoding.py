@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.worker.making import picture
-from wire.watchdog import Calls
-from worker.backend import ASIDE, Half, Mask, Single
+from wire.watchdog import HUNG_S, Calls
+from worker.backend import ASIDE, PATIENCE, Half, Mask, Single
 from worker.encoding import Abandoned, Cropped, Encoder, Unscorable, divide
 from worker.features import FrameId
 from worker.model import ModelConfig
@@ -95,6 +95,30 @@ def test_what_stands_behind_is_encoded_aside_in_small_slices_and_holds_up_no_lan
     may.set()
     assert len(crowd.features(never)) == 3 * ASIDE
     assert asked == [ASIDE] * 3
+
+
+@pytest.mark.parametrize(("behind", "patience"), [(True, PATIENCE), (False, 1.0)])
+def test_what_gives_way_may_take_longer_until_it_counts_as_hung(
+    backend: Told, monkeypatch: pytest.MonkeyPatch, behind: bool, patience: float
+) -> None:
+    """On a machine where others want everything it is starved: nothing hangs, and the worker is not to end for it."""
+    now, begun, may = [0.0], threading.Event(), threading.Event()
+
+    def starved(images: Pixels) -> Half:
+        begun.set()
+        assert may.wait(10)
+        return images.mean((1, 2, 3))[:, None].astype(np.float16)
+
+    monkeypatch.setattr(backend, "aside" if behind else "encode", starved)
+    calls = Calls(lambda: now[0])
+    encoding = Encoder(backend, CONFIG, calls).start(crops(0), behind)
+    assert begun.wait(10)
+    now[0] = patience * HUNG_S - 0.1
+    assert calls.hung(HUNG_S) == ""
+    now[0] = patience * HUNG_S
+    assert calls.hung(HUNG_S)
+    may.set()
+    assert len(encoding.features(never)) == 1
 
 
 def test_where_nothing_gives_way_what_stands_behind_takes_the_lanes(encoder: Encoder, backend: Told) -> None:

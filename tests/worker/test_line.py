@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import cast
 
 import redis
 import structlog
 
+from tests.support.servers import wait_until
 from tests.worker.making import settings, window
 from wire.keys import FIELD, Keys
 from wire.messages import Window
@@ -21,6 +23,7 @@ from worker.encoding import Encoding
 from worker.features import Feature, FrameId
 from worker.line import Line
 from worker.load import Load
+from worker.loop import TURN_S, Loop
 from worker.model import Detector
 from worker.preprocess import Pixels
 from worker.scorer import Scorer
@@ -52,14 +55,30 @@ class Watched(Scorer):
         return backend
 
 
+def lined(scorer: Scorer, checkpoint: Path, redis_url: str, bus: redis.Redis, keys: Keys) -> Line:
+    configured, log = settings(checkpoint, redis_url, {"deadline_ms": 0}), structlog.get_logger()
+    budget, load = threading.Semaphore(2), Load(16, time.monotonic())
+    line = Line(configured, Space(bus, keys), "w", scorer, time.time, lambda: False, budget, load, log)
+    line.open(returned=False)
+    return line
+
+
+def put(bus: redis.Redis, keys: Keys, seq: int) -> None:
+    """A window of each of a dozen faces before one camera, and of one before the other."""
+    for camera, track in (("door", 0), *(("hall", face) for face in range(12))):
+        bus.xadd(keys.windows, {FIELD: window(seq, camera, f"1-{track}").encode()})
+
+
+def learn(line: Line, bus: redis.Redis, keys: Keys) -> None:
+    """From then on it knows what each asks for."""
+    put(bus, keys, 0)
+    while bus.hget(keys.outcomes, "scored") != b"13":
+        line.turn()
+
+
 def test_what_comes_of_others_passes_the_batch_of_a_crowd(
     tiny: Path, redis_url: str, bus: redis.Redis, keys: Keys
 ) -> None:
-    def put(seq: int) -> None:
-        """A window of each of a dozen faces before one camera, and of one before the other."""
-        for camera, track in (("door", 0), *(("hall", face) for face in range(12))):
-            bus.xadd(keys.windows, {FIELD: window(seq, camera, f"1-{track}").encode()})
-
     def on_begin(cameras: set[str]) -> None:
         begun.append(cameras)
         if begun == [{"door"}, {"hall"}]:
@@ -70,15 +89,10 @@ def test_what_comes_of_others_passes_the_batch_of_a_crowd(
 
     begun: list[set[str]] = []
     scorer = Watched(tiny, on_begin)
-    configured, log = settings(tiny, redis_url, {"deadline_ms": 0}), structlog.get_logger()
-    budget, load = threading.Semaphore(2), Load(16, time.monotonic())
-    line = Line(configured, Space(bus, keys), "w", scorer, time.time, lambda: False, budget, load, log)
-    line.open(returned=False)
-    put(0)
-    while bus.hget(keys.outcomes, "scored") != b"13":  # from then on it knows what each asks for
-        line.turn()
+    line = lined(scorer, tiny, redis_url, bus, keys)
+    learn(line, bus, keys)
     begun.clear()
-    put(1)
+    put(bus, keys, 1)
     committed = []
     for _ in range(3):
         made = line.turn()
@@ -86,3 +100,35 @@ def test_what_comes_of_others_passes_the_batch_of_a_crowd(
         committed.append({(score.camera, score.seq) for score in made.scores})
     assert committed == [{("door", 1)}, {("door", 2)}, {("hall", 1)}]
     assert begun[:3] == [{"door"}, {"hall"}, {"door"}], "others go by themselves, and first"
+
+
+def test_to_wait_while_a_crowd_is_encoded_is_no_standstill(
+    tiny: Path, redis_url: str, bus: redis.Redis, keys: Keys
+) -> None:
+    """Its slices are watched themselves, and many in a row that give way may take longer than a turn."""
+
+    def on_begin(cameras: set[str]) -> None:
+        (scorer.may.clear if cameras == {"hall"} and learnt else scorer.may.set)()
+
+    def go_on_once_it_has_looked() -> None:
+        try:
+            wait_until(lambda: not loop.hung(), 10, "it looks what may pass the crowd by")
+        finally:
+            scorer.may.set()
+
+    learnt: list[bool] = []
+    scorer = Watched(tiny, on_begin)
+    line = lined(scorer, tiny, redis_url, bus, keys)
+    loop = Loop(line, threading.Event(), lambda: None, structlog.get_logger())
+    learn(line, bus, keys)
+    learnt.append(True)
+    put(bus, keys, 1)
+    line.turn()  # the other camera's; the crowd's is on its way
+    line.looked = loop._turned = time.monotonic() - 2 * TURN_S
+    assert loop.hung(), "so long in one turn"
+    with ThreadPoolExecutor(1) as pool:
+        looking = pool.submit(go_on_once_it_has_looked)
+        made = line.turn()
+        looking.result()
+    assert made is not None
+    assert {score.camera for score in made.scores} == {"hall"}
