@@ -71,7 +71,7 @@ class Publisher:
         self._states: dict[str, CameraState] = {}
         self._previews: dict[str, bytes] = {}
         self._removed: set[str] = set()
-        self._stopping = False
+        self._stopping = self._over = False  # over: nothing is tried again
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
 
     def start(self) -> None:
@@ -85,6 +85,9 @@ class Publisher:
             self._wake.notify()
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
+        with self._wake:
+            self._over = True
+            self._wake.notify()
 
     def offer_window(self, window: Window) -> None:
         """Queue a window; the camera's oldest gives way when its queue is full."""
@@ -131,7 +134,7 @@ class Publisher:
                 self._wake.wait_for(lambda: self._stopping or self._waiting())
                 windows, states, previews = self._take()
                 removed, self._removed = self._removed, set()
-                if self._stopping and not (windows or states or previews or removed):
+                if self._over or (self._stopping and not (windows or states or previews or removed)):
                     return
             try:
                 self._send(windows, states, previews, removed)
@@ -140,7 +143,13 @@ class Publisher:
                 with self._wake:
                     self._removed |= removed
                     self._lost(len(windows), wire_bus.reason(error))
-                    self._wake.wait_for(lambda: self._stopping, PAUSE_S)
+                    self._pause()
+
+    def _pause(self) -> None:
+        """Let a Redis that failed be. To be told to stop ends it, and once stopping that the time is over; `_wake` is
+        held."""
+        stopping = self._stopping
+        self._wake.wait_for(lambda: self._over or self._stopping != stopping, PAUSE_S)
 
     def _waiting(self) -> bool:
         return bool(self._windows or self._states or self._previews or self._removed)

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -12,7 +13,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from structlog.testing import capture_logs
 
-from streamer.publish import CAMERAS_MAXLEN, PREVIEW_TTL_S, QUEUE, Publisher
+from streamer.publish import CAMERAS_MAXLEN, PAUSE_S, PREVIEW_TTL_S, QUEUE, Publisher
 from tests.support.servers import valkey, wait_until
 from wire.keys import FIELD, GROUP, Keys
 from wire.messages import CameraState, Frame, Quality, Window
@@ -167,6 +168,49 @@ def test_an_outage_drops_counts_and_passes(tmp_path: Path, keys: Keys) -> None:
         elapsed = time.monotonic() - began
     warnings = [line for line in lines if line["log_level"] == "warning"]
     assert 1 <= len(warnings) <= elapsed + 1
+
+
+class Failing(redis.Redis):
+    """Fails so often before anything is sent, and counts."""
+
+    failures, asked = 0, 0
+
+    def pipeline(self, *args: Any, **kwargs: Any) -> Any:
+        self.asked += 1
+        if self.asked <= self.failures:
+            raise redis.ConnectionError("refused")
+        return super().pipeline(*args, **kwargs)
+
+
+def failing(url: str, failures: int) -> Failing:
+    made = Failing.from_url(url)
+    assert isinstance(made, Failing)
+    made.failures = failures
+    return made
+
+
+def test_stopping_while_redis_fails_costs_no_processor_time_and_ends(redis_url: str, keys: Keys, log: Log) -> None:
+    with failing(redis_url, 10**9) as client:
+        publisher = Publisher(client, keys, LIMITS, log, time.monotonic)
+        publisher.start()
+        publisher.remove("cam")
+        began = time.monotonic()
+        publisher.stop(2 * PAUSE_S)
+        publisher._thread.join(10)
+        assert not publisher._thread.is_alive(), "it gives up when its time is over"
+        assert client.asked <= 2 + (time.monotonic() - began) / PAUSE_S, "and waits between two tries"
+
+
+def test_what_is_to_be_removed_is_tried_again_while_it_stops(
+    redis_url: str, bus: redis.Redis, keys: Keys, log: Log
+) -> None:
+    bus.sadd(keys.camera_names, "cam")
+    with failing(redis_url, 2) as client:
+        publisher = Publisher(client, keys, LIMITS, log, time.monotonic)
+        publisher.remove("cam")
+        publisher.start()
+        publisher.stop(20)
+    assert not bus.exists(keys.camera_names)
 
 
 def offer_until(publisher: Publisher, condition: Callable[[], bool]) -> None:
