@@ -65,8 +65,9 @@ servers: setup system
 
 # What measures, or breaks what runs and judges how soon it is back, goes by itself; all else three files at a time, since
 # much of it waits.
-ALONE := tests/dashboard/test_interop.py tests/dashboard/test_page.py tests/dashboard/test_session.py tests/e2e tests/faults tests/unmask/bench tests/unmask/live tests/unmask/test_run.py \
-	tests/unmask/test_supervisor.py tests/worker/test_drain.py tests/worker/test_kill.py
+ALONE := tests/dashboard/test_hub.py tests/dashboard/test_interop.py tests/dashboard/test_page.py tests/dashboard/test_sender.py tests/dashboard/test_session.py \
+	tests/dashboard/test_subscription.py tests/e2e tests/faults tests/unmask/bench tests/unmask/live tests/unmask/test_run.py tests/unmask/test_supervisor.py \
+	tests/worker/test_drain.py tests/worker/test_kill.py
 test: setup servers
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(addprefix --ignore=,$(ALONE))
 	$(BIN)/python -m pytest $(ALONE)
