@@ -23,6 +23,7 @@ from dashboard.history import AlertBook, Entry, RecentEvents
 from dashboard.load import look_at_all
 from dashboard.metrics import Metrics
 from dashboard.protocol import BusStatus, CameraView, Services
+from dashboard.readers import SILENT_S, Readers
 from dashboard.spaces import spaces_of
 from dashboard.state import CameraBook
 from dashboard.streams import BUS_ERRORS, Page, Row
@@ -30,7 +31,7 @@ from dashboard.subscribers import Subscribers
 from dashboard.system import STAGES, System, stages
 from dashboard.tail import BLOCK_MS, READ_COUNT, Tail
 from dashboard.tasks import until_first
-from wire.bus import reason
+from wire.bus import REACH_ERRORS, reason
 from wire.errors import DecodeError
 from wire.messages import CameraState, Score
 from wire.shards import same
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 
 BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 SURVEY_S = 2.0  # between two looks at camera names and heartbeats
+LOOK_S = 3.0  # for one of them
+ALERTS, SURVEY = "alerts", "survey"  # of what `_readers` calls them
 
 
 class Hub:
@@ -69,7 +72,7 @@ class Hub:
         self.subscribers = Subscribers()
         self.spaces = spaces_of(config, bus)
         self.tails = [Tail(space, self) for space in self.spaces.shards]
-        self._readers: dict[str, BusStatus] = {}
+        self._readers = Readers(time.monotonic())
         self._shown: dict[str, tuple[str, str, float | None]] = {}
         self._forgotten: Any = None  # how often something was forgotten, at the last survey
         self._again = False  # the alerts are to be read again, since some were taken away
@@ -81,7 +84,7 @@ class Hub:
 
     async def run(self) -> None:
         """Read for ever; a lost Redis is tried again with a backoff, and reading goes on where it stopped."""
-        readers = [self._for_ever("alerts", self._catch_up, self._follow)]
+        readers = [self._for_ever(ALERTS, self._catch_up, self._follow)]
         readers += [self._for_ever(f"shard {n}", tail.catch_up, tail.follow) for n, tail in enumerate(self.tails)]
         for n, shard in enumerate(self.spaces.others):
             one = Gatherer(self.spaces.home, shard, n, self._config.keep_s)
@@ -92,7 +95,7 @@ class Hub:
         self, name: str, catch_up: Callable[[], Awaitable[None]], follow: Callable[[], Awaitable[None]]
     ) -> Coroutine[Any, Any, None]:
         """One reader, known by its name."""
-        self._readers[name] = "loading"
+        self._readers.begin(name)
 
         async def run() -> None:
             failures = 0
@@ -100,27 +103,24 @@ class Hub:
                 try:
                     await catch_up()
                     failures = 0
-                    self._set_reader(name, "ok")
                     while True:
+                        self._readers.answered(name, time.monotonic())
+                        self._turn(name, "ok")
                         await follow()
                         self.subscribers.deliver()
                 except BUS_ERRORS as error:
-                    self._set_reader(name, "lost")
                     wait = BACKOFF_S[min(failures, len(BACKOFF_S) - 1)]
-                    if self._throttle.admit("redis") is not None:
-                        self._log.warning("redis lost", reason=reason(error), retry_s=wait)
+                    self._lose(name, reason(error), retry_s=wait)
                     await asyncio.sleep(wait)
                     failures += 1
 
         return run()
 
     async def tick(self) -> None:
-        """Judge the cameras again and again, so that silence is noticed without a message."""
-        surveyed = float("-inf")
+        """Judge readers and cameras again and again, so that silence is noticed without a message."""
         while True:
-            if time.monotonic() - surveyed >= SURVEY_S:
-                await self.survey()
-                surveyed = time.monotonic()
+            for name in self._readers.silent(time.monotonic()):
+                self._lose(name, f"no answer for {SILENT_S:g} s")
             now = self._clock()
             self.cameras.forget(now)
             for name in self.cameras.names():
@@ -128,19 +128,34 @@ class Hub:
             self.subscribers.deliver()
             await asyncio.sleep(self._config.tick_s)
 
+    async def look(self) -> None:
+        """Survey again and again; beside `tick`, which is not to wait for a Redis that does not answer."""
+        while True:
+            await self.survey()
+            await asyncio.sleep(SURVEY_S)
+
     async def survey(self) -> bool:
         """Look at the configured cameras and the services' heartbeats; False when Redis does not answer."""
-        home, known = self.spaces.home, set(self.cameras.names())
+        home, known, began = self.spaces.home, set(self.cameras.names()), time.monotonic()
         try:
-            async with asyncio.timeout(3):
+            async with asyncio.timeout(LOOK_S):
                 names = await survey.all_names(self.spaces)
                 left = await survey.all_kept(self.spaces, known - names)
                 self.system.services = await survey.service_states(home.bus, home.keys)
                 forgotten = await home.bus.get(home.keys.forgotten)
                 await self.read_snoozes(names)
                 self.system.look(await look_at_all(self.spaces, self._clock()))
-        except (*BUS_ERRORS, TimeoutError):
+        except TimeoutError:  # of whoever follows, `tick` knows: where it has answers, Redis is there, and slow
+            for name in self._readers.stuck(began):
+                self._lose(name, f"no answer for {LOOK_S:g} s")
             return False
+        except BUS_ERRORS as error:
+            if isinstance(error, (*REACH_ERRORS, OSError)):
+                self._lose(SURVEY, reason(error))
+            elif self._throttle.admit(SURVEY) is not None:
+                self._log.warning("redis refuses to tell of cameras and services", reason=reason(error))
+            return False
+        self._turn(SURVEY, "ok")
         if self.synced.is_set():
             self._again = self._again or forgotten != self._forgotten
             came = set(self.cameras.names()) - known  # while we looked: the next look is the first to know of them
@@ -189,6 +204,7 @@ class Hub:
 
     async def _read_alerts(self) -> bool:
         page = await streams.read_page(self._bus, self._config.keys.alerts, self.recent.newest)
+        self._readers.answered(ALERTS, time.monotonic())
         if page.gap and self.recent.newest > START:
             self._log.warning("alert events lost", reason=page.gap, after=cursors.show(self.recent.newest))
             self.recent.clear()
@@ -295,17 +311,25 @@ class Hub:
             self._shown[name] = shown
             self.subscribers.offer_camera(view)
 
-    def _set_reader(self, name: str, its: BusStatus) -> None:
-        """What all readers have, the whole has."""
-        self._readers[name] = its
-        found = set(self._readers.values())
-        status: BusStatus = "lost" if "lost" in found else "loading" if "loading" in found else "ok"
-        if status == "ok":
+    def _lose(self, name: str, why: str, **more: object) -> None:
+        """A reader has no Redis."""
+        self._turn(name, "lost")
+        if self._throttle.admit("redis") is not None:
+            self._log.warning("redis lost", reason=why, **more)
+
+    def _turn(self, name: str, state: BusStatus) -> None:
+        """Take a reader's state, and tell where the whole has another with it."""
+        self._readers.turn(name, state)
+        status = self._readers.status
+        if status == "ok" and name != SURVEY:  # which reads no stream
             self.synced.set()
-        if status != self.bus:
-            self._log.info("bus", was=self.bus, now=status)
-            self.bus = status
-            self.subscribers.wake()
+        if status == self.bus:
+            return
+        self._log.info("bus", was=self.bus, now=status)
+        if "lost" in (status, self.bus):
+            self.cameras.unread_until = float("inf") if status == "lost" else self._clock() + self._config.stale_after_s
+        self.bus = status
+        self.subscribers.wake()
 
     def _undecodable(self, stream: str) -> None:
         self._metrics.undecodable.labels(stream).inc()

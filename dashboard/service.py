@@ -137,7 +137,7 @@ async def serve(
     """Serve on `listener` until `server.should_exit`."""
     notifying = couriers(config, hub, bus, log)
     beating = _beat(config, bus, lambda: hub.bus == "ok")
-    works = [hub.run(), hub.tick(), gate.patrol(), _tell_supervisor(), beating, *notifying]
+    works = [hub.run(), hub.tick(), hub.look(), gate.patrol(), _tell_supervisor(), beating, *notifying]
     if certificate := tls.of(config):
         works.append(tls.follow(certificate, log))
         server.config.load()

@@ -35,14 +35,16 @@ def judge(
     now: float,
     stale_after_s: float,
     waiting_since: float | None = None,
+    unread: bool = False,
 ) -> Judgement:
     """The verdict on a camera from its newest state and the newest score of each of its tracks.
 
-    `waiting_since` is when a window was first known to have been made that no score has answered.
+    `waiting_since` is when a window was first known to have been made that no score has answered. `unread`: Redis was
+    lost of late, so that silence is no streamer's.
     """
     if state is None:
         return Judgement("offline", "never-reported")
-    if lost := _lost_sight(state, now, stale_after_s):
+    if lost := _lost_sight(state, now, stale_after_s, unread):
         return lost
     # A score of the time before a reconnect says nothing about the present picture.
     current = [score for score in scores if score.captured >= state.since]
@@ -59,10 +61,10 @@ def judge(
     return Judgement("unsure", "gathering")
 
 
-def _lost_sight(state: CameraState, now: float, stale_after_s: float) -> Judgement | None:
+def _lost_sight(state: CameraState, now: float, stale_after_s: float, unread: bool) -> Judgement | None:
     """The verdict where there is no present picture at all."""
     if now - state.updated > stale_after_s:
-        return Judgement("stale", "streamer-silent")
+        return Judgement("stale", "redis-lost" if unread else "streamer-silent")
     if state.updated - now > stale_after_s:  # its age can't be known, so it can't be called fresh
         return Judgement("stale", "clock-ahead")
     if state.state == "frozen":
@@ -132,10 +134,12 @@ class Camera:
             if not track.points:
                 del self.tracks[name]
 
-    def view(self, name: str, now: float, stale_after_s: float, snoozed_until: float | None = None) -> CameraView:
+    def view(
+        self, name: str, now: float, stale_after_s: float, snoozed_until: float | None = None, unread: bool = False
+    ) -> CameraView:
         """The camera as an operator should see it."""
         scores = [track.newest for track in self.tracks.values()]
-        found = judge(self.state, scores, now, stale_after_s, self.waiting_since)
+        found = judge(self.state, scores, now, stale_after_s, self.waiting_since, unread)
         newest = max(scores, key=lambda score: score.captured, default=None)
         state = self.state
         if state is None:
@@ -159,6 +163,7 @@ class CameraBook:
     def __init__(self, stale_after_s: float) -> None:
         self._stale_after_s = stale_after_s
         self._cameras: dict[str, Camera] = {}
+        self.unread_until = float("-inf")  # Redis was lost of late: what is silent until then may have spoken
         self.snoozes: dict[str, float] = {}  # camera, or ALL_CAMERAS -> until when no alert opens on it
 
     def __contains__(self, name: str) -> bool:
@@ -198,7 +203,8 @@ class CameraBook:
 
     def view(self, name: str, now: float) -> CameraView:
         """One camera. Raises KeyError."""
-        return self._cameras[name].view(name, now, self._stale_after_s, self.snoozed_until(name, now))
+        snoozed, unread = self.snoozed_until(name, now), now < self.unread_until
+        return self._cameras[name].view(name, now, self._stale_after_s, snoozed, unread)
 
     def snoozed_until(self, name: str, now: float) -> float | None:
         """Until when no alert opens on the camera, be it for its own snooze or for all cameras'; None: it may now."""

@@ -55,9 +55,11 @@ function welcome(message) {
 }
 
 function hear(message) {
+  const was = page.bus;
   page.offset = message.at - Date.now() / 1000;
   page.bus = message.bus;
   page.services = message.services;
+  if (page.bus !== was) for (const one of cards.values()) one.render();
   noteModel();
 }
 
@@ -156,7 +158,7 @@ function renderSummary() {
     .map((one) => ({ one, verdict: one.effective.verdict }))
     .filter(({ verdict }) => VERDICTS[verdict].rank >= VERDICTS.offline.rank)
     .sort((a, b) => VERDICTS[b.verdict].rank - VERDICTS[a.verdict].rank || a.one.name.localeCompare(b.one.name));
-  const key = wanting.map(({ one, verdict }) => `${one.name} ${verdict}`).join("\n") + page.link + cards.size;
+  const key = wanting.map(({ one, verdict }) => `${one.name} ${verdict}`).join("\n") + page.link + page.bus + cards.size;
   if ($("summary").dataset.key === key) return;
   $("summary").dataset.key = key;
   const chips = wanting.slice(0, 6).map(({ one, verdict }) =>
@@ -170,7 +172,7 @@ function renderSummary() {
     ),
   );
   if (wanting.length > 6) chips.push(el("span", { class: "chip" }, `and ${wanting.length - 6} more`));
-  const calm = page.link === "live" && cards.size > 0 && !wanting.length;
+  const calm = page.link === "live" && page.bus === "ok" && cards.size > 0 && !wanting.length;
   $("summary").replaceChildren(...(calm ? [el("span", { class: "calm" }, "Nothing needs attention")] : chips));
 }
 

@@ -7,6 +7,7 @@ import { VERDICTS, clock, el, icon, latency, say, span, stateWord, whyWords } fr
 
 const PICTURE_MS = 1000;
 const PICTURE_OLD_S = 4;
+const QUIET_S = 2; // a state comes every second; of several shards one may be lost, and the cameras of others go on
 
 export class CameraCard extends HTMLElement {
   view = null;
@@ -91,7 +92,9 @@ export class CameraCard extends HTMLElement {
   get effective() {
     const { verdict, why } = this.view;
     if (this.page.link !== "live") return { verdict: "stale", why: "link-lost" };
-    const silent = (performance.now() - this.#heard) / 1000 > this.page.staleAfter + 2;
+    const unheard = (performance.now() - this.#heard) / 1000;
+    if (this.page.bus !== "ok" && unheard > QUIET_S) return { verdict: "stale", why: "redis-lost" };
+    const silent = unheard > this.page.staleAfter + 2;
     if (silent && verdict !== "offline" && verdict !== "stale") return { verdict: "stale", why: "page-silent" };
     return { verdict, why };
   }
@@ -118,7 +121,7 @@ export class CameraCard extends HTMLElement {
 
   #renderNumbers(view) {
     const live = view.state === "live" && view.verdict !== "stale";
-    const unknown = ["streamer-silent", "link-lost", "page-silent"].includes(view.why);
+    const unknown = ["streamer-silent", "link-lost", "redis-lost", "page-silent"].includes(view.why);
     const rows = [
       ["State", unknown ? `was ${stateWord(view.state)}` : stateWord(view.state)],
       ["Frames", live ? `${view.fps.toFixed(1)} fps` : "–"],
@@ -185,6 +188,7 @@ export class CameraCard extends HTMLElement {
     this.timeline.draw(this.page.now());
     this.line.setAttribute("aria-label", this.timeline.describe(this.page.now()));
     if (this.#fetching || this.page.link !== "live" || !this.view || this.view.verdict === "offline") return;
+    if (this.effective.why === "redis-lost") return;
     this.#fetching = true;
     const url = await picture(cameraPath(this.name, "preview.jpg"));
     this.#fetching = false;

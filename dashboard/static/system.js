@@ -36,7 +36,7 @@ export function show(root) {
 }
 
 function render(found) {
-  return [capacity(found), stages(found.stages), losses(found), services(found.services)];
+  return [capacity(found), stages(found.stages), losses(found), services(found)];
 }
 
 function panel(title, ...children) {
@@ -101,13 +101,14 @@ const percent = (share) => (share === null ? "–" : `${Math.round(share * 100)}
 
 const restarted = (times) => (times ? `, restarted ${times === 1 ? "once" : `${times} times`}` : "");
 
-function services(found) {
+function services({ services: found, bus }) {
   const row = (service) => {
     const silent = page.now() - service.updated;
+    const state = bus !== "ok" ? `was ${service.state}` : silent > 5 ? `silent for ${span(silent)}` : service.state;
     const words = [service.model, service.device, service.detail].filter(Boolean).join(" · ");
     return el(
       "tr", {}, el("th", { scope: "row" }, service.role), el("td", {}, service.id),
-      el("td", {}, silent > 5 ? `silent for ${span(silent)}` : service.state), el("td", {}, `since ${clock(service.since)}${restarted(service.restarts)}`),
+      el("td", {}, state), el("td", {}, `since ${clock(service.since)}${restarted(service.restarts)}`),
       el("td", {}, percent(service.busy)), el("td", {}, percent(service.batch_fill)),
       el("td", {}, words, service.caveat ? el("span", { class: "caveat" }, ` ${service.caveat}`) : "",
         service.trouble ? el("span", { class: "caveat" }, ` Configuration refused: ${service.trouble}`) : ""),

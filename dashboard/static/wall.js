@@ -57,7 +57,7 @@ function fit(grid, calm) {
   grid.style.gridTemplateColumns = `repeat(${best[1]}, minmax(0, ${Math.floor(best[0])}px))`;
   const open = [...page.alerts.values()].filter((alert) => alert.ended === null).length;
   const bad = cards.filter((card) => (VERDICTS[card.dataset.verdict]?.rank ?? 9) >= VERDICTS.offline.rank).length;
-  calm.dataset.calm = String(!open && !bad && page.link === "live");
-  const headline = page.link !== "live" ? "Not connected" : open ? `${open} open ${open === 1 ? "alert" : "alerts"}` : bad ? "No open alerts" : "All calm";
+  calm.dataset.calm = String(!open && !bad && page.link === "live" && page.bus === "ok");
+  const headline = page.link !== "live" ? "Not connected" : open ? `${open} open ${open === 1 ? "alert" : "alerts"}` : page.bus !== "ok" ? "Redis lost" : bad ? "No open alerts" : "All calm";
   calm.replaceChildren(headline, el("small", {}, `${cards.length} ${cards.length === 1 ? "camera" : "cameras"} watched${bad ? `, ${bad} need attention` : ""}`));
 }

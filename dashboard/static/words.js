@@ -20,6 +20,7 @@ const WHY = {
   behind: "Scores arrive too late: the worker is behind",
   gathering: "A face is in view; the first score is on its way",
   frozen: "The picture is frozen",
+  "redis-lost": "Redis does not answer: what is shown is old",
   "link-lost": "This page is not connected: what is shown is old",
   "page-silent": "The server sends no news of this camera: what is shown is old",
 };

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 import threading
 import time
 from pathlib import Path
@@ -15,6 +16,7 @@ from dashboard.history import Entry
 from tests.dashboard.feed import Feed, alert_event
 from tests.dashboard.talk import Start, subscribe, talking
 from tests.support.servers import end, free_port, valkey, wait_until
+from wire.bus import SOCKET_TIMEOUT_S
 
 
 def test_silence_makes_a_camera_stale_without_any_message_from_it(
@@ -100,6 +102,29 @@ def test_alerts_survive_a_restart_of_redis_and_of_the_dashboard(dashboard: Start
                     rest = [again.hear("alert")["cursor"] for _ in range(30)]
                 assert rest == written[11:]
         feed.bus.close()
+
+
+def test_a_redis_that_stands_still_is_noticed_long_before_a_socket_gives_up(
+    dashboard: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("dashboard.hub.BLOCK_MS", "dashboard.tail.BLOCK_MS"):
+        monkeypatch.setattr(name, 200)
+    monkeypatch.setattr("dashboard.readers.SILENT_S", 0.8)
+    with valkey(tmp_path) as (url, process), redis.Redis.from_url(url) as bus:
+        one = dashboard(redis_url=url, stale_after_s=0.5).synced()
+        with talking(one) as talk:
+            subscribe(talk, topics=["cameras"])
+            Feed(bus).camera("door", faces=0)
+            talk.hear("camera")
+            process.send_signal(signal.SIGSTOP)
+            stopped = time.monotonic()
+            try:
+                wait_until(lambda: talk.hear("heartbeat", "camera").get("bus") == "lost", 15, "it is noticed")
+                assert time.monotonic() - stopped < SOCKET_TIMEOUT_S
+                wait_until(lambda: talk.hear("camera")["camera"]["why"] == "redis-lost", 15, "no streamer is blamed")
+            finally:
+                process.send_signal(signal.SIGCONT)
+            wait_until(lambda: talk.hear("heartbeat", "camera").get("bus") == "ok", 15, "it is there again")
 
 
 def test_a_redis_that_forgot_everything_is_a_gap(dashboard: Start, tmp_path: Path) -> None:

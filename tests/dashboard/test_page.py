@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -160,7 +161,12 @@ def test_a_lost_connection_is_told_and_nothing_stays_clean_and_nothing_is_missed
         expect(page.locator("#announcer")).to_contain_text("camera yard")  # told, though it began while we were away
 
 
-def test_a_lost_redis_is_told(page: Page, dashboard: Start, tmp_path: Path) -> None:
+def test_a_lost_redis_is_told_and_no_camera_blamed_for_it(
+    page: Page, dashboard: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("dashboard.hub.BLOCK_MS", "dashboard.tail.BLOCK_MS"):
+        monkeypatch.setattr(name, 200)
+    monkeypatch.setattr("dashboard.readers.SILENT_S", 0.8)
     port = free_port()
     with valkey(tmp_path, port=port) as (url, process):
         one = dashboard(redis_url=url, stale_after_s=1.5).synced()
@@ -169,10 +175,17 @@ def test_a_lost_redis_is_told(page: Page, dashboard: Start, tmp_path: Path) -> N
             with kept_up(lambda: Feed(bus).camera("door", faces=0)):
                 page.goto(one.http)
                 verdict(page, "door", "No face")
+                expect(page.locator("#summary")).to_contain_text("Nothing needs attention")
+        process.send_signal(signal.SIGSTOP)  # no connection breaks: a socket gives up after ten seconds
+        expect(page.locator("#link")).to_have_text("Redis lost", timeout=8_000)
+        verdict(page, "door", "Stale")
+        expect(page.locator("#camera-door .why")).to_contain_text("Redis does not answer")
+        expect(page.locator("#camera-door")).to_contain_text("was live")
+        expect(page.locator("#summary")).to_have_text("door: stale")
         end(process)
         expect(page.locator("#banners")).to_contain_text("Redis can't be reached")
-        verdict(page, "door", "Stale")
         expect(page.locator("#link")).to_have_text("Redis lost")
+        expect(page.locator("#camera-door .why")).to_contain_text("Redis does not answer")
 
 
 def test_empty_states_say_what_to_do(page: Page, dashboard: Start, feed: Feed) -> None:

@@ -67,6 +67,16 @@ def test_the_state_decides_what_a_clean_score_is_worth(camera: CameraState | Non
     assert verdict(camera, scored()) == expected
 
 
+def test_silence_while_redis_is_lost_or_was_shortly_before_is_no_streamers() -> None:
+    book = CameraBook(LIMIT)
+    book.hear(seen(faces=0), NOW)
+    book.unread_until = NOW + 20
+    assert book.view("door", NOW).verdict == "no-face", "what is known is fresh still"
+    found = book.view("door", NOW + 19)
+    assert (found.verdict, found.why) == ("stale", "redis-lost")
+    assert book.view("door", NOW + 21).why == "streamer-silent"
+
+
 def test_the_worst_fresh_track_decides() -> None:
     tracks = [scored(0.1), scored(0.95, "fake", track="2"), scored(0.6, "suspect", track="3")]
     found = judge(seen(), tracks, NOW, LIMIT)

@@ -7,6 +7,7 @@ import pytest
 import redis
 import redis.asyncio
 import structlog
+from structlog.testing import capture_logs
 
 from dashboard import survey
 from dashboard.config import DashboardConfig
@@ -15,6 +16,7 @@ from dashboard.metrics import Metrics
 from dashboard.spaces import Spaces
 from dashboard.survey import count_ready
 from tests.dashboard.feed import Feed
+from tests.support.servers import free_port
 from wire.bus import connect_async
 from wire.keys import ALL_CAMERAS, Keys
 from wire.messages import ServiceState, Snooze
@@ -82,3 +84,25 @@ def test_a_camera_that_comes_during_a_look_is_not_taken_for_removed(
             return during, hub.cameras.names()
 
     assert asyncio.run(look()) == (["door"], [])
+
+
+def after_a_survey(url: str) -> tuple[bool, str]:
+    """Whether it could look, and how Redis is then said to be, in a hub that reads nothing else."""
+
+    async def look() -> tuple[bool, str]:
+        async with connect_async(url) as asking:
+            hub = Hub(DashboardConfig(redis_url=url), asking, structlog.get_logger(), Metrics())
+            return await hub.survey(), hub.bus
+
+    return asyncio.run(look())
+
+
+def test_a_survey_that_does_not_reach_redis_says_that_it_is_lost(redis_url: str, feed: Feed) -> None:
+    assert after_a_survey(f"redis://127.0.0.1:{free_port()}/0") == (False, "lost")
+    assert after_a_survey(redis_url) == (True, "ok")
+    feed.bus.set(feed.keys.camera_names, "no set")
+    with capture_logs() as lines:
+        looked, status = after_a_survey(redis_url)
+    assert not looked
+    assert status != "lost", "it answers"
+    assert ["refuses" in line["event"] for line in lines] == [True]
