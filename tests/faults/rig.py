@@ -24,7 +24,7 @@ from typing import Any
 import redis
 
 from dashboard.client import Client, Event
-from dashboard.protocol import AlertMessage, Gap, ScoreMessage
+from dashboard.protocol import AlertMessage, CameraMessage, CameraView, Gap, ScoreMessage
 from tests.faults.load import Load
 from tests.support.proxy import proxied
 from tests.support.servers import end, free_port, valkey, wait_until
@@ -50,7 +50,7 @@ class Subscriber:
 
     def __init__(self, url: str) -> None:
         self.events: list[tuple[float, Event]] = []
-        self._client = Client(url, topics=("alerts", "scores"), since="0", backoff_s=(0.05, 0.1, 0.2))
+        self._client = Client(url, topics=("alerts", "scores", "cameras"), since="0", backoff_s=(0.05, 0.1, 0.2))
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -60,6 +60,11 @@ class Subscriber:
 
     def gaps(self) -> list[Gap]:
         return [event for _, event in list(self.events) if isinstance(event, Gap)]
+
+    def views_since(self, at: float, camera: str) -> list[CameraView]:
+        """All that it was told of a camera since then: what holds for a moment only is among it."""
+        told = [event.camera for came, event in list(self.events) if came > at and isinstance(event, CameraMessage)]
+        return [view for view in told if view.name == camera]
 
     def scored_since(self, at: float) -> float | None:
         """When the first score of a window enqueued after `at` came."""

@@ -38,7 +38,9 @@ pytestmark = pytest.mark.timeout(pick(120, 600))
 SUBSCRIBERS = 100
 CAMERAS = ("east", "west")
 TAKEN_OVER_S = 40.0
-LEASE_S = pick(3.0, 10.0)  # the long one is what ships
+# The long one is what ships. The short one may have been renewed a second before the kill, and a camera is stale after
+# 2 s and up to half a second of the dashboard's: it is so for another half before somebody takes it over.
+LEASE_S = pick(4.0, 10.0)
 
 
 def test_worker_killed_again_and_again(rig: Rig, report: Report) -> None:
@@ -235,7 +237,11 @@ def test_streamer_killed_or_paused_and_its_camera_taken_over(
     until(lambda: streamers.shows(camera, "one") and streamers.scores(camera), "it is scored", READY_S)
     streamers.running["one"].send_signal(how)
     lost = time.time()
-    until(lambda: (_view(rig, camera) or {}).get("verdict") == "stale", "the page calls it stale meanwhile", 30)
+    until(
+        lambda: "stale" in [view.verdict for view in rig.subscriber.views_since(lost, camera)],
+        "it is called stale meanwhile",
+        30,
+    )
     until(lambda: any(score.started > lost for score in streamers.scores(camera)), "scored again", TAKEN_OVER_S)
     recovery_s = time.time() - lost
     until(lambda: streamers.shows(camera, "two"), "the page has it live again, in the other's hands", 30)
@@ -252,11 +258,6 @@ def test_streamer_killed_or_paused_and_its_camera_taken_over(
     found = told_as_scored(rig, scores)
     name = "streamer killed" if how == signal.SIGKILL else "streamer paused"
     report.add(name=name, recovery_s=recovery_s, **{**asdict(found), "windows": len(scores)}, lease_s=LEASE_S)
-
-
-def _view(rig: Rig, camera: str) -> dict[str, Any] | None:
-    views = (rig.api("cameras") or {"cameras": []})["cameras"]
-    return next((view for view in views if view["name"] == camera), None)
 
 
 def test_valkey_comes_back_with_nothing(rig: Rig, report: Report, streamers: Streamers) -> None:
