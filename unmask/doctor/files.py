@@ -16,9 +16,15 @@ from unmask import embedded
 from unmask.finding import Finding
 from wire.redact import redact
 from wire.settings import Settings
+from worker.commit import DEAD_MAXLEN, SCORES_MAXLEN
 
 FROM_ENVIRONMENT = re.compile(r"(?<=://)(\$\{\w+\}:?)+@")  # names of variables give nothing away
-CAMERA_BYTES = 157_000  # of a camera in Redis, docs/scaling.md
+# In Redis, by docs/scaling.md; a test holds the first two against a real server.
+FEATURE_BYTES = 680  # of a frame of a face: 256 halves, as our checkpoint has them, and its key
+SCORE_BYTES = 700
+DEAD_BYTES = 300_000  # a window with its error
+CAMERA_BYTES = 44_000  # its preview and states
+LIMITS = "alerts.evidence_mb, streamer.queue_max_mb, or streamer.max_faces"
 MB, GB = 1_000_000, 1_000_000_000
 
 
@@ -51,23 +57,25 @@ def state(settings: Settings) -> Finding:
             "state folder", "failed", f"{folder} can't be written", "set a writable folder as 'state'", facts
         )
     if free < needed:
-        remedy = (
-            "free some, set 'state' to a folder on another disk, or lower alerts.evidence_mb, streamer.queue_max_mb"
-        )
+        remedy = f"free some, set 'state' to a folder on another disk, or lower {LIMITS}"
         return Finding("state folder", "warning", words, remedy, facts)
     if kept > embedded.MEMORY:
         words += (
             f"; the settings allow {kept / GB:.1f} GB, the embedded server's memory holds {embedded.MEMORY / GB:.1f}"
         )
-        remedy = "lower alerts.evidence_mb or streamer.queue_max_mb, or set redis.url to a server with more memory"
+        remedy = f"lower {LIMITS}, or set redis.url to a server with more memory"
         return Finding("state folder", "warning", words, remedy, facts)
     return Finding("state folder", "ok", words, facts=facts)
 
 
 def _kept(settings: Settings) -> int:
-    """Bytes that the settings let Redis hold."""
-    limits = settings.alerts.evidence_mb + settings.streamer.queue_max_mb
-    return limits * MB * settings.redis.shards + CAMERA_BYTES * len(settings.cameras)
+    """Bytes that the settings let Redis hold, with as many faces before each camera as are followed. What is kept for a
+    time and not up to a size is left out: alerts, some kB each."""
+    shard = (settings.alerts.evidence_mb + settings.streamer.queue_max_mb) * MB
+    shard += SCORES_MAXLEN * SCORE_BYTES + DEAD_MAXLEN * DEAD_BYTES
+    faces_fps = settings.streamer.max_faces * sum(camera.analysis_fps for camera in settings.cameras.values())
+    features = round(faces_fps * settings.worker.feature_ttl_s * FEATURE_BYTES)
+    return shard * settings.redis.shards + features + CAMERA_BYTES * len(settings.cameras)
 
 
 def _taken(folder: Path) -> int:
