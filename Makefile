@@ -15,7 +15,7 @@ HOME_ASSISTANT := .venv-home-assistant
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 AUDITORS := cyclonedx-bom==7.5.0 pip-audit==2.10.1
 
-.PHONY: dist docs demo test test-cluster home-assistant check setup system servers bench-dashboard bench-worker bench-cameras bench-overload bench-fleet faults fuzz soak sbom audit image compose clean
+.PHONY: dist docs demo test test-cluster home-assistant obs check setup system servers bench-dashboard bench-worker bench-cameras bench-overload bench-fleet faults fuzz soak sbom audit image compose clean
 .DEFAULT_GOAL := help
 
 help:
@@ -30,6 +30,7 @@ help:
 	@echo "make faults  break every part while it runs, for long; the figures are in tests-report/faults.json"
 	@echo "make test-cluster   primaries under Sentinels and in a Cluster killed, again and again"
 	@echo "make home-assistant   the recipe against Home Assistant itself, which is installed beside .venv"
+	@echo "make obs     OBS itself pushes to a camera of ours; its packages are installed"
 	@echo "make soak    four failing cameras for MINUTES (30): memory, descriptors, threads, log, accounting; soak/ has the plot"
 	@echo "make sbom    what is installed, as CycloneDX, in sbom.json; make audit  known vulnerabilities of it"
 	@echo "make image BASE=python:3.11-slim-bookworm@sha256:...   the container image on a base that can't change"
@@ -62,6 +63,7 @@ system: | $(BIN)/python
 
 servers: setup system
 	@$(BIN)/python scripts/install_helm.py || test "$$CI" != true
+	@sh scripts/install_compose.sh $(BIN)/docker-compose || test "$$CI" != true
 
 # What measures, or breaks what runs and judges how soon it is back, goes by itself; all else three files at a time, since
 # much of it waits.
@@ -90,6 +92,11 @@ home-assistant: setup servers
 	test -x $(HOME_ASSISTANT)/bin/python || $(PYTHON) -m venv $(HOME_ASSISTANT)
 	$(HOME_ASSISTANT)/bin/python -m pip install --disable-pip-version-check -q homeassistant 'josepy<2'
 	UNMASK_HOME_ASSISTANT=$(CURDIR)/$(HOME_ASSISTANT)/bin/python $(BIN)/python -m pytest tests/dashboard/notify/test_home_assistant.py
+
+# OBS Studio under a display of its own: 57 of Debian's packages, so not part of `make servers`.
+obs: setup servers
+	command -v obs >/dev/null || apt-get install -y -qq --no-install-recommends obs-studio
+	UNMASK_OBS=obs $(BIN)/python -m pytest tests/streamer/test_obs.py
 
 check: setup
 	$(BIN)/ruff check .

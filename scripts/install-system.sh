@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what the tests (or a bare Debian) need from Debian's packages, when it may; says what is missing when it may not.
 #   install-system.sh venv    python3-venv
-#   install-system.sh test    the RTSP test server, the browser, an X display, the MQTT broker, Redis with TLS, npm and promtool
+#   install-system.sh test    the RTSP test server, the browser, an X display, the MQTT broker, Redis with TLS, npm, promtool and curl
 set -eu
 
 rtsp="gir1.2-gst-rtsp-server-1.0 python3-gi gir1.2-gst-plugins-base-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good
@@ -9,7 +9,7 @@ gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-rtsp"
 
 case "${1:-}" in
 venv) wanted="python3-venv" ;;
-test) wanted="$rtsp chromium xvfb mosquitto openssl redis-tools glib-networking prometheus" ;;
+test) wanted="$rtsp chromium xvfb mosquitto openssl redis-tools glib-networking prometheus curl unzip" ;;
 *) echo "usage: $0 venv|test" >&2; exit 2 ;;
 esac
 

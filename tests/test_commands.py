@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import tomllib
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -17,15 +18,22 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from tests.support.commands import Command, commands, scripts, split
+from tests.support.compose import scaled
 from unmask.cli import app
 
 ROOT = Path(__file__).parents[1]
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = sorted(page for place in ("*.md", "docs/**/*.md", "examples/*/*.md") for page in ROOT.glob(place))
 FOUND = [command for page in PAGES for command in commands(ROOT, page)]
 
 
 class Wrong(Exception):
     """The command can't be typed as it stands."""
+
+
+@cache
+def command_line() -> Any:
+    """Made once: it takes a sixth of a second."""
+    return get_command(app)
 
 
 def options(command: Any) -> set[str]:
@@ -58,15 +66,25 @@ def parse(command: Any, name: str, words: list[str], whole: bool) -> None:
 def ours(command: Command) -> None:
     words = [one.strip("[]") for one in command.words[1:] if one not in {"...", "FILE..."}]
     template = command.inline or any(one.startswith("[") or one == "..." for one in command.words)
-    parse(get_command(app), "unmask", words, whole=not template)
+    parse(command_line(), "unmask", words, whole=not template)
+
+
+@cache
+def rehearsed(words: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+    """`make -n` says what it would do, and does none of it."""
+    return subprocess.run(["make", "-n", *words], cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 def made(command: Command) -> None:
-    """`make -n` says what it would do, and does none of it."""
-    result = subprocess.run(["make", "-n", *command.words[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
+    """The target is there, and so is what it calls of ours."""
+    result = rehearsed(command.words[1:])
     variables = {one.split("=")[0] for one in command.words[1:] if "=" in one}
     if result.returncode:
         raise Wrong(result.stderr.strip())
+    for line in re.sub(r"\\\n", " ", result.stdout).splitlines():
+        typed = re.sub(r"^(\w+=\S* )+", "", line)
+        for words in split(typed) if typed.startswith((".venv/bin/unmask ", ".venv/bin/python ")) else ():
+            check(Command(f"{command.where}, what {' '.join(command.words)} does:", words, inline=True))
     for name in variables:
         if f"$({name})" not in (ROOT / "Makefile").read_text():
             raise Wrong(f"the Makefile has no variable {name}")
@@ -75,9 +93,11 @@ def made(command: Command) -> None:
 def python(command: Command) -> None:
     words = list(command.words[1:])
     if words[:1] != ["-m"]:
-        if words and not (ROOT / words[0]).is_file():
+        if words and words[0] != "-c" and not (ROOT / words[0]).is_file():
             raise Wrong(f"no file {words[0]}")
         return
+    if words[1] == "pytest":
+        return pytested(Command(command.where, tuple(words[1:]), command.inline))
     if not (ROOT / words[1].split(".")[0]).is_dir():
         return  # a tool of Python's own
     path = ROOT / words[1].replace(".", "/")
@@ -94,7 +114,7 @@ def python(command: Command) -> None:
 
 def pytested(command: Command) -> None:
     for word in command.words[1:]:
-        if not word.startswith("-") and not (ROOT / word).exists():
+        if word.startswith(("tests", "examples")) and not (ROOT / word.split("::")[0]).exists():
             raise Wrong(f"no tests {word}")
 
 
@@ -111,11 +131,32 @@ def composed(command: Command) -> None:
     for name in files:
         if not (ROOT / name).is_file():
             raise Wrong(f"no file {name}")
-    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"].values()
-    profiles = {name for service in services for name in service.get("profiles", [])}
-    for at, word in enumerate(words[:-1]):
-        if word == "--profile" and words[at + 1] not in profiles:
-            raise Wrong(f"docker-compose.yml has no profile {words[at + 1]}")
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
+    profiles = {name for service in services.values() for name in service.get("profiles", [])}
+    chosen = {words[at + 1] for at, word in enumerate(words[:-1]) if word == "--profile"}
+    if not chosen <= profiles:
+        raise Wrong(f"docker-compose.yml has no profile {', '.join(chosen - profiles)}")
+    for name in scaled(words):
+        wanted = set(services[name].get("profiles", ())) if name in services else {"none"}
+        if wanted and not wanted & chosen:
+            raise Wrong(f"Compose would say: no such service: {name}")
+
+
+def brought(command: Command) -> None:
+    """What pip is told to bring of us is an extra that pyproject.toml has, or an example."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    for word in command.words[1:]:
+        if (found := re.fullmatch(r"unmask\[(\w+)\]", word)) and found[1] not in extras:
+            raise Wrong(f"unmask has no extra {found[1]}")
+        if word.startswith("./") and not (ROOT / word / "pyproject.toml").is_file():
+            raise Wrong(f"nothing to install at {word}")
+
+
+def given(command: Command) -> None:
+    """The files of ours that a program is to read are there; tests/deploy runs it on them."""
+    for word in command.words[1:]:
+        if re.match(r"(deploy|tests)/", word) and not (ROOT / word).exists():
+            raise Wrong(f"no file {word}")
 
 
 @cache
@@ -139,7 +180,7 @@ def curled(command: Command) -> None:
 
 CHECKS: dict[str, Callable[[Command], None]] = {
     "unmask": ours, "make": made, "python": python, "python3": python, "pytest": pytested, "cp": copied,
-    "docker": composed, "curl": curled,
+    "docker": composed, "curl": curled, "pip": brought, "promtool": given, "helm": given,
 }  # fmt: skip
 
 
@@ -172,6 +213,9 @@ def test_they_are_found() -> None:
     ["unmask chek", "unmask run --prot 80", "unmask data indx DIR", "unmask token anna --role king", "make dmo",
      "make soak HOURS=1", "cp absent.yaml x", "python scripts/absent.py", "python -m tests.fuzz.drive --input 3",
      "python -m worker.training head --faces F", "docker compose -f absent.yml up", "pytest tests/absent",
+     "docker compose up --scale worker=3", "docker compose --profile cpu up --scale wroker=3",
+     "pip install 'unmask[onvif]'", "pip install ./examples/absent", "helm install mine deploy/absent",
+     "promtool check rules deploy/prometheus/absent.yml",
      "curl localhost:8008/api/v1/absent", "curl -X DELETE localhost:8008/api/v1/alerts", "unmask convert OLD.pt"],
 )  # fmt: skip
 def test_a_mistake_is_found(typed: str) -> None:

@@ -5,6 +5,7 @@ Files in golden/ are what a release wrote or said; one is added when a format ch
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,16 @@ from worker.checkpoint import FORMAT, KEY, load
 ROOT = Path(__file__).parents[1]
 GOLDEN = Path(__file__).with_name("golden")
 WIRE = sorted((ROOT / "tests" / "wire" / "golden").glob("*.bin"))
+
+
+def test_no_golden_file_was_changed_and_none_is_missing() -> None:
+    """SHA256SUMS gains lines, by `sha256sum FILE`; one that changes or goes is a promise that is broken."""
+    noted = dict(reversed(line.split("  ")) for line in (GOLDEN / "SHA256SUMS").read_text().splitlines())
+    found = {
+        str(path.relative_to(ROOT)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in (*WIRE, *GOLDEN.glob("*.json"))
+    }
+    assert found == noted
 
 
 @pytest.mark.parametrize("path", WIRE, ids=lambda path: path.stem)

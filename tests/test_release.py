@@ -35,7 +35,9 @@ def text(name: str) -> str:
 
 def test_every_place_names_the_version_of_pyproject() -> None:
     assert re.search(r"^## (\S+)", text("CHANGELOG.md"), re.MULTILINE)[1] == VERSION  # type: ignore[index]
-    assert f":-unmask:{VERSION}}}" in text("docker-compose.yml")
+    images = re.findall(r"unmask:(\d[\w.]*)", text("docker-compose.yml") + text("docs/deploy.md"))
+    assert len(images) >= 4
+    assert set(images) == {VERSION}
     chart = yaml.safe_load(text("deploy/helm/unmask/Chart.yaml"))
     assert chart["version"] == chart["appVersion"] == VERSION
     made = ["make", "-n", "image", "BASE=python@sha256:0"]

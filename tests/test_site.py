@@ -57,6 +57,41 @@ def test_every_line_that_the_services_log_as_a_warning_has_a_remedy() -> None:
     assert [line for line in said if not any(one in line for one in quoted)] == []
 
 
+def slug(heading: str) -> str:
+    """The anchor that GitHub and the site make of it."""
+    plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading.lower())
+    return re.sub(r"[^\w\- ]", "", plain).strip().replace(" ", "-")
+
+
+def broken(page: Path) -> list[str]:
+    """The page's links within the repository that lead to no file, or to no heading of one."""
+    found = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        path, _, anchor = target.partition("#")
+        other = page.parent / path if path else page
+        if target.startswith(("https://", "http://", "mailto:")):
+            continue
+        if not other.exists():
+            found.append(target)
+        elif anchor and other.suffix == ".md":
+            text = re.sub(r"```.*?```", "", other.read_text(encoding="utf-8"), flags=re.DOTALL)
+            if anchor not in {slug(one) for one in re.findall(r"^#+ (.*)$", text, re.MULTILINE)}:
+                found.append(target)
+    return found
+
+
+def test_every_link_leads_somewhere_also_outside_of_the_site() -> None:
+    """MkDocs looks at docs/ alone, and takes links that lead out of it for text."""
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")]
+    assert {page.name: found for page in pages if (found := broken(page))} == {}
+
+
+def test_a_broken_link_is_found(tmp_path: Path) -> None:
+    (tmp_path / "b.md").write_text("# A `b`, and c\n")
+    (tmp_path / "a.md").write_text("[1](b.md#a-b-and-c) [2](b.md#d) [3](c.md) [4](#here)\n## Here\n```\n# d\n```\n")
+    assert broken(tmp_path / "a.md") == ["b.md#d", "c.md"]
+
+
 @pytest.mark.parametrize("name", ["openapi", "asyncapi"])
 def test_the_site_has_every_page_of_docs_and_every_spec(name: str) -> None:
     nav = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")

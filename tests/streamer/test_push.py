@@ -1,4 +1,4 @@
-"""Real pushes by PyAV, which FFmpeg's RTMP client does, from a program of their own."""
+"""Real pushes by two makes of client, FFmpeg's and librtmp, which is OBS's; from programs of their own."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from streamer.rtmp import FLV_HEAD, Session
 from tests.streamer.conftest import FixedDetector, KeepingSink
 from tests.streamer.test_rtmp import BEGUN, message
 from tests.support import publisher
-from tests.support.servers import end, free_port, wait_until
+from tests.support.servers import end, free_port, missing, rtsp_available, wait_until
 from wire.errors import SourceError
 from wire.settings import CameraSettings, StreamerSettings, WindowSettings
 from wire.telemetry import Log
 
 KEY = "s3cret-stream-key"
-Pushing = Callable[[str], "subprocess.Popen[str]"]
+Pushing = Callable[..., "subprocess.Popen[str]"]
 
 
 @pytest.fixture
@@ -62,8 +62,8 @@ def camera(port: int, sink: KeepingSink, lines: list[str]) -> Iterator[CameraRun
 def pushing(port: int, face_clip: Path) -> Iterator[Pushing]:
     made: list[subprocess.Popen[str]] = []
 
-    def start(key: str) -> subprocess.Popen[str]:
-        made.append(publisher.start(face_clip, f"rtmp://127.0.0.1:{port}/live/{key}"))
+    def start(key: str, library: str = "ffmpeg") -> subprocess.Popen[str]:
+        made.append(publisher.start(face_clip, f"rtmp://127.0.0.1:{port}/live/{key}", library))
         return made[-1]
 
     yield start
@@ -105,6 +105,22 @@ def test_a_publisher_comes_goes_and_comes_again(
     assert "publisher refused" in said
     assert "rtmp://127.0.0.1" in said
     assert "stream-key" not in said
+
+
+def test_picture_and_sound_by_the_library_that_obs_has(
+    camera: CameraRuntime, pushing: Pushing, sink: KeepingSink
+) -> None:
+    if not rtsp_available():
+        missing("no GStreamer: run scripts/install-system.sh test")
+    wait_until(lambda: camera.state().state == "waiting", 30, "it listens")
+    refused = pushing("another-stream-key", "librtmp")
+    assert refused.wait(30) != 0
+    assert "stream key is wrong" in camera.state().error
+    pushed = pushing(KEY, "librtmp")
+    wait_until(lambda: bool(sink.windows), 30, f"its picture is looked at: {camera.state()}")
+    assert {window.frame_size for window in sink.windows} == {(640, 480)}
+    pushed.kill()
+    wait_until(lambda: camera.state().state == "waiting", 30, f"it is gone: {camera.state()}")
 
 
 def heard(silence_s: float, *said: bytes) -> tuple[Push, list[socket.socket]]:

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 SHELLS = {"sh", "bash", "shell", "console"}
 OPERATORS = {"&&", "||", "|", ";", ">", ">>", "<"}
-STARTS = re.compile(r"(\./)?(\.venv/bin/)?(unmask|make|pytest|python3?|docker|cp|curl)( |$)")
+STARTS = re.compile(r"(\./)?(\.venv/bin/)?(unmask|make|pytest|python3?|docker|cp|curl|git|pip|promtool|helm)( |$)")
+CHOICE = re.compile(r"\[([^\]|]*)(?:\|[^\]|]*)+\]")
 ENTRY = re.compile(r"^([-*]|\d+\.) ")
 
 
@@ -62,8 +63,11 @@ def _candidates(lines: list[str]) -> Iterator[tuple[int, str, bool]]:
 
 
 def split(text: str) -> list[tuple[str, ...]]:
-    """The simple commands of a line, without redirections, comments and variables set before them."""
-    lexer = shlex.shlex(text, posix=True, punctuation_chars="|&;<>")
+    """The simple commands of a line, without redirections, comments and variables set before them.
+
+    Of `[--readout last|mean]`, a choice and no pipe, the first is taken.
+    """
+    lexer = shlex.shlex(CHOICE.sub(r"[\1]", text), posix=True, punctuation_chars="|&;<>")
     lexer.whitespace_split = True
     found: list[list[str]] = [[]]
     for word in lexer:

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import av
 
+from unmask.bench.rtsp import SYSTEM_PYTHON
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -36,9 +38,11 @@ def push(clip: str, url: str) -> None:
             source.seek(0)
 
 
-def start(clip: Path, url: str) -> subprocess.Popen[str]:
-    """The program; what it says of an end stands in its stderr."""
-    command = [sys.executable, "-m", "tests.support.publisher", str(clip), url]
+def start(clip: Path, url: str, library: str = "ffmpeg") -> subprocess.Popen[str]:
+    """The program; what it says of an end stands in its stderr. `library`: whose RTMP it speaks, or librtmp."""
+    other = [SYSTEM_PYTHON, str(Path(__file__).with_name("librtmp_publisher.py"))]
+    program = [sys.executable, "-m", "tests.support.publisher"] if library == "ffmpeg" else other
+    command = [*program, str(clip), url]
     return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
 
 
