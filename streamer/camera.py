@@ -111,7 +111,7 @@ class CameraRuntime:
             behind = self._reading.behind_since if shown == "live" and self._reading else None
             if shown == "live" and behind is None and self._freeze.frozen(now):
                 shown = "frozen"
-            if shown != self._shown:
+            if shown != self._shown or now < self._since:  # or the wall clock was set back: as of now, by the new one
                 self._shown, self._since = shown, now
             live = shown == "live"
             return CameraState(

@@ -378,6 +378,7 @@ def test_the_wall_clock_steps_back_an_hour(
             assert state
             assert state.state == "live"
             assert abs(state.updated - (time.time() - step)) < 30, "the state is told by the new clock"
+            assert state.since <= state.updated, "or no score of the new time would count as one of this picture"
             windows = line.windows(camera)
             whole(windows)
             assert not {w.epoch for w in windows[before[camera] + 2 :]} & {w.epoch for w in windows[: before[camera]]}
