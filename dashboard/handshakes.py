@@ -1,7 +1,7 @@
 """Connections that are still in their TLS handshake: how many there may be, and for how long.
 
-asyncio tells a server's protocol of a connection once the handshake is over, and waits a minute for that: so long a peer
-that says nothing would hold a socket and 256 KB of buffers that no limit of connections counts.
+asyncio tells a server's protocol of a connection once the handshake is over, and waits a minute for that: so long a
+peer that says nothing would hold a socket and 256 KB of buffers that no limit of connections counts.
 """
 
 from __future__ import annotations
