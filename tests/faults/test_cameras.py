@@ -236,6 +236,9 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
         text = (folder / "log").read_text()
         assert process.returncode == 0, text
         assert "Traceback" not in text
+        counts: Any = bus.hgetall(KEYS.outcomes)
+        assert counts.keys() <= {b"made", b"trimmed"}
+        assert int(counts[b"made"]) == bus.xlen(KEYS.windows) + int(counts.get(b"trimmed", 0)), counts
 
 
 def test_killed_and_back(line: Line, report: Report) -> None:
