@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 SURVEY_S = 2.0  # between two looks at camera names and heartbeats
+ASKED_S = 0.25  # between two because somebody asks: each goes through all keys of Redis, and anybody may ask /readyz
 
 
 class Hub:
@@ -73,6 +74,8 @@ class Hub:
         self._shown: dict[str, tuple[str, str, float | None]] = {}
         self._forgotten: Any = None  # how often something was forgotten, at the last survey
         self._again = False  # the alerts are to be read again, since some were taken away
+        self._asked: asyncio.Task[bool] | None = None
+        self._asked_at = float("-inf")
 
     @property
     def metrics(self) -> Metrics:
@@ -151,6 +154,17 @@ class Hub:
             self.services = services
             self.subscribers.wake()
         return True
+
+    async def surveyed(self) -> bool:
+        """`survey` for any number who ask: they share one look, and none begins sooner than ASKED_S after another."""
+        if self._asked is None or self._asked.done():
+            self._asked = asyncio.create_task(self._survey_soon())
+        return await asyncio.shield(self._asked)
+
+    async def _survey_soon(self) -> bool:
+        await asyncio.sleep(self._asked_at + ASKED_S - time.monotonic())
+        self._asked_at = time.monotonic()
+        return await self.survey()
 
     async def read_snoozes(self, names: set[str]) -> None:
         """Learn which of the cameras are snoozed, and tell subscribers. Raises redis errors."""
