@@ -39,9 +39,9 @@ from wire.telemetry import Log, Throttle
 if TYPE_CHECKING:
     from dashboard.traces import Traces
 
+ASKED_S = 0.25  # between two surveys because somebody asks: each goes through all keys of Redis, and anybody may ask /readyz
 BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 SURVEY_S = 2.0  # between two looks at camera names and heartbeats
-ASKED_S = 0.25  # between two because somebody asks: each goes through all keys of Redis, and anybody may ask /readyz
 
 
 class Hub:
@@ -155,6 +155,15 @@ class Hub:
             self.subscribers.wake()
         return True
 
+    async def read_snoozes(self, names: set[str]) -> None:
+        """Learn which of the cameras are snoozed, and tell subscribers. Raises redis errors."""
+        found = await survey.all_snoozes(self.spaces, names)
+        if found != self.cameras.snoozes:
+            self.cameras.snoozes = found
+            for name in self.cameras.names():
+                self._show(name, self._clock())
+            self.subscribers.deliver()
+
     async def surveyed(self) -> bool:
         """`survey` for any number who ask: they share one look, and none begins sooner than ASKED_S after another."""
         if self._asked is None or self._asked.done():
@@ -165,15 +174,6 @@ class Hub:
         await asyncio.sleep(self._asked_at + ASKED_S - time.monotonic())
         self._asked_at = time.monotonic()
         return await self.survey()
-
-    async def read_snoozes(self, names: set[str]) -> None:
-        """Learn which of the cameras are snoozed, and tell subscribers. Raises redis errors."""
-        found = await survey.all_snoozes(self.spaces, names)
-        if found != self.cameras.snoozes:
-            self.cameras.snoozes = found
-            for name in self.cameras.names():
-                self._show(name, self._clock())
-            self.subscribers.deliver()
 
     async def events_after(self, cursor: Cursor, limit: int) -> Page:
         """The alert events that follow `cursor`, from memory where they are. Raises redis errors."""
