@@ -39,7 +39,7 @@ from wire.telemetry import Log, Throttle
 if TYPE_CHECKING:
     from dashboard.traces import Traces
 
-ASKED_S = 0.25  # between two surveys because somebody asks: each goes through all keys of Redis, and anybody may ask /readyz
+ASKED_S = 0.25  # between two surveys that somebody asks for: each walks all keys, and anybody may ask /readyz
 BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 SURVEY_S = 2.0  # between two looks at camera names and heartbeats
 
