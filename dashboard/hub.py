@@ -23,6 +23,7 @@ from dashboard.history import AlertBook, Entry, RecentEvents
 from dashboard.load import look_at_all
 from dashboard.metrics import Metrics
 from dashboard.protocol import BusStatus, CameraView, Services
+from dashboard.shared import Shared
 from dashboard.spaces import spaces_of
 from dashboard.state import CameraBook
 from dashboard.streams import BUS_ERRORS, Page, Row
@@ -39,7 +40,6 @@ from wire.telemetry import Log, Throttle
 if TYPE_CHECKING:
     from dashboard.traces import Traces
 
-ASKED_S = 0.25  # between two surveys that somebody asks for: each walks all keys, and anybody may ask /readyz
 BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 SURVEY_S = 2.0  # between two looks at camera names and heartbeats
 
@@ -68,14 +68,13 @@ class Hub:
         self.system = System()
         self.generation = 0  # counts how often Redis lost its data under us
         self.subscribers = Subscribers()
+        self.asked = Shared(self.survey)
         self.spaces = spaces_of(config, bus)
         self.tails = [Tail(space, self) for space in self.spaces.shards]
         self._readers: dict[str, BusStatus] = {}
         self._shown: dict[str, tuple[str, str, float | None]] = {}
         self._forgotten: Any = None  # how often something was forgotten, at the last survey
         self._again = False  # the alerts are to be read again, since some were taken away
-        self._asked: asyncio.Task[bool] | None = None
-        self._asked_at = float("-inf")
 
     @property
     def metrics(self) -> Metrics:
@@ -163,17 +162,6 @@ class Hub:
             for name in self.cameras.names():
                 self._show(name, self._clock())
             self.subscribers.deliver()
-
-    async def surveyed(self) -> bool:
-        """`survey` for any number who ask: they share one look, and none begins sooner than ASKED_S after another."""
-        if self._asked is None or self._asked.done():
-            self._asked = asyncio.create_task(self._survey_soon())
-        return await asyncio.shield(self._asked)
-
-    async def _survey_soon(self) -> bool:
-        await asyncio.sleep(self._asked_at + ASKED_S - time.monotonic())
-        self._asked_at = time.monotonic()
-        return await self.survey()
 
     async def events_after(self, cursor: Cursor, limit: int) -> Page:
         """The alert events that follow `cursor`, from memory where they are. Raises redis errors."""
