@@ -13,7 +13,7 @@ import httpx
 import pytest
 import redis
 
-from dashboard import connection, hub, limits, shared
+from dashboard import connection, hub, limits, look
 from dashboard.api.asking import MAX_BODY
 from dashboard.headers import SECURITY_HEADERS
 from dashboard.protocol import CLOSE_TOO_MUCH
@@ -144,7 +144,7 @@ def test_asking_whether_it_is_ready_costs_redis_little(dashboard: Start, bus: re
     for _ in range(2):
         assert asyncio.run(ask(100)) == {503}
     took = time.monotonic() - began
-    assert looks() - before <= took / shared.LEAST_S + took / hub.SURVEY_S + 4, "a look for each would be 200"
+    assert looks() - before <= took / look.LEAST_S + took / hub.SURVEY_S + 4, "a look for each would be 200"
 
 
 POST = ("Content-Type: application/json",)

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 LEAST_S = 0.25  # between the beginnings of two looks
 
 
-class Shared:
+class SharedLook:
     """A look that is taken once for all who ask while it is under way."""
 
     def __init__(self, look: Callable[[], Awaitable[bool]]) -> None:

@@ -6,12 +6,12 @@ import asyncio
 
 import pytest
 
-from dashboard import shared
-from dashboard.shared import Shared
+from dashboard import look as module
+from dashboard.look import SharedLook
 
 
 def test_all_who_ask_at_once_share_one_and_who_asks_later_has_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shared, "LEAST_S", 0.0)
+    monkeypatch.setattr(module, "LEAST_S", 0.0)
     looks: list[int] = []
 
     async def look() -> bool:
@@ -20,7 +20,7 @@ def test_all_who_ask_at_once_share_one_and_who_asks_later_has_another(monkeypatc
         return len(looks) == 1
 
     async def main() -> None:
-        one = Shared(look)
+        one = SharedLook(look)
         assert await asyncio.gather(*(one.answer() for _ in range(50))) == [True] * 50
         assert await one.answer() is False
         assert len(looks) == 2
@@ -36,7 +36,7 @@ def test_who_gives_up_takes_the_answer_from_nobody() -> None:
             await over.wait()
             return True
 
-        one = Shared(look)
+        one = SharedLook(look)
         leaves, stays = asyncio.create_task(one.answer()), asyncio.create_task(one.answer())
         await asyncio.sleep(0)
         leaves.cancel()
