@@ -29,7 +29,7 @@ from tests.faults.load import Load
 from tests.faults.report import Report, pick
 from tests.faults.rig import END_AFTER_S, READY_S, Rig, until
 from tests.faults.test_bus import under_load
-from tests.faults.verdict import accounted, judge, judgeable, told_as_scored
+from tests.faults.verdict import accounted, expected, judge, judgeable, told_as_scored
 from tests.support import clips
 from tests.support.servers import end
 from wire.messages import Score
@@ -298,13 +298,17 @@ def test_every_clock_set_back_by_an_hour(rig: Rig, report: Report, streamers: St
     rig.set_back(1)
     began = time.time()
 
+    def new(camera: str) -> list[Score]:
+        return [score for score in streamers.scores(camera) if score.captured < began - 1800]
+
     def right_again(camera: str) -> bool:
         view = streamers.view(camera) or {}
         told = view.get("updated", began) < began - 1800 and view["verdict"] in ("clean", "suspect", "fake")
-        return told and any(score.captured < began - 1800 for score in streamers.scores(camera))
+        return told and bool(new(camera))
 
     until(lambda: all(right_again(name) for name in CAMERAS), "scored and shown by the new clock")
     recovery_s = time.time() - began
+    until(lambda: all(expected(new(name), {score.track for score in new(name)}) for name in CAMERAS), "alerts open")
     streamers.end()
     share, counts = accounted(rig)
     assert share == 1.0, counts
