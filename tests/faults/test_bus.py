@@ -110,8 +110,8 @@ def test_disk_full_under_the_append_only_file(rig: Rig, report: Report) -> None:
 
 @pytest.mark.long
 def test_power_cut_that_costs_the_last_second(rig: Rig, report: Report) -> None:
-    """What it leaves: a file that ends in the middle of a write of a second ago. The windows in it add up, the alerts in
-    it are those of its scores, and all goes on from there."""
+    """What it leaves: a file that ends in the middle of a write of a second ago. The windows in it add up, the alerts
+    in it are those of its scores, and all goes on from there."""
     with judgeable(rig) as load:
         rig.recovered(time.time())
         until(lambda: [m for m in rig.subscriber.alerts() if m.alert.track in load.tracks], "an alert is told")
