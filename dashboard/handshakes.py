@@ -1,7 +1,7 @@
 """Connections that are still in their TLS handshake: how many there may be, and for how long.
 
 asyncio tells a server's protocol of a connection once the handshake is over, and waits a minute for that: so long a
-peer that says nothing would hold a socket and 256 KB of buffers that no limit of connections counts.
+peer that says nothing would hold a socket and a buffer, 256 KB of it, that no limit of connections counts.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from dashboard.limits import Door
 
 class BoundedTls(SSLProtocol):
     """TLS around the protocol of one connection, which hears of it after the handshake; until then `door` counts it."""
+
+    max_size = 16 * 1024  # of what is read at once, a record of TLS: each connection holds a buffer of this size
 
     def __init__(self, inner: asyncio.Protocol, context: ssl.SSLContext, door: Door) -> None:
         loop = asyncio.get_running_loop()
