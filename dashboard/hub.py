@@ -21,6 +21,7 @@ from dashboard.cursors import START, Cursor
 from dashboard.gather import Gatherer
 from dashboard.history import AlertBook, Entry, RecentEvents
 from dashboard.load import look_at_all
+from dashboard.look import SharedLook
 from dashboard.metrics import Metrics
 from dashboard.protocol import BusStatus, CameraView, Services
 from dashboard.readers import SILENT_S, Readers
@@ -70,6 +71,7 @@ class Hub:
         self.system = System()
         self.generation = 0  # counts how often Redis lost its data under us
         self.subscribers = Subscribers()
+        self.asked = SharedLook(self.survey)
         self.spaces = spaces_of(config, bus)
         self.tails = [Tail(space, self) for space in self.spaces.shards]
         self._readers = Readers(time.monotonic())

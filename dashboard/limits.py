@@ -9,6 +9,8 @@ from typing import Literal
 
 Phase = Literal["head", "body", "answer"]
 
+HANDSHAKE_S = 10  # for TLS to begin
+FAREWELL_S = 5  # and for its end to be answered
 HEAD_S = 10.0  # for a request's line and headers, and for the next one on the same connection
 BODY_S = 20.0  # for a body, which is 64 KiB at most
 STALL_S = 20.0  # within which a peer must take STALL_BYTES of an answer that waits for it

@@ -31,7 +31,7 @@ class Part:
 
 async def readiness(hub: Hub) -> dict[str, Part]:
     """Redis, and the services by their heartbeats."""
-    reached = await hub.survey()
+    reached = await hub.asked.answer()
     parts = {
         "redis": Part(reached, "answers" if reached else "can't be reached: start it or correct REDIS_URL"),
         "picture": Part(hub.synced.is_set(), "complete" if hub.synced.is_set() else "not yet read from Redis"),

@@ -23,6 +23,7 @@ from dashboard.access.gate import Gate
 from dashboard.access.logins import Logins
 from dashboard.config import DashboardConfig, from_settings, is_loopback
 from dashboard.connection import BoundedHttp
+from dashboard.handshakes import secured
 from dashboard.headers import SecurityHeaders
 from dashboard.http import Api
 from dashboard.hub import Hub
@@ -141,7 +142,9 @@ async def serve(
     if certificate := tls.of(config):
         works.append(tls.follow(certificate, log))
         server.config.load()
-        server.config.ssl = certificate.context
+        before = Door(config.max_connections, config.max_connections_per_address)
+        bounded: Any = secured(server.config.http_protocol_class, certificate.context, before)
+        server.config.http_protocol_class = bounded
     log.info("listening", url=address(config.host, listener, secure=certificate is not None))
     if certificate and certificate.key_is_public:
         log.warning("every user of this machine can read the key", key=str(certificate.key), remedy="chmod 600")

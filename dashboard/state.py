@@ -14,6 +14,7 @@ from wire.keys import ALL_CAMERAS
 from wire.messages import CameraState, CameraVerdict, Score
 
 TIMELINE_S = 120.0
+AHEAD_S = 5.0  # two machines' clocks may differ by as much; what is dated later is of a clock that was set back since
 MAX_POINTS = 512  # per track
 MAX_TRACKS = 32  # per camera; the one silent for longest goes first
 MAX_CAMERAS = 4096
@@ -48,13 +49,14 @@ def judge(
         return lost
     # A score of the time before a reconnect says nothing about the present picture.
     current = [score for score in scores if score.captured >= state.since]
-    fresh = [score for score in current if now - score.captured <= stale_after_s]
+    fresh = [score for score in current if abs(now - score.captured) <= stale_after_s]
     worst = max(fresh, key=lambda score: (_RANK[score.verdict], score.p_fake), default=None)
     if worst and (state.faces > 0 or _RANK[worst.verdict] >= _RANK["suspect"]):  # a warning outlives the face
         return Judgement(worst.verdict, worst.reason, worst)
     if state.faces == 0:
         return Judgement("no-face")
-    if any(score.scored - score.captured > stale_after_s and now - score.scored <= stale_after_s for score in current):
+    late = [score for score in current if score.scored - score.captured > stale_after_s]
+    if any(abs(now - score.scored) <= stale_after_s for score in late):
         return Judgement("stale", "behind")
     if waiting_since is not None and now - waiting_since > stale_after_s:
         return Judgement("stale", "not-scored")
@@ -71,7 +73,7 @@ def _lost_sight(state: CameraState, now: float, stale_after_s: float, unread: bo
         return Judgement("stale", "frozen")
     if state.state != "live":
         return Judgement("offline", state.state)
-    if state.last_frame is None or now - state.last_frame > stale_after_s:
+    if state.last_frame is None or abs(now - state.last_frame) > stale_after_s:
         return Judgement("stale", "no-frames")
     if state.late_since and now - state.late_since > stale_after_s:
         return Judgement("stale", "not-analysed")  # what faces it tells of are of long ago
@@ -105,9 +107,11 @@ class Camera:
     scored: bool = False  # whether a score came since `state`
 
     def hear(self, state: CameraState, now: float) -> bool:
-        """Take a state; False when a newer one is known already."""
-        if self.state is not None and state.updated < self.state.updated:
+        """Take a state; False when a newer one is known already, but for one of a time that is yet to come."""
+        if self.state is not None and state.updated < self.state.updated <= now + AHEAD_S:
             return False
+        if self.waiting_since is not None:
+            self.waiting_since = min(self.waiting_since, now)
         made = state.windows - self.state.windows if self.state is not None else 0
         if state.faces == 0 or made < 0:  # nobody to score, or counting began anew
             self.waiting_since = None
@@ -126,12 +130,12 @@ class Camera:
         track.add(score)
         self.waiting_since, self.scored = None, True
 
-    def forget(self, before: float) -> None:
-        """Drop tracks and points captured before a time."""
+    def forget(self, before: float, after: float) -> None:
+        """Drop tracks and points captured before a time, and tracks with one captured after another."""
         for name, track in list(self.tracks.items()):
             while track.points and track.points[0][0] < before:
                 track.points.popleft()
-            if not track.points:
+            if not track.points or track.newest.captured > after:
                 del self.tracks[name]
 
     def view(
@@ -197,9 +201,9 @@ class CameraBook:
         return gone
 
     def forget(self, now: float) -> None:
-        """Let scores older than the timeline go."""
+        """Let scores older than the timeline go, and those of a time that is yet to come."""
         for camera in self._cameras.values():
-            camera.forget(now - TIMELINE_S)
+            camera.forget(now - TIMELINE_S, now + AHEAD_S)
 
     def view(self, name: str, now: float) -> CameraView:
         """One camera. Raises KeyError."""

@@ -111,7 +111,7 @@ class CameraRuntime:
             behind = self._reading.behind_since if shown == "live" and self._reading else None
             if shown == "live" and behind is None and self._freeze.frozen(now):
                 shown = "frozen"
-            if shown != self._shown:
+            if shown != self._shown or now < self._since:  # or the wall clock was set back: as of now, by the new one
                 self._shown, self._since = shown, now
             live = shown == "live"
             return CameraState(
@@ -183,7 +183,7 @@ class CameraRuntime:
 
     def _waiting(self, refused: str) -> None:
         """The reader waits for a publisher; `refused`: why the last one was not let in, if any was."""
-        self._enter("waiting", refused)
+        self._enter("waiting", refused, at_once=not refused)  # anybody may knock, as often as they like
         if refused and self._throttle.admit("refused") is not None:
             self._log.warning("publisher refused", reason=refused)
 
@@ -220,11 +220,12 @@ class CameraRuntime:
             self._preview_due = frame.captured + 1 / self._streamer.preview_fps
             self._offer(partial(self._sink.offer_preview, self.name, preview(view, analysis.sightings)))
 
-    def _enter(self, status: CameraStatus | SourceErrorKind, error: str) -> None:
+    def _enter(self, status: CameraStatus | SourceErrorKind, error: str, at_once: bool = True) -> None:
+        """`at_once`: tell of it now, and not only when the states are told again, which is each second."""
         with self._lock:
             changed = (status, error) != (self._status, self._error)
             self._status, self._error = status, error
-        if changed:
+        if changed and at_once:
             self._offer(lambda: self._sink.offer_state(self.state()))
 
     def _offer(self, offer: Callable[[], None]) -> None:

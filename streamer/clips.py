@@ -40,9 +40,9 @@ class Job:
     held: Sequence[Kept]
 
     def due(self, now: float) -> bool:
-        """Whether all of its video is there, or will not come any more."""
+        """Whether all of its video is there, or will not come any more: it is late, or the clock was set back."""
         newest = self.ring.newest
-        return (newest is not None and newest > self.end) or now >= self.end + LATE_S
+        return (newest is not None and newest > self.end) or not self.begin <= now < self.end + LATE_S
 
     def packets(self) -> list[Kept]:
         """What the clip is made of, in decoding order. A reconnect in between leaves a gap, or its end."""

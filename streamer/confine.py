@@ -29,8 +29,10 @@ def memory_mb(wanted: int | None, cameras: int) -> int:
     return BASE_MB + CAMERA_MB * max(1, cameras) if wanted is None else wanted
 
 
-def confine(limit_mb: int) -> list[str]:
-    """Give it up, for good; what could not be, in words. `limit_mb` of memory, 0: as much as there is."""
+def confine(limit_mb: int, cores: int | None = None) -> list[str]:
+    """Give it up, for good; what could not be, in words. `limit_mb` of memory, 0: as much as there is; `cores` of the
+    processor, None: all there are.
+    """
     if sys.platform != "linux":
         return ["resource limits and Landlock: this is not Linux"]
     libc = ctypes.CDLL(None, use_errno=True)
@@ -45,6 +47,8 @@ def confine(limit_mb: int) -> list[str]:
             resource.setrlimit(resource.RLIMIT_DATA, (limit_mb << 20, limit_mb << 20))
         except (OSError, ValueError) as error:
             failed.append(f"memory limit: {error}")
+    if cores is not None:  # as Landlock: of this thread, and of all that it starts
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-cores:])
     if why := _landlock(libc):
         failed.append(f"no file writes, no programs (Landlock): {why}")
     return failed

@@ -14,6 +14,7 @@ from fractions import Fraction
 from typing import Any
 
 MOST_BYTES = 32_000_000
+BACK_S = 1.0  # frames come in another order than their packets, by less; by more the wall clock was set back
 SLACK_S = 8.0  # an alert opens some seconds after its frames were taken: queue, batch, and `alerts.hold_s`
 
 Size = tuple[int, int]
@@ -121,6 +122,8 @@ class PacketRing:
             kept.captured = captured
             if not self._groups or kept.number < self._groups[0].packets[0].number:
                 return  # forgotten meanwhile
+            if self._newest is not None and captured < self._newest - BACK_S:  # nothing of before would ever grow old
+                self._forget(lambda: len(self._groups) > 1 and self._groups[1].packets[0].number <= kept.number)
             self._newest = captured
             self._forget(lambda: self._second_reaches_back(captured - self._seconds))
 

@@ -338,7 +338,7 @@ def _confine(config: StreamerConfig, on_device: bool, log: Log) -> None:
     wanted = config.streamer.memory_mb
     # A device's driver maps memory as it likes; there only a limit that somebody asked for holds.
     limit_mb = 0 if on_device and wanted is None else confine.memory_mb(wanted, len(config.cameras))
-    for why in confine.confine(limit_mb):
+    for why in confine.confine(limit_mb, config.streamer.cores):
         log.warning("the decoders are less confined than they could be", missing=why)
 
 

@@ -136,3 +136,13 @@ def test_the_examples_camera_is_valid(monkeypatch: pytest.MonkeyPatch, tmp_path:
     path.write_text("cameras:\n" + "\n".join(commented))
     assert yaml.safe_load(path.read_text())["cameras"]
     assert settings.load(path).cameras["front-door"].url == "rtsp://u:p@192.0.2.10:554/stream1"
+
+
+def test_the_map_of_what_is_kept_names_every_key() -> None:
+    tree = ast.parse((ROOT / "wire" / "keys.py").read_text())
+    texts = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
+    # f"{self.prefix}held:{camera}:{track}": the first constant after the prefix.
+    keys = {part.value for text in texts for part in text.values[1:2] if isinstance(part, ast.Constant)}
+    assert len(keys) > 30
+    told = (ROOT / "docs" / "privacy.md").read_text()
+    assert {key for key in keys if f"`{key}`" not in told} == set()

@@ -26,6 +26,9 @@ SourceErrorKind = Literal[
 ]  # fmt: skip
 
 
+LONGEST = 300
+
+
 class UnmaskError(Exception):
     """Base of all. `exit_code` is what a command ends with when this reaches the shell."""
 
@@ -109,9 +112,14 @@ _SOURCE_REMEDIES: dict[SourceErrorKind, str] = {
 
 
 class SourceError(UnmaskError):
-    """A camera or file can't be read. `kind` is the field's name for why; `source` carries no credentials."""
+    """A camera or file can't be read. `kind` is the field's name for why; `source` carries no credentials.
+
+    Of `reason`, into which a camera may have put words, what can be printed is kept, up to LONGEST of it.
+    """
 
     def __init__(self, kind: SourceErrorKind, source: str, reason: str) -> None:
+        shown = redact(reason[: 64 * LONGEST])  # before it is cut: half a secret would not be known as one
+        reason = "".join(letter if letter.isprintable() else " " for letter in shown[:LONGEST])
         super().__init__(f"{source}: {kind} ({reason})" if reason else f"{source}: {kind}", _SOURCE_REMEDIES[kind])
         self.kind: SourceErrorKind = kind
         self.source, self.reason = source, reason

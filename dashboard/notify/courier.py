@@ -83,7 +83,8 @@ class Courier:
     async def _deliver(self, entry: Entry) -> str:
         """What became of it: delivered, refused, or given up."""
         until, tries, reason = entry.event.at + self._channel.give_up_s, 0, "too old when its turn came"
-        while self._clock() < until:
+        while (now := self._clock()) < until:
+            until = min(until, now + self._channel.give_up_s)  # a clock set back must not hold up those that follow
             try:
                 await self._channel.deliver(entry)
             except Refused as refused:

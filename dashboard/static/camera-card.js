@@ -147,7 +147,7 @@ export class CameraCard extends HTMLElement {
   /** Score and verdict at every face: the camera's own, which the server knows, and those heard of here. */
   #renderMarks(view) {
     const now = this.page.now();
-    for (const [track, { captured }] of this.#faces) if (now - captured > this.page.staleAfter) this.#faces.delete(track);
+    for (const [track, { captured }] of this.#faces) if (Math.abs(now - captured) > this.page.staleAfter) this.#faces.delete(track);
     const faces = [...this.#faces.values()];
     if (!faces.some(({ box }) => String(box) === String(view.box))) faces.unshift(view);
     const shown = this.image.hidden || this.hasAttribute("data-old") ? [] : faces.map((face) => this.#mark(face)).filter(Boolean);

@@ -2,6 +2,7 @@
 
 export const SECONDS = 120;
 const GAP_S = 3; // two scores further apart are not joined
+const AHEAD_S = 5; // later than this from now is of a clock that was set back since
 const PAD = { left: 26, right: 6, top: 7, bottom: 14 };
 
 export class Timeline {
@@ -58,7 +59,7 @@ export class Timeline {
   #forget(now) {
     for (const [track, points] of this.#tracks) {
       while (points.length && points[0].at < now - SECONDS) points.shift();
-      if (!points.length) this.#tracks.delete(track);
+      if (!points.length || points.at(-1).at > now + AHEAD_S) this.#tracks.delete(track);
     }
   }
 

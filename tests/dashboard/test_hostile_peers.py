@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import statistics
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
+from typing import Any
 
 import httpx
 import pytest
+import redis
 
-from dashboard import connection, limits
+from dashboard import connection, hub, limits, look
 from dashboard.api.asking import MAX_BODY
 from dashboard.headers import SECURITY_HEADERS
 from dashboard.protocol import CLOSE_TOO_MUCH
@@ -122,6 +125,26 @@ def test_the_door_holds_for_all_addresses_together(dashboard: Start) -> None:
         for _ in range(3):
             stack.enter_context(closing(connect(one.port)))
         assert status(say(one.port, b"")) == 503
+
+
+def test_asking_whether_it_is_ready_costs_redis_little(dashboard: Start, bus: redis.Redis) -> None:
+    """Anybody may ask, and each look goes through all keys of Redis."""
+    one = dashboard().synced()
+
+    def looks() -> int:
+        told: Any = bus.info("commandstats")
+        return int(told.get("cmdstat_scan", {"calls": 0})["calls"])
+
+    async def ask(times: int) -> set[int]:
+        async with httpx.AsyncClient(timeout=20) as client:
+            answers = await asyncio.gather(*(client.get(f"{one.http}/readyz") for _ in range(times)))
+        return {answer.status_code for answer in answers}
+
+    before, began = looks(), time.monotonic()
+    for _ in range(2):
+        assert asyncio.run(ask(100)) == {503}
+    took = time.monotonic() - began
+    assert looks() - before <= took / look.LEAST_S + took / hub.SURVEY_S + 4, "a look for each would be 200"
 
 
 POST = ("Content-Type: application/json",)

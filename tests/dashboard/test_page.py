@@ -91,9 +91,11 @@ def test_every_tile_of_a_call_has_its_mark_and_an_alert_its_place(page: Page, da
     tiles = {"1-0": (100.0, 60.0, 160.0, 160.0), "1-1": (900.0, 60.0, 160.0, 160.0)}
 
     def living() -> None:
-        feed.camera("call", faces=2)
+        now = feed.camera("call", faces=2).updated
         feed.score("call", 0.12, "1-0", box=tiles["1-0"])
         feed.score("call", 0.95, "1-1", box=tiles["1-1"])
+        # Of before the clock was set back: no face of now.
+        feed.score("call", 0.99, "0-7", box=(500.0, 60.0, 160.0, 160.0), captured=now + 3600)
 
     with kept_up(living):
         page.goto(one.http)

@@ -11,6 +11,7 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -21,6 +22,7 @@ import redis
 import yaml
 from websockets.sync.client import connect
 
+from dashboard.access import hashing
 from tests.e2e.canary import Canaries, family, forms, stored, written
 from tests.support import clips
 from tests.support.certificates import Authority
@@ -60,6 +62,9 @@ class System:
         closed, ours = free_port(), receiver.url.rpartition("/")[0].removeprefix("http://")
         password = {name: quote(canaries.new(name, "@/#"), safe="") for name in ("wrong", "unreachable", "query")}
         apprise = canaries.new("apprise")
+        self.password = canaries.new("user's password", "@")
+        stored_hash = hashing.made(self.password)
+        canaries.add("user's hash", stored_hash.rpartition("$")[2])
         self.settings: dict[str, Any] = {
             "cameras": {
                 "right": {"url": camera},
@@ -70,10 +75,16 @@ class System:
                 "srt": {"url": f"srt://127.0.0.1:{closed}?passphrase={canaries.new('srt')}"},
                 "odd": {"url": f"rtsp://admin:{canaries.new('odd', '/#')}@nowhere.invalid/x"},
                 "environment": {"url": f"rtsp://admin:${{CANARY_PASSWORD}}@127.0.0.1:{closed}/x"},
+                "pushed": {
+                    "url": f"rtmp://127.0.0.1:{free_port()}/live/{canaries.new('stream-key')}", "listen": "loopback",
+                },
             },
             "alerts": {"offline_after_s": 1, "cooldown_s": 0},
             "streamer": {"connect_timeout_s": 2, "backoff_s": [0.3]},
-            "dashboard": {"port": self.port, "tls_certificate": str(certificate), "tls_key": str(key)},
+            "dashboard": {
+                "port": self.port, "tls_certificate": str(certificate), "tls_key": str(key),
+                "users": {"otto": {"role": "operator", "hash": stored_hash}},
+            },
             "notify": {
                 "webhooks": {
                     "refusing": {
@@ -183,6 +194,7 @@ def test_no_secret_leaves_the_settings(system: System, canaries: Canaries, recei
 
         wait_until(lambda: states().get("right") == "live", 60, "the right password opens the camera")
         wait_until(lambda: states()["wrong"] == "unauthorised", 60, "the wrong one does not")
+        wait_until(lambda: states()["pushed"] == "waiting", 60, "nobody pushes")
         wait_until(lambda: len(receiver.taken) >= 2, 60, "notifications went out")
         wait_until(lambda: "notification not delivered" in log() and "MQTT broker lost" in log(), 60, "and failed")
 
@@ -195,6 +207,7 @@ def test_no_secret_leaves_the_settings(system: System, canaries: Canaries, recei
 
         places |= answers(client)
         places |= subscription(system)
+        places |= signing_in(system, canaries)
         with httpx.Client(base_url=system.page, verify=system.trust(), timeout=30) as stranger:
             for header in ({}, {"authorization": f"Bearer {system.token}x"}):
                 places[f"refusal {bool(header)}"] = stranger.get("/api/v1/cameras", headers=header).content
@@ -237,6 +250,19 @@ def answers(client: httpx.Client) -> dict[str, bytes]:
     return {f"GET {path}": body for path, body in found.items()}
 
 
+def signing_in(system: System, canaries: Canaries) -> dict[str, bytes]:
+    """What a browser is told that signs in, first with a wrong password; its cookie is a secret from then on."""
+    with httpx.Client(base_url=system.page, verify=system.trust(), headers={"origin": system.page}) as browser:
+        wrong = {"name": "otto", "password": canaries.new("wrong user's password")}
+        refused = browser.post("/api/v1/login", json=wrong)
+        let_in = browser.post("/api/v1/login", json={"name": "otto", "password": system.password})
+        assert (refused.status_code, let_in.status_code) == (401, 200)
+        canaries.add("cookie", next(iter(browser.cookies.values())))
+        me = browser.get("/api/v1/me")
+        assert me.json()["name"] == "otto"
+    return {"sign-in refused": refused.content, "sign-in": let_in.content, "who one is": me.content}
+
+
 def subscription(system: System) -> dict[str, bytes]:
     """The first messages of a subscriber to everything, and what one with a wrong token is told."""
     messages = []
@@ -260,13 +286,17 @@ def commands(system: System, canaries: Canaries) -> dict[str, bytes]:
     redis_away = re.sub(r":[^:@]*@", f":{canaries.new('redis-wrong')}@", system.redis_url)
     address = f"wss{system.page[5:]}/ws/v1"
     watch = ("watch", "--ca", str(system.authority.file), address)
-    said = {
-        "check": system.command("check", "--timeout", "3", *config, COLUMNS="300"),
-        "notify-test": system.command("notify-test", *config),
-        "watch": system.command(*watch, UNMASK_DASHBOARD__TOKEN=wrong, UNMASK_DASHBOARD__TOKEN_FILE=""),
-        "worker": system.waits("worker", *config, REDIS_URL=redis_away, REDIS_URL_FILE=""),
-    }
+    with ThreadPoolExecutor(1) as pool:
+        doctor = pool.submit(system.command, "doctor", *config)  # beside the others, since it takes its time
+        said = {
+            "check": system.command("check", "--timeout", "3", *config, COLUMNS="300"),
+            "notify-test": system.command("notify-test", *config),
+            "watch": system.command(*watch, UNMASK_DASHBOARD__TOKEN=wrong, UNMASK_DASHBOARD__TOKEN_FILE=""),
+            "worker": system.waits("worker", *config, REDIS_URL=redis_away, REDIS_URL_FILE=""),
+        }
+        said["doctor"] = doctor.result()
     assert b"refuses the token" in said["watch"]
+    assert said["doctor"].count(b"\n") > 5
     files = list(bad_files(system, canaries))
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("UNMASK_", "REDIS_"))}
     done = subprocess.run(

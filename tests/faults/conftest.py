@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.report import LONG, Report
-from tests.faults.rig import Rig
+from tests.faults.rig import CLOCK, HOURS, Rig
 from tests.worker.making import tiny_checkpoint
 
 _REPORT = pytest.StashKey[Report]()
@@ -51,9 +52,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 def zygote() -> Iterator[subprocess.Popen[str]]:
     """One process that has imported everything a worker needs, see there."""
     command = [sys.executable, "-m", "tests.worker.zygote"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    env = {**os.environ, **CLOCK}
+    with subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         yield process
         process.communicate(timeout=10)
+    HOURS.unlink(missing_ok=True)
 
 
 @pytest.fixture(scope="package")

@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
@@ -37,6 +38,10 @@ from wire.messages import AlertEvent, Score
 from wire.settings import RedisSettings
 from wire.shards import Space, Spaces
 
+ROOT = Path(__file__).parents[2]
+HOURS = Path(tempfile.gettempdir()) / f"test-hours-back-{os.getpid()}"  # see clock/sitecustomize.py
+CLOCK = {"PYTHONPATH": f"{Path(__file__).parent / 'clock'}:{ROOT}", "TEST_HOURS_BACK": str(HOURS)}
+MOST_MB = {"dashboard": 150.0, "worker": 700.0, "valkey": 100.0}  # whatever breaks; they take 70, 450 and 7
 READY_S = 60.0
 END_AFTER_S = 3.0
 ALERTS = {
@@ -157,7 +162,7 @@ class Rig:
         """A service in a process of its own, its log beside the configuration."""
         command = [sys.executable, "-m", service, "--config", str(config)]
         with (self.folder / f"{service}.log").open("ab") as log:
-            process = subprocess.Popen(command, env=environment(**env), stdout=log, stderr=log)
+            process = subprocess.Popen(command, env=environment(**CLOCK, **env), stdout=log, stderr=log)
         self._stack.callback(end, process)
         return process
 
@@ -230,6 +235,19 @@ class Rig:
         rows: Any = self.bus.xrange(self.keys.alerts)
         return {id.decode(): AlertEvent.decode(fields[b"m"]) for id, fields in rows}
 
+    def peak_mb(self) -> dict[str, float]:
+        """The most memory that each held since it was started, MB; of workers, the one that held most."""
+        workers = [_peak_mb(pid) for pid in self.workers.values() if alive(pid)]
+        valkey: Any = self.bus.info("memory")
+        return {
+            "dashboard": _peak_mb(self.dashboard.pid), "worker": max(workers, default=0.0),
+            "valkey": valkey["used_memory_peak"] / 1e6,
+        }  # fmt: skip
+
+    def set_back(self, hours: int) -> None:
+        """Set the wall clock of every service back, but not that of Valkey, whose own only dates what it writes."""
+        HOURS.write_bytes(bytes(hours))
+
     def recovered(self, since: float, timeout_s: float = 60.0) -> float:
         """Seconds from `since` until a window made after it was scored and its score arrived at the subscriber."""
         came = wait_until(lambda: self.subscriber.scored_since(since), timeout_s, "scores arrive again")
@@ -238,6 +256,7 @@ class Rig:
 
     def mend(self) -> None:
         """Whatever a test has left broken."""
+        HOURS.unlink(missing_ok=True)
         self.proxy.delay_s = 0.0
         self.proxy.up()
         self.proxy.flow()
@@ -257,6 +276,11 @@ class Rig:
         self.subscriber.close()
         for slot in list(self.workers):
             self.kill_worker(slot)
+
+
+def _peak_mb(pid: int) -> float:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1000
 
 
 def _pending(space: Space[redis.Redis], consumer: str | None) -> int:

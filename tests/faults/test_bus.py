@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
@@ -15,7 +16,7 @@ import redis
 from tests.faults.load import Load
 from tests.faults.report import LONG, Report, pick
 from tests.faults.rig import Rig, until
-from tests.faults.verdict import judge, judgeable
+from tests.faults.verdict import accounted, expected, judge, judgeable
 from tests.support.servers import missing
 
 pytestmark = pytest.mark.timeout(pick(120, 400))
@@ -105,6 +106,37 @@ def test_disk_full_under_the_append_only_file(rig: Rig, report: Report) -> None:
     kept = len(rig.subscriber.alerts())
     rig.start_valkey()
     assert len(rig.told()) == kept, "the file of a disk that was full holds every alert that was told"
+
+
+@pytest.mark.long
+def test_power_cut_that_costs_the_last_second(rig: Rig, report: Report) -> None:
+    """What it leaves: a file that ends in the middle of a write of a second ago. The windows in it add up, the alerts
+    in it are those of its scores, and all goes on from there."""
+    with judgeable(rig) as load:
+        rig.recovered(time.time())
+        until(lambda: [m for m in rig.subscriber.alerts() if m.alert.track in load.tracks], "an alert is told")
+        file = max((rig.disk / "appendonlydir").glob("*.incr.aof"), key=lambda file: file.stat().st_mtime_ns)
+        written = file.stat().st_size
+        time.sleep(1.0)
+        rig.valkey.kill()
+        rig.valkey.wait()
+        lost = file.stat().st_size - written
+        assert lost > 1000
+        os.truncate(file, written + 7)
+        rig.start_valkey()
+        over = time.time()
+        recovery_s = rig.recovered(over)
+        time.sleep(FLOW_S)
+    share, counts = accounted(rig)
+    assert share == 1.0, counts
+    scores = rig.scores()
+    assert max(Counter(score.window for score in scores).values()) == 1
+    told = [e.alert.id for e in rig.told().values() if e.event == "new" and e.alert.track in load.tracks]
+    opened = expected(scores, load.tracks)
+    assert sorted(told) == sorted(opened)
+    report.add(
+        name="power cut", recovery_s=recovery_s, accounted=share, alerts_lost=0, alerts_doubled=0, lost_bytes=lost
+    )
 
 
 def refusal(rig: Rig) -> str:

@@ -236,6 +236,9 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
         text = (folder / "log").read_text()
         assert process.returncode == 0, text
         assert "Traceback" not in text
+        counts: Any = bus.hgetall(KEYS.outcomes)
+        assert counts.keys() <= {b"made", b"trimmed"}
+        assert int(counts[b"made"]) == bus.xlen(KEYS.windows) + int(counts.get(b"trimmed", 0)), counts
 
 
 def test_killed_and_back(line: Line, report: Report) -> None:
@@ -378,6 +381,7 @@ def test_the_wall_clock_steps_back_an_hour(
             assert state
             assert state.state == "live"
             assert abs(state.updated - (time.time() - step)) < 30, "the state is told by the new clock"
+            assert state.since <= state.updated, "or no score of the new time would count as one of this picture"
             windows = line.windows(camera)
             whole(windows)
             assert not {w.epoch for w in windows[before[camera] + 2 :]} & {w.epoch for w in windows[: before[camera]]}

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from msgspec.structs import replace as changed
 
 from tests.faults.load import Load
-from tests.faults.rig import ALERTS, Rig, until
+from tests.faults.rig import ALERTS, MOST_MB, Rig, until
 from wire.messages import Score
 from wire.settings import AlertSettings
 from worker import alerts
@@ -31,6 +31,9 @@ class Verdict:
     windows: int = 0  # made under this load
     dropped: int = 0  # of those offered, by the publisher while Redis was away: counted, and never made
     alerts: int = 0
+    dashboard_mb: float = 0.0  # the most it held, as the next two
+    worker_mb: float = 0.0
+    valkey_mb: float = 0.0
 
 
 def accounted(rig: Rig) -> tuple[float, dict[str, int]]:
@@ -111,7 +114,14 @@ def _alerts(rig: Rig, opened: set[str], tracks: Collection[str], ends: bool) -> 
     doubled += sum(count - 1 for count in _cursors(rig).values())
     doubled += len({alert for alert, kind in seen() if kind == "new"} - opened)  # one that should never have opened
     assert doubled == 0, seen()
-    return Verdict(1.0, len(wanted - seen().keys()), doubled)
+    return Verdict(1.0, len(wanted - seen().keys()), doubled, **_bounded(rig))
+
+
+def _bounded(rig: Rig) -> dict[str, float]:
+    """How much memory each held at most: whatever broke, it is bounded."""
+    found = rig.peak_mb()
+    assert all(found[name] < most for name, most in MOST_MB.items()), found
+    return {f"{name}_mb": megabytes for name, megabytes in found.items()}
 
 
 def _cursors(rig: Rig) -> Counter[str]:

@@ -152,6 +152,28 @@ def test_a_path_that_is_not_there_and_one_without_a_picture(
     assert kind in camera.state().error
 
 
+def test_a_wall_clock_set_back_dates_the_state_anew(sink: KeepingSink, log: Log) -> None:
+    now, streamer = 10_000.0, StreamerSettings()
+    one = config.camera("cam", CameraSettings(url="clip.mp4"), streamer)
+    camera = CameraRuntime(one, streamer, WindowSettings(), FixedDetector, sink, "me", log, lambda: now)
+    assert camera.state().since == 10_000.0
+    now = 6_400.0
+    assert camera.state().since == 6_400.0
+    now = 6_500.0
+    assert camera.state().since == 6_400.0
+
+
+def test_who_knocks_again_and_again_makes_no_state_each_time(sink: KeepingSink, log: Log) -> None:
+    streamer = StreamerSettings()
+    one = config.camera("cam", CameraSettings(url="rtmp://127.0.0.1:1/live/a-long-key", listen="loopback"), streamer)
+    camera = CameraRuntime(one, streamer, WindowSettings(), FixedDetector, sink, "me", log)
+    camera._waiting("")
+    for number in range(100):
+        camera._waiting(f"a publisher at 192.0.2.{number} was refused: its stream key is wrong")
+    assert len(sink.states) == 1
+    assert "192.0.2.99" in camera.state().error, "it is told with the next"
+
+
 def test_nobody_listens(make: Make) -> None:
     reaches(make(f"rtsp://127.0.0.1:{free_port()}/x"), "refused")
 

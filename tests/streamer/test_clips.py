@@ -71,6 +71,7 @@ def test_it_is_due_when_its_video_is_there_or_will_not_come(made: Recorded) -> N
     late = clips.job("a", "cam", 1003.0, made.ring, SETTINGS)
     assert not late.due(1004.0)
     assert late.due(1004.0 + clips.LATE_S)
+    assert late.due(1003.0 - 3600), "the clock was set back: it would be in hand for an hour"
 
 
 def test_what_came_before_is_held_though_the_ring_lets_it_go(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from streamer import confine
 PROBE = """
 import ctypes, json, os, resource, sys, threading
 from streamer import confine
-missing = confine.confine(int(sys.argv[2]))
+missing = confine.confine(int(sys.argv[2]), 1)
 target = sys.argv[1]
 tries = {
     "create": lambda: open(target + "/new", "w"), "change": lambda: open(target + "/there", "a"),
@@ -30,6 +30,7 @@ def work():
             call(); done[name] = ""
         except (OSError, MemoryError) as error:
             done[name] = type(error).__name__
+    done["cores"] = len(os.sched_getaffinity(0))
 thread = threading.Thread(target=work); thread.start(); thread.join()
 status = dict(line.split(":\\t", 1) for line in open("/proc/thread-self/status").read().splitlines() if ":\\t" in line)
 done["privileges"] = status["NoNewPrivs"]
@@ -40,7 +41,7 @@ print(json.dumps([missing, done]))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="resource limits and Landlock are Linux's")
-def test_no_writes_no_programs_no_core_and_no_more_memory(tmp_path: Path) -> None:
+def test_no_writes_no_programs_no_core_and_no_more_memory_and_cores(tmp_path: Path) -> None:
     (tmp_path / "there").write_text("before")
     command = [sys.executable, "-c", PROBE, str(tmp_path), "1024"]
     log = tmp_path.parent / f"{tmp_path.name}.log"
@@ -55,6 +56,7 @@ def test_no_writes_no_programs_no_core_and_no_more_memory(tmp_path: Path) -> Non
     assert done["memory"] == "MemoryError"
     assert (done["read"], done["null"], done["told"]) == ("", "", "")
     assert log.read_text() == "a log line"
+    assert done["cores"] == 1
     assert (done["privileges"], done["core"], done["dumpable"]) == ("1", [0, 0], 0)
 
 

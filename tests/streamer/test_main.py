@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from streamer.service import END_S
 from tests.support.servers import MS, end, free_port, valkey, wait_until
 from wire.keys import Keys
 from wire.messages import CameraState
@@ -51,6 +52,7 @@ def test_a_signal_ends_it_cleanly(
     text = f"cameras: {{cam: {{url: {plain_clip}, loop: true}}}}\nstreamer: {{detector: haar, name: me}}"
     process = command(tmp_path, text, redis_url)
     try:
+        assert END_S < 3, "it leaves then whatever it waits for"
         wait_until(lambda: is_live(bus), 60, "the camera is live")
         began = time.monotonic()
         process.send_signal(number)

@@ -11,11 +11,13 @@ import pytest
 import redis
 import yaml
 
+from streamer.service import TICK_S
 from tests.streamer.test_main import command, finish
 from tests.support.servers import RtspServer, wait_until
 from wire.heartbeat import alive
 from wire.keys import Keys
 from wire.messages import CameraState
+from wire.reload import LOOK_S
 
 
 def state(bus: redis.Redis, keys: Keys, name: str) -> CameraState | None:
@@ -53,7 +55,8 @@ def test_cameras_come_go_and_change_without_a_restart(
         return found if found and found.state == "live" else None
 
     def takes_effect(condition: Callable[[], object], what: str) -> None:
-        """Within 2 s, and what a busy machine adds."""
+        """Within 2 s, and what a busy machine adds: two looks that see the same, each in a turn of its loop."""
+        assert 2 * (LOOK_S + TICK_S) < 1
         wait_until(condition, 6, what)
 
     process = command(tmp_path, text(), redis_url)

@@ -106,6 +106,16 @@ def test_a_reconnect_clears_and_the_late_stamp_of_a_lost_packet_does_no_harm() -
     assert made.since(0) == fresh
 
 
+def test_a_wall_clock_set_back_leaves_no_more_than_ever() -> None:
+    made = ring(seconds=2)
+    fill(made, 30, start=10_000.0)
+    again = fill(made, 100, start=6_400.0)
+    held = made.since(float("-inf"))
+    assert held[0] in again, "what was taken before is gone, and not kept for an hour"
+    assert len(held) <= 2 * FPS + 10
+    assert made.moment(6_409.0, 0.0)[-1] is again[90]
+
+
 def test_a_looped_file_goes_on_behind_what_is_there() -> None:
     made = ring()
     kept = fill(made, 15)

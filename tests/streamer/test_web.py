@@ -120,6 +120,14 @@ def test_a_redirect_to_another_host_is_not_followed(site: web.Site, inside: web.
     assert frames(site.url("/moved")) == 40
 
 
+def test_what_a_server_names_is_told_in_short(site: web.Site) -> None:
+    """It stands in the camera's state, which goes to Redis each second and to every page."""
+    site.redirects["/video"] = f"http://{'h' * 60_000}/\x1b[2J"
+    error = fails(site.url("/video"))
+    assert error.kind == "forbidden"
+    assert len(str(error)) < 600
+
+
 def test_passwords_go_to_the_configured_host_alone(site: web.Site, inside: web.Site, segment: bytes) -> None:
     site.login = "alice:s3/cret"
     inside.pages["/a.ts"] = segment

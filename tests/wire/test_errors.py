@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from wire.errors import (
+    LONGEST,
     CheckpointError,
     ConfigError,
     ManifestError,
@@ -32,3 +33,13 @@ def test_one_line_and_an_exit_code(error: UnmaskError, code: int) -> None:
     assert "\n" not in str(error)
     assert error.remedy.splitlines()[0] in str(error)
     assert error.exit_code == code
+
+
+def test_what_a_camera_says_of_itself_is_short_and_steers_no_terminal() -> None:
+    error = SourceError("forbidden", "http://cam/", "its server points to \x1b]0;owned\x07" + "x" * 60_000 + ":80")
+    assert len(error.reason) <= LONGEST
+    assert error.reason.startswith("its server points to  ]0;owned xxx")
+    assert all(letter.isprintable() for letter in str(error))
+    cut = SourceError("failed", "x", "y" * (LONGEST - 20) + " rtsp://alice:hunter22@h/")
+    assert "hunter" not in cut.reason
+    assert "alice" not in cut.reason

@@ -19,6 +19,7 @@ from tests.worker.making import FRAMES, window
 from tests.worker.test_service import Seen
 from wire.keys import FIELD, Keys
 from wire.messages import Window
+from worker.service import STOP_S
 
 ENDS_S = 5  # under 3 s, and what a busy machine adds
 SLOW = """
@@ -62,6 +63,7 @@ class Load:
 def test_sigterm_under_load(
     slow: float, tiny: Path, redis_url: str, bus: redis.Redis, keys: Keys, tmp_path: Path
 ) -> None:
+    assert STOP_S < 3, "it leaves then whatever it waits for"
     seen = Seen(bus, keys)
     worker = {"checkpoint": str(tiny), "device": "torch-cpu", "threads": 1, "batch": 8, "max_age_s": 600, "name": "w"}
     file = tmp_path / "unmask.yaml"

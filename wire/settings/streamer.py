@@ -30,6 +30,7 @@ class StreamerSettings(Section):
     memory_mb: int | None = Field(
         None, ge=0, description="Most memory of the process, MB; unset: by the number of cameras; 0: no limit"
     )
+    cores: int | None = Field(None, ge=1, description="Most cores that the process takes, on Linux; unset: all")
     max_faces: int = Field(8, ge=1, le=64, description="Faces followed at once per camera, the largest first")
     connect_timeout_s: Seconds = Field(5.0, description="Until a camera that does not answer counts as timed out")
     read_timeout_s: Seconds = Field(2.5, description="Socket silence; a stream is reopened after twice this")
