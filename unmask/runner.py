@@ -122,7 +122,7 @@ class _Waiting:
         self._tries, self._next = self._tries + 1, now + wait
         if not self._state.embedded or self._tries > EMBEDDED_TRIES:
             self._told = True
-            self._log.warning("waiting for Redis", error=str(RedisUnreachable(self._state.url, bus.reason(error))))
+            self._log.warning("waiting for Redis", error=str(bus.unreachable(self._state.url, error)))
         return False
 
 
