@@ -5,6 +5,7 @@ UnmaskError                 exit 1
 │   ├── ConfigError                  a key, type or value in the YAML file or the environment
 │   ├── ManifestError                a table of clips that can't be read
 │   └── UnknownScheme                a source whose scheme no reader handles
+│       └── NoAddress                its url has no host and port that can be read
 ├── RedisUnreachable        exit 1
 │   └── RedisRefuses                 it answers, with an error
 ├── CheckpointError         exit 1   missing, corrupt, or not one of ours
@@ -71,6 +72,17 @@ class UnknownScheme(UsageError):
         super().__init__(
             f"unknown source {source!r}",
             "use rtsp(s)://, rtmp://, srt://, http(s)://, webcam:N, screen:, or the path of a video file",
+        )
+
+
+class NoAddress(UnknownScheme):
+    """A url without a host and port that can be read: often a password holds a raw `/`, `?` or `#`."""
+
+    def __init__(self, source: str) -> None:
+        UsageError.__init__(
+            self,
+            f"address {source!r} has no host and port that can be read",
+            "write / ? # : @ in a user or a password as %2F %3F %23 %3A %40, and the port as a number",
         )
 
 
