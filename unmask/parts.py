@@ -69,7 +69,8 @@ def access(settings: Settings) -> Finding:
         return failure("access", error)
     if access.open:
         return Finding("access", "ok", "nobody has to sign in")
-    words = [f"{len(access.users)} users"] * bool(access.users) + ["a token"] * (access.token is not None)
+    count = len(access.users)
+    words = [f"{count} user{'s' * (count > 1)}"] * bool(count) + ["a token"] * (access.token is not None)
     return Finding("access", "ok", " and ".join(words))
 
 
