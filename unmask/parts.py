@@ -93,4 +93,5 @@ def _camera(timeout_s: float, streamer: StreamerSettings, name: str, camera: Cam
         return Finding(name, "failed", found.message, found.remedy, {"camera": name, "kind": str(found.kind)})
     width, height = found.size
     facts = {"camera": name, "codec": found.codec, "width": width, "height": height, "fps": round(found.fps, 3)}
-    return Finding(name, "ok", f"{found.codec} {width}x{height} at {found.fps:.3g} frames/s", facts=facts)
+    rate = f" at {found.fps:.3g} frames/s" if found.fps else ""  # a plugin does not say how many will come
+    return Finding(name, "ok", f"{found.codec} {width}x{height}{rate}", facts=facts)

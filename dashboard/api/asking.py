@@ -25,8 +25,10 @@ async def admit(request: Request, gate: Gate, role: UserRole, unscoped: bool) ->
     try:
         who = await _who(request, gate)
     except Denied:
+        sent = auth.bearer(request.headers) is not None
+        words = "the token is wrong: send another" if sent else "a token is needed: send it"
         raise Refused(
-            401, "a token is needed: send 'Authorization: Bearer TOKEN', or sign in", {"www-authenticate": "Bearer"}
+            401, f"{words} as 'Authorization: Bearer TOKEN', or sign in", {"www-authenticate": "Bearer"}
         ) from None
     except Wait as wait:
         raise later(wait) from None

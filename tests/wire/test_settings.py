@@ -59,6 +59,8 @@ def test_environment_over_file_over_default(write, monkeypatch: pytest.MonkeyPat
         ("cameras: {a: {}}", "cameras.a.url"),
         ("cameras: {a: x.mp4}", "cameras.a: wants keys of its own"),
         ("cameras: [1]", "cameras: wants keys of its own"),
+        ("notify: {webhooks: {a: {url: 'http://x', cameras: door}}}", "notify.webhooks.a.cameras: wants a list, as"),
+        ("state: 5", "state: wants a path"),
         ("- 1", "not a mapping"),
         ("a: [1", "line 1"),
         ("cameras: {a: {url: 'rtsp://u:${NOT_SET_ANYWHERE}@h/'}}", "no variable NOT_SET_ANYWHERE"),
