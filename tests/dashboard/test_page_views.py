@@ -283,6 +283,10 @@ def test_the_wall_puts_trouble_first_and_does_not_scroll(page: Page, dashboard: 
     feed.alert("a1", "new", "cam-1")
     expect(page.locator("#wall-calm")).to_contain_text("1 open alert")
     expect(page.locator("alert-item")).to_be_visible()
+    feed.alert("a2", "new", "a-camera-whose-name-is-very-long-indeed-as-long-as-names-may-be")
+    expect(page.locator("alert-item")).to_have_count(2)
+    right = "(what) => Math.max(...[...document.querySelectorAll(what)].map((e) => e.getBoundingClientRect().right))"
+    assert page.evaluate(right, "alert-item") <= page.evaluate(right, ".feed")
     for number in range(7, 120):  # too many for it, at any size
         feed.camera(f"cam-{number}", faces=0)
     expect(page.locator("camera-card")).to_have_count(120)
