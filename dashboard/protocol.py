@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from dashboard import explaining
 from dashboard.access.principal import Principal
 from wire.messages import Alert, AlertEventName, AlertKind, Box, CameraVerdict, Score, Severity, UserRole
 
@@ -40,6 +41,10 @@ Patterns = Annotated[tuple[Pattern, ...], msgspec.Meta(max_length=256)]
 
 class FromClient(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
     """Base of what clients send. A misspelt field is an error, not a filter that silently lets all through."""
+
+
+class _Named(msgspec.Struct):
+    type: str = ""
 
 
 class Hello(FromClient, frozen=True, kw_only=True, tag="hello"):
@@ -216,6 +221,10 @@ ClientMessage = Hello | Subscribe | Unsubscribe | Ping
 ServerMessage = (
     Welcome | Subscribed | Unsubscribed | AlertMessage | ScoreMessage | CameraMessage | Heartbeat | Gap | Pong | Error
 )
+_KINDS: dict[str, type[FromClient]] = {
+    "hello": Hello, "subscribe": Subscribe, "unsubscribe": Unsubscribe, "ping": Ping,
+}  # fmt: skip
+_named_decoder = msgspec.json.Decoder(_Named)
 _client_decoder: msgspec.json.Decoder[ClientMessage] = msgspec.json.Decoder(ClientMessage)
 _server_decoder: msgspec.json.Decoder[ServerMessage] = msgspec.json.Decoder(ServerMessage)
 _encoder = msgspec.json.Encoder()
@@ -234,9 +243,22 @@ def decode_client(text: str | bytes) -> ClientMessage:
     """The client's message in `text`. Raises BadMessage."""
     try:
         return _client_decoder.decode(text)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+    except msgspec.ValidationError as error:
         reason = " ".join(str(error).split())[:200]
-        raise BadMessage("unknown-type" if "$.type" in reason else "malformed", reason) from None
+        if "$.type" in reason:
+            raise BadMessage("unknown-type", f"{reason}; known here: {', '.join(_KINDS)}") from None
+        raise BadMessage("malformed", reason + _known(text, error)) from None
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise BadMessage("malformed", " ".join(str(error).split())[:200]) from None
+
+
+def _known(text: str | bytes, error: msgspec.ValidationError) -> str:
+    """What is known where something is not, for a message of a known type."""
+    try:
+        kind = _KINDS.get(_named_decoder.decode(text).type)
+    except (msgspec.DecodeError, RecursionError):
+        return ""
+    return explaining.known(error, kind) if kind else ""
 
 
 def decode_server(text: str | bytes) -> ServerMessage | None:

@@ -146,12 +146,12 @@ class Session:
 
     def _subscribe(self, ask: Subscribe) -> None:
         if ask.id not in self._sender.subscriptions and len(self._sender.subscriptions) >= protocol.MAX_SUBSCRIPTIONS:
-            raise BadMessage("too-many-subscriptions", f"{protocol.MAX_SUBSCRIPTIONS} is the limit")
+            raise BadMessage("too-many-subscriptions", f"{protocol.MAX_SUBSCRIPTIONS} is the limit: end one first")
         try:
             cursor = self._hub.recent.newest if ask.since is None else cursors.parse(ask.since)
             told = self._hub.newest(self._sender.principal) if ask.since is None else cursor
         except ValueError as error:
-            raise BadMessage("bad-cursor", str(error)) from None
+            raise BadMessage("bad-cursor", f'{error}: send one that came with an event, or "0"') from None
         made = self._sender.subscriptions[ask.id] = Subscription(ask, cursor, self._sender.principal)
         made.sent(told)
         self._sender.reply(protocol.Subscribed(id=ask.id, cursor=cursors.show(made.told)))

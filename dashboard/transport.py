@@ -111,6 +111,8 @@ class BoundedProtocol(WebSocketsSansIOProtocol):
         if message["type"] == "websocket.close":
             asyncio.get_running_loop().call_later(FLUSH_S, self._cut)
         await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
+            self.handshake_complete = True  # by a refusal; else uvicorn logs it as a defect, for whoever knocks
 
     @property
     def has_room(self) -> bool:

@@ -27,7 +27,7 @@ import av.error
 import certifi
 
 from streamer.push import Place
-from wire.errors import ConfigError, SourceError, SourceErrorKind, UnknownScheme
+from wire.errors import ConfigError, NoAddress, SourceError, SourceErrorKind, UnknownScheme
 from wire.plugins import Plugin, find
 from wire.redact import redact
 from wire.settings import CameraSettings, SourceSettings, plain
@@ -111,7 +111,7 @@ def parse(
 ) -> Source:
     """The source behind `camera.url`; `plugins`: the schemes that those open.
 
-    Raises UnknownScheme, and ConfigError for a `ca` or a plugin that is missing.
+    Raises UnknownScheme, NoAddress, and ConfigError for a `ca` or a plugin that is missing.
     """
     url = camera.url.strip()
     if "\0" in url:
@@ -191,6 +191,11 @@ def authorities() -> str:
 
 
 def _network(url: str, connect_timeout_s: float, options: dict[str, str], paced: bool = False) -> Source:
+    """A source that is connected to. Raises NoAddress: FFmpeg would look for a host of the user's name."""
+    try:
+        _ = urlsplit(url).port
+    except ValueError:
+        raise NoAddress(redact(url)) from None
     codecs = ",".join(VIDEO_CODECS + AUDIO_CODECS)
     options = {"analyzeduration": str(PROBE_US), "codec_whitelist": codecs, **options}
     return Source(redact(url), url, None, options, paced=paced, open_timeout_s=connect_timeout_s)

@@ -7,6 +7,13 @@ import sys
 
 def main() -> None:
     """Run the command line."""
+    try:
+        _run()
+    except KeyboardInterrupt:  # typer says the same of its own; this one came while the commands were loaded
+        sys.exit(130)
+
+
+def _run() -> None:
     from unmask.cli import app
     from wire import crash
     from wire.errors import UnmaskError

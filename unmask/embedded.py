@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import shutil
 import tempfile
@@ -34,13 +35,19 @@ class EmbeddedServer:
                 f"another unmask is running on {self.folder.parent}", "stop it, or set another folder as 'state'"
             ) from None
         except OSError as error:
-            raise ServiceError(
-                f"the state folder {self.folder} can't be used ({error.strerror})", "set a writable folder as 'state'"
-            ) from None
+            raise self._unusable(error) from None
         # A socket's path must stay under 108 bytes, which a state folder's need not.
         self._sockets = Path(tempfile.mkdtemp(prefix="unmask-"))
-        (self.folder / ADDRESS).write_text(self.url, encoding="utf-8")
+        try:
+            (self.folder / ADDRESS).write_text(self.url, encoding="utf-8")
+        except OSError as error:  # the first bytes that are written: here a full disk shows
+            self.__exit__()
+            raise self._unusable(error) from None
         return self
+
+    def _unusable(self, error: OSError) -> ServiceError:
+        remedy = "free space on its disk" if error.errno == errno.ENOSPC else "set a writable folder as 'state'"
+        return ServiceError(f"the state folder {self.folder} can't be used ({error.strerror})", remedy)
 
     def __exit__(self, *_: object) -> None:
         if self._sockets:

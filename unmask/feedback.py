@@ -60,6 +60,8 @@ def run(folder: Path, settings: Settings) -> int:
     finally:
         client.close()
     Console(highlight=False, soft_wrap=True).print(summary(folder / MANIFEST, lines, counts), markup=False)
+    if not lines:
+        console.print("no alert with crops has been judged: press Confirmed or False alarm on the page first")
     return 0 if lines else 1
 
 

@@ -69,7 +69,8 @@ def access(settings: Settings) -> Finding:
         return failure("access", error)
     if access.open:
         return Finding("access", "ok", "nobody has to sign in")
-    words = [f"{len(access.users)} users"] * bool(access.users) + ["a token"] * (access.token is not None)
+    count = len(access.users)
+    words = [f"{count} user{'s' * (count > 1)}"] * bool(count) + ["a token"] * (access.token is not None)
     return Finding("access", "ok", " and ".join(words))
 
 
@@ -92,4 +93,5 @@ def _camera(timeout_s: float, streamer: StreamerSettings, name: str, camera: Cam
         return Finding(name, "failed", found.message, found.remedy, {"camera": name, "kind": str(found.kind)})
     width, height = found.size
     facts = {"camera": name, "codec": found.codec, "width": width, "height": height, "fps": round(found.fps, 3)}
-    return Finding(name, "ok", f"{found.codec} {width}x{height} at {found.fps:.3g} frames/s", facts=facts)
+    rate = f" at {found.fps:.3g} frames/s" if found.fps else ""  # a plugin does not say how many will come
+    return Finding(name, "ok", f"{found.codec} {width}x{height}{rate}", facts=facts)

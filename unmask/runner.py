@@ -29,6 +29,7 @@ from dashboard.notify.build import channels
 from dashboard.tls import Certificate
 from streamer import sources
 from unmask.embedded import EmbeddedServer
+from unmask.slot import Slot
 from unmask.supervisor import Child, Supervisor
 from wire import bus, telemetry
 from wire.errors import ConfigError, RedisUnreachable, ServiceError, UsageError
@@ -87,7 +88,10 @@ def run(settings: Settings, config: Path | None, on_ready: Callable[[str], None]
             supervisor.add(
                 Child("valkey", embedded.command(), hint=hint, heard=stack.enter_context(_Pings(state)).heard)
             )
-        env = {"UNMASK_SLOT": "0", "UNMASK_DASHBOARD__PORT": str(port)}
+        slot = 0 if embedded else stack.enter_context(Slot(url, settings.redis.prefix)).number
+        if slot:
+            log.info("another unmask of this machine serves this Redis: they share the cameras", number=slot)
+        env = {"UNMASK_SLOT": str(slot), "UNMASK_DASHBOARD__PORT": str(port)}
         if embedded:  # any other, the services read for themselves, where it may stand in a file
             env["REDIS_URL"] = url
         arguments = ["--config", str(config)] if config else []
@@ -122,7 +126,7 @@ class _Waiting:
         self._tries, self._next = self._tries + 1, now + wait
         if not self._state.embedded or self._tries > EMBEDDED_TRIES:
             self._told = True
-            self._log.warning("waiting for Redis", error=str(RedisUnreachable(self._state.url, bus.reason(error))))
+            self._log.warning("waiting for Redis", error=str(bus.unreachable(self._state.url, error)))
         return False
 
 

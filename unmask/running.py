@@ -6,7 +6,7 @@ import redis
 
 from unmask import embedded
 from wire import bus
-from wire.errors import RedisUnreachable, UsageError
+from wire.errors import RedisRefuses, RedisUnreachable, UsageError
 from wire.settings import Settings
 
 REMEDY = "start it with 'unmask run', or set REDIS_URL where the services have their own Redis"
@@ -19,7 +19,7 @@ def connect(settings: Settings) -> tuple[redis.Redis, str]:
         raise UsageError(f"no unmask is running on {settings.state}", REMEDY)
     try:
         return bus.connect(url), bus.shown(url)
-    except RedisUnreachable:
-        if settings.redis.url:
+    except RedisUnreachable as error:
+        if settings.redis.url or isinstance(error, RedisRefuses):
             raise
         raise UsageError(f"no unmask is running on {settings.state}", REMEDY) from None

@@ -11,7 +11,7 @@ import redis
 
 from unmask.embedded import EmbeddedServer, address
 from wire import bus
-from wire.errors import RedisUnreachable, ServiceError
+from wire.errors import RedisRefuses, RedisUnreachable, ServiceError
 from wire.keys import Keys
 from wire.settings import Settings
 from wire.shards import Space, Spaces, same
@@ -36,8 +36,8 @@ def _connected(settings: Settings) -> Iterator[tuple[redis.Redis, str]]:
     if url is not None:
         try:
             client = bus.connect(url)
-        except RedisUnreachable:
-            if settings.redis.url:
+        except RedisUnreachable as error:
+            if settings.redis.url or isinstance(error, RedisRefuses):
                 raise  # else it is the address of one that was killed
         else:
             with client:

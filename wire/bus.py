@@ -7,6 +7,7 @@ settings put it: a certificate that does not verify, or bears another name, is r
 
 from __future__ import annotations
 
+import re
 import ssl
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -17,13 +18,15 @@ import redis.asyncio.sentinel
 import redis.sentinel
 
 from wire import primary, sentinels, slots
-from wire.errors import RedisUnreachable, UnmaskError
+from wire.errors import RedisRefuses, RedisUnreachable, UnmaskError
 from wire.primary import AsyncFinder, Finder, Guide, Node
 from wire.redact import redact
 
 REACH_ERRORS = (redis.ConnectionError, redis.TimeoutError, redis.exceptions.BusyLoadingError)
 CONNECT_TIMEOUT_S = 3.0
 SOCKET_TIMEOUT_S = 10.0  # longer than any blocking read of ours
+# The client begins the error with the command that caused it, up to the first bytes of a picture.
+_OF_PIPELINE = re.compile(r"Command # \d+ \(.*?\) of pipeline caused error: ", re.DOTALL)
 _OPTIONS: dict[str, Any] = {
     "socket_connect_timeout": CONNECT_TIMEOUT_S,
     "socket_timeout": SOCKET_TIMEOUT_S,
@@ -37,8 +40,15 @@ def connect(url: str) -> redis.Redis:
         client = open_client(url)
         client.ping()
     except (redis.RedisError, OSError, ValueError) as error:
-        raise RedisUnreachable(shown(url), reason(error) + _hint(url, error)) from error
+        raise unreachable(url, error) from error
     return client
+
+
+def unreachable(url: str, error: BaseException) -> RedisUnreachable:
+    """What a failed PING means: nothing answers there, or what answers refuses."""
+    refuses = isinstance(error, (redis.AuthenticationError, redis.ResponseError))
+    kind = RedisRefuses if refuses else RedisUnreachable
+    return kind(shown(url), reason(error) + _hint(url, error))
 
 
 def _hint(url: str, error: BaseException) -> str:
@@ -103,7 +113,7 @@ def _of_primary(guide: Guide, plain: type, tls: type) -> dict[str, Any]:
 def failed(url: str, error: BaseException) -> UnmaskError:
     """What a command ends with where Redis failed it in the middle: it is away, or it refuses."""
     if isinstance(error, (*REACH_ERRORS, OSError)):
-        return RedisUnreachable(shown(url), reason(error))
+        return unreachable(url, error)
     return UnmaskError(
         f"Redis at {shown(url)} refuses ({reason(error)})", "run 'unmask doctor', and look at what its user may do"
     )
@@ -135,5 +145,6 @@ def _check_files(url: str) -> None:
 
 def reason(error: BaseException, limit: int = 160) -> str:
     """Why Redis failed, in one short line without credentials: a server's own explanation may be a page long."""
-    words = redact(" ".join(str(error).split())) or type(error).__name__
+    told = _OF_PIPELINE.sub("", str(error))
+    words = redact(" ".join(told.split())) or type(error).__name__
     return words.rstrip(".") if len(words) <= limit else words[: limit - 1] + "…"

@@ -5,7 +5,9 @@ UnmaskError                 exit 1
 │   ├── ConfigError                  a key, type or value in the YAML file or the environment
 │   ├── ManifestError                a table of clips that can't be read
 │   └── UnknownScheme                a source whose scheme no reader handles
+│       └── NoAddress                its url has no host and port that can be read
 ├── RedisUnreachable        exit 1
+│   └── RedisRefuses                 it answers, with an error
 ├── CheckpointError         exit 1   missing, corrupt, or not one of ours
 ├── SourceError             exit 1   a camera or file that can't be read; `kind` is what the camera's state shows
 │   └── CertificateRefused           its certificate does not verify
@@ -76,6 +78,17 @@ class UnknownScheme(UsageError):
         )
 
 
+class NoAddress(UnknownScheme):
+    """A url without a host and port that can be read: often a password holds a raw `/`, `?` or `#`."""
+
+    def __init__(self, source: str) -> None:
+        UsageError.__init__(
+            self,
+            f"address {source!r} has no host and port that can be read",
+            "write / ? # : @ in a user or a password as %2F %3F %23 %3A %40, and the port as a number",
+        )
+
+
 class RedisUnreachable(UnmaskError):
     """Redis (or Valkey) does not answer; `url` carries no password."""
 
@@ -84,6 +97,21 @@ class RedisUnreachable(UnmaskError):
             f"Redis at {url} can't be reached ({reason})",
             "start it, correct REDIS_URL or redis.url, or leave both unset to use the embedded server",
         )
+        self.url, self.reason = url, reason
+
+
+class RedisRefuses(RedisUnreachable):
+    """It answers, with an error: another password is wanted, its disk is full, its user may not. Nothing to start."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        words = reason.lower()
+        if "password" in words or "authenticat" in words:
+            remedy = "correct the user and the password in REDIS_URL or redis.url"
+        elif "no space left" in words:
+            remedy = "free space on the disk of its append-only file"
+        else:
+            remedy = "mend what it says, or correct REDIS_URL or redis.url"
+        UnmaskError.__init__(self, f"Redis at {url} refuses ({reason})", remedy)
         self.url, self.reason = url, reason
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
-from collections.abc import Mapping
-from functools import lru_cache
 from typing import TypeVar
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
 
-from dashboard import auth
+from dashboard import auth, explaining
 from dashboard.access.gate import Denied, Gate, Wait
 from dashboard.access.principal import Principal
 from dashboard.api.errors import UNSCOPED, Refused
@@ -20,7 +17,6 @@ from wire.messages import UserRole
 
 MAX_BODY = 64 * 1024
 Q = TypeVar("Q", bound=Question)
-_PLACE = re.compile(r"(.*) - at `\$\.?(.*)`")
 
 
 async def admit(request: Request, gate: Gate, role: UserRole, unscoped: bool) -> Principal:
@@ -29,8 +25,10 @@ async def admit(request: Request, gate: Gate, role: UserRole, unscoped: bool) ->
     try:
         who = await _who(request, gate)
     except Denied:
+        sent = auth.bearer(request.headers) is not None
+        words = "the token is wrong: send another" if sent else "a token is needed: send it"
         raise Refused(
-            401, "a token is needed: send 'Authorization: Bearer TOKEN', or sign in", {"www-authenticate": "Bearer"}
+            401, f"{words} as 'Authorization: Bearer TOKEN', or sign in", {"www-authenticate": "Bearer"}
         ) from None
     except Wait as wait:
         raise later(wait) from None
@@ -65,7 +63,7 @@ def query(request: Request, kind: type[Q]) -> Q:
     given: defaultdict[str, list[str]] = defaultdict(list)
     for name, value in request.query_params.multi_items():
         given[name].append(value)
-    repeatable = _fields(kind)
+    repeatable = {name: _repeats(field) for name, field in explaining.fields(kind).items()}
     for name, values in given.items():
         if len(values) > 1 and not repeatable.get(name, True):
             raise Refused(400, f"{name}: given more than once")
@@ -101,14 +99,6 @@ async def _read(request: Request) -> bytes:
     return bytes(data)
 
 
-@lru_cache
-def _fields(kind: type[Question]) -> Mapping[str, bool]:
-    """The fields of a question by the name they are sent under, and whether each may be repeated."""
-    info = msgspec.inspect.type_info(kind)
-    assert isinstance(info, msgspec.inspect.StructType)
-    return {field.encode_name: _repeats(field.type) for field in info.fields}
-
-
 def _repeats(kind: msgspec.inspect.Type) -> bool:
     inner = kind.type if isinstance(kind, msgspec.inspect.Metadata) else kind
     return isinstance(inner, msgspec.inspect.VarTupleType)
@@ -116,8 +106,5 @@ def _repeats(kind: msgspec.inspect.Type) -> bool:
 
 def _words(error: msgspec.ValidationError, kind: type[Question]) -> str:
     """The error with the field's name first."""
-    text = " ".join(str(error).split())
-    if "unknown field" in text:
-        return f"{text}; known here: {', '.join(_fields(kind))}"
-    place = _PLACE.fullmatch(text)
-    return f"{place[2]}: {place[1]}"[:300] if place else text[:300]
+    problem, place = explaining.parts(error)
+    return (f"{place}: {problem}" if place else problem)[:300] + explaining.known(error, kind)

@@ -158,7 +158,7 @@ class MqttCourier(Courier):
 
 def options(url: str, topic: str, keepalive_s: int) -> dict[str, Any]:
     """What aiomqtt.Client gets for an mqtt(s):// url. Raises ConfigError, without the url's user and password."""
-    where, remedy = "notify.mqtt.url", "give mqtt://USER:PASSWORD@HOST:PORT, or mqtts:// for TLS"
+    where, remedy = "notify.mqtt.url", "give mqtt://HOST:PORT, with USER:PASSWORD@ before it, or mqtts:// for TLS"
     try:
         parts = urlsplit(url)
         port = parts.port

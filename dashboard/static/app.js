@@ -9,7 +9,7 @@ import { page, remember } from "./page.js";
 import * as router from "./router.js";
 import * as settings from "./settings.js";
 import { Link } from "./socket.js";
-import { VERDICTS, clock, el, icon, say } from "./words.js";
+import { VERDICTS, clock, count, el, icon, say } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 const cards = new Map();
@@ -158,7 +158,9 @@ function renderSummary() {
     .map((one) => ({ one, verdict: one.effective.verdict }))
     .filter(({ verdict }) => VERDICTS[verdict].rank >= VERDICTS.offline.rank)
     .sort((a, b) => VERDICTS[b.verdict].rank - VERDICTS[a.verdict].rank || a.one.name.localeCompare(b.one.name));
-  const key = wanting.map(({ one, verdict }) => `${one.name} ${verdict}`).join("\n") + page.link + page.bus + cards.size;
+  const open = $("alerts").open.length;
+  const seen = wanting.length ? wanting.map(({ one, verdict }) => `${one.name} ${verdict}`) : [open];
+  const key = [...seen, page.link, page.bus, cards.size].join("\n"); // drawn anew, a button would lose the focus
   if ($("summary").dataset.key === key) return;
   $("summary").dataset.key = key;
   const chips = wanting.slice(0, 6).map(({ one, verdict }) =>
@@ -172,8 +174,11 @@ function renderSummary() {
     ),
   );
   if (wanting.length > 6) chips.push(el("span", { class: "chip" }, `and ${wanting.length - 6} more`));
-  const calm = page.link === "live" && page.bus === "ok" && cards.size > 0 && !wanting.length;
-  $("summary").replaceChildren(...(calm ? [el("span", { class: "calm" }, "Nothing needs attention")] : chips));
+  if (page.link === "live" && page.bus === "ok" && cards.size > 0 && !wanting.length) {
+    const words = open ? count(open, "open alert") : "Nothing needs attention";
+    chips.push(el("span", open ? { class: "chip", data: { verdict: "suspect" } } : { class: "calm" }, words));
+  }
+  $("summary").replaceChildren(...chips);
 }
 
 link.addEventListener("welcome", (event) => welcome(event.detail));

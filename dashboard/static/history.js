@@ -3,7 +3,7 @@
 import { json } from "./api.js";
 import { page, remember, reviewOf } from "./page.js";
 import { alertHash } from "./router.js";
-import { KINDS, REVIEWS, el, say, span, stamp } from "./words.js";
+import { KINDS, REVIEWS, count, el, say, span, stamp } from "./words.js";
 
 export const sheet = "alerts.css";
 const PAGE = 50;
@@ -98,7 +98,7 @@ class History {
     this.older.hidden = found.next === null;
     this.table.hidden = !this.#rows.size;
     const none = [...this.params].length ? "No alert fits these filters." : "No alerts are kept.";
-    say(this.words, this.#rows.size ? `${this.#rows.size} alerts${found.next ? ", more are kept" : ""}` : none);
+    say(this.words, this.#rows.size ? `${count(this.#rows.size, "alert")}${found.next ? ", more are kept" : ""}` : none);
   }
 
   #row(alert) {
@@ -122,7 +122,7 @@ class History {
     if (this.#rows.has(id)) this.#row(page.alerts.get(id) || message.alert);
     else if (message.event === "new" && this.#fits(message.alert)) this.#news.add(id);
     this.fresh.hidden = !this.#news.size;
-    say(this.fresh, `${this.#news.size} new ${this.#news.size === 1 ? "alert" : "alerts"}: show`);
+    say(this.fresh, `${count(this.#news.size, "new alert")}: show`);
   }
 
   /** Whether a new alert passes the filters; a camera's pattern as the server reads it. */

@@ -2,7 +2,7 @@
 
 import { answer } from "./api.js";
 import { page } from "./page.js";
-import { bytes, clock, el, latency, span } from "./words.js";
+import { bytes, clock, count, el, latency, span } from "./words.js";
 
 export const sheet = "system.css";
 const PERIOD_MS = 2000;
@@ -48,7 +48,7 @@ function capacity({ capacity: { state, words }, queue, evidence, bus }) {
   const facts = [
     ["Windows waiting", String(queue.windows)],
     ["Oldest", latency(queue.oldest_s)],
-    ["Evidence kept", `${evidence.alerts} alerts, ${bytes(evidence.bytes)} of ${bytes(evidence.limit_bytes)}`],
+    ["Evidence kept", `${count(evidence.alerts, "alert")}, ${bytes(evidence.bytes)} of ${bytes(evidence.limit_bytes)}`],
   ];
   const top = panel(
     "Capacity",

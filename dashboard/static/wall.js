@@ -1,7 +1,7 @@
 // The wall: the live view as a picture to be read from four metres. Trouble first, no scrolling, calm when calm.
 
 import { page } from "./page.js";
-import { VERDICTS, el } from "./words.js";
+import { VERDICTS, count, el } from "./words.js";
 
 export const sheet = "wall.css";
 const GAP_PX = 12;
@@ -58,6 +58,6 @@ function fit(grid, calm) {
   const open = [...page.alerts.values()].filter((alert) => alert.ended === null).length;
   const bad = cards.filter((card) => (VERDICTS[card.dataset.verdict]?.rank ?? 9) >= VERDICTS.offline.rank).length;
   calm.dataset.calm = String(!open && !bad && page.link === "live" && page.bus === "ok");
-  const headline = page.link !== "live" ? "Not connected" : open ? `${open} open ${open === 1 ? "alert" : "alerts"}` : page.bus !== "ok" ? "Redis lost" : bad ? "No open alerts" : "All calm";
-  calm.replaceChildren(headline, el("small", {}, `${cards.length} ${cards.length === 1 ? "camera" : "cameras"} watched${bad ? `, ${bad} need attention` : ""}`));
+  const headline = page.link !== "live" ? "Not connected" : open ? count(open, "open alert") : page.bus !== "ok" ? "Redis lost" : bad ? "No open alerts" : "All calm";
+  calm.replaceChildren(headline, el("small", {}, `${count(cards.length, "camera")} watched${bad ? `, ${bad} need${bad === 1 ? "s" : ""} attention` : ""}`));
 }

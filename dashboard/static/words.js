@@ -58,10 +58,13 @@ export const REVIEWS = { confirmed: "Confirmed", "false-alarm": "False alarm" };
 
 export const END_REASONS = {
   cleared: "scores fell below the threshold",
-  "track-ended": "the face left",
+  "track-ended": "no more scores of this face",
   "camera-lost": "the camera was lost",
   "camera-removed": "the camera was removed",
 };
+
+/** "1 alert", "2 alerts". */
+export const count = (number, one) => `${number} ${one}${number === 1 ? "" : "s"}`;
 
 export const stateWord = (state) => (STATES[state] || [state])[0];
 

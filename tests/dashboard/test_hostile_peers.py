@@ -269,3 +269,19 @@ def test_a_handshake_that_fails_carries_the_headers(dashboard: Start) -> None:
     assert status(answer) in (400, 426)
     for name in SECURITY_HEADERS:
         assert f"\r\n{name}: ".encode() in answer
+
+
+def test_a_handshake_that_is_refused_writes_nothing_to_the_log(
+    dashboard: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = dashboard()
+    key = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {'A' * 22}==")
+    refused = {
+        404: ("GET /ws HTTP/1.1", "Host: localhost"),
+        403: ("GET /ws/v1 HTTP/1.1", "Host: localhost", "Origin: https://evil.example"),
+        421: ("GET /ws/v1 HTTP/1.1", "Host: evil.example"),
+    }
+    for code, lines in refused.items():
+        assert status(say(one.port, "\r\n".join((*lines, *key, "", "")).encode())) == code
+    wait_until(lambda: one.connections == 0, 15, "all have gone")
+    assert [record.getMessage() for record in caplog.records if record.name.startswith("uvicorn")] == []

@@ -132,3 +132,9 @@ def test_with_a_token_any_name_is_served(dashboard: Start) -> None:
     one = dashboard(token="s3cret")
     answer = httpx.get(f"{one.http}/api/v1/cameras", headers={"host": "cctv", "authorization": "Bearer s3cret"})
     assert answer.status_code == 200
+
+
+def test_a_wrong_token_is_not_called_a_missing_one(dashboard: Start) -> None:
+    url = f"{dashboard(token='s3cret').http}/api/v1/me"
+    assert httpx.get(url).json()["error"].startswith("a token is needed")
+    assert httpx.get(url, headers={"authorization": "Bearer other"}).json()["error"].startswith("the token is wrong")

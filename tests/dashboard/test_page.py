@@ -79,6 +79,21 @@ def test_an_alert_arrives_lives_and_ends_before_the_eyes(page: Page, dashboard: 
     expect(page.locator("alert-item h3")).to_have_text(["yard", "door"])  # open ones first
 
 
+def test_an_open_alert_needs_attention_whatever_its_camera_shows_by_now(
+    page: Page, dashboard: Start, feed: Feed
+) -> None:
+    services(feed)
+    feed.camera("door", faces=0)
+    one = dashboard(stale_after_s=60).synced()
+    page.goto(one.http)
+    summary = page.locator("#summary")
+    expect(summary).to_have_text("Nothing needs attention")
+    feed.alert("a1", "new", "door")
+    expect(summary).to_have_text("1 open alert")
+    feed.alert("a1", "end", "door")
+    expect(summary).to_have_text("Nothing needs attention")
+
+
 def place(locator: Locator) -> Any:
     """Where it is on the page: what is drawn anew is nowhere in between."""
     return wait_until(locator.bounding_box, 15, "it is drawn")

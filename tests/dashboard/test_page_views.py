@@ -212,6 +212,7 @@ def test_history_filters_pages_and_links(page: Page, dashboard: Start, feed: Fee
     expect(page.get_by_role("button", name="1 new alert: show")).to_be_visible()
     page.get_by_label("State").select_option("open")
     expect(rows).to_have_count(1)
+    expect(page.get_by_text("1 alert", exact=True)).to_be_visible()
     page.get_by_label("Kind").select_option("frozen")
     expect(page.locator("#view")).to_contain_text("No alert fits these filters.")
     page.get_by_role("button", name="Clear").click()
@@ -271,7 +272,7 @@ def test_the_wall_puts_trouble_first_and_does_not_scroll(page: Page, dashboard: 
     page.set_viewport_size({"width": 1920, "height": 1080})
     page.goto(f"{one.http}/#/wall")
     expect(page.locator("camera-card")).to_have_count(7)
-    expect(page.locator("#wall-calm")).to_contain_text("7 cameras watched, 1 need attention")
+    expect(page.locator("#wall-calm")).to_contain_text("7 cameras watched, 1 needs attention")
     expect(page.locator(".top")).to_be_hidden()
     until(
         page,
@@ -282,6 +283,10 @@ def test_the_wall_puts_trouble_first_and_does_not_scroll(page: Page, dashboard: 
     feed.alert("a1", "new", "cam-1")
     expect(page.locator("#wall-calm")).to_contain_text("1 open alert")
     expect(page.locator("alert-item")).to_be_visible()
+    feed.alert("a2", "new", "a-camera-whose-name-is-very-long-indeed-as-long-as-names-may-be")
+    expect(page.locator("alert-item")).to_have_count(2)
+    right = "(what) => Math.max(...[...document.querySelectorAll(what)].map((e) => e.getBoundingClientRect().right))"
+    assert page.evaluate(right, "alert-item") <= page.evaluate(right, ".feed")
     for number in range(7, 120):  # too many for it, at any size
         feed.camera(f"cam-{number}", faces=0)
     expect(page.locator("camera-card")).to_have_count(120)

@@ -43,6 +43,22 @@ def test_what_is_wrong_is_typed_and_one_line(text: str | bytes, code: str) -> No
     assert "\n" not in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [
+        ('{"type":"subscribe","id":"x","camera":["door"]}', "id, topics, cameras, kinds, severities, events, since"),
+        ('{"type":"subscribe","id":"x","topics":["alert"]}', "alerts, scores, cameras"),
+        ('{"type":"subscribe","id":"x","severities":["warning","high"]}', "warning, critical"),
+        ('{"type":"hello","version":1,"password":"x"}', "version, token"),
+        ('{"type":"launch"}', "hello, subscribe, unsubscribe, ping"),
+    ],
+)
+def test_what_is_unknown_is_answered_with_what_is_known(text: str, known: str) -> None:
+    with pytest.raises(BadMessage) as caught:
+        decode_client(text)
+    assert sorted(caught.value.message.partition("; known here: ")[2].split(", ")) == sorted(known.split(", "))
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_message_or_a_bad_message(data: bytes) -> None:
     try:

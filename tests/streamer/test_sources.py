@@ -6,7 +6,7 @@ import av.error
 import pytest
 
 from streamer import sources
-from wire.errors import ConfigError, SourceError, UnknownScheme
+from wire.errors import ConfigError, NoAddress, SourceError, UnknownScheme
 from wire.settings import CameraSettings
 
 
@@ -34,7 +34,32 @@ def test_credentials_are_in_nothing_that_is_printed() -> None:
 
 
 def test_a_password_with_a_slash_or_a_hash_is_masked_too() -> None:
-    assert "s3" not in parse("rtsp://alice:s3/#cret@cam/x").name
+    with pytest.raises(NoAddress) as caught:
+        parse("rtsp://alice:s3/#cret@cam/x")
+    assert "s3" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "rtsp://u:p#q@cam/x",
+        "http://u:p?q@cam/x",
+        "rtmp://u:p/q@cam/x",
+        "rtsp://cam:port/x",
+        "srt://cam:99999",
+        "rtsp://[x/y",
+    ],
+)
+def test_a_url_whose_host_can_not_be_read_says_how_to_write_it(url: str) -> None:
+    with pytest.raises(NoAddress, match="as %2F %3F %23"):
+        parse(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["rtsp://u:p%23@cam/x", "rtsp://u:p@q:r@cam:554/x@y:z", "rtsp://[fe80::1%25eth0]:554/x", "srt://:9000"]
+)
+def test_a_url_that_is_odd_and_right(url: str) -> None:
+    assert parse(url).target == url
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,16 @@ def test_version() -> None:
     assert begun("--version").strip() == f"unmask {version('unmask')}"
 
 
+def test_ctrl_c_before_the_command_has_begun_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("unmask.__main__._run", interrupted)
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 130
+
+
 def test_help_names_every_command_and_loads_nothing_heavy() -> None:
     def spent() -> float:  # processor time: on a busy machine the wall clock says more about the others
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)

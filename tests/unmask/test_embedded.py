@@ -55,6 +55,16 @@ def test_it_is_private(tmp_path: Path) -> None:
     assert not socket.parent.exists()
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_disk_is_said_and_leaves_the_folder_free(tmp_path: Path) -> None:
+    (tmp_path / "valkey").mkdir()
+    (tmp_path / "valkey" / "address").symlink_to("/dev/full")
+    with pytest.raises(ServiceError, match="free space on its disk"), EmbeddedServer(tmp_path):
+        pass
+    with EmbeddedServer(tmp_path):
+        pass
+
+
 def test_one_state_folder_serves_one_unmask(tmp_path: Path) -> None:
     with (
         EmbeddedServer(tmp_path),

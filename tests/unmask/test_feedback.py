@@ -168,6 +168,7 @@ def test_refusals_are_one_line(redis_url: str, tmp_path: Path) -> None:
     nothing = export(tmp_path / "none", redis_url)
     assert nothing.returncode == 1
     assert "0 alerts (0 confirmed, 0 false alarms), 0 crops; 0 new" in nothing.stdout
+    assert_one_line(nothing, 1, "has been judged: press Confirmed or False alarm")
     (tmp_path / "manifest.tsv").write_text("file\tlabel\n")
     assert_one_line(export(tmp_path, redis_url), 2, "not of this command")
     (tmp_path / "file").write_text("")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+import redis
 
 from tests.support.servers import free_port
 from wire import bus
-from wire.errors import RedisUnreachable
+from wire.errors import RedisRefuses, RedisUnreachable
 
 
 def test_connect_answers(redis_url: str) -> None:
@@ -33,3 +34,30 @@ def test_a_reason_is_short_and_has_no_credentials() -> None:
     assert said.startswith("DENIED by redis://***@h/ read")
     assert len(said) == 160
     assert bus.reason(TimeoutError()) == "TimeoutError"
+
+
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [
+        (redis.AuthenticationError("invalid username-password pair or user is disabled."), "correct the user and"),
+        (redis.AuthenticationError("Authentication required."), "correct the user and the password"),
+        (redis.ResponseError("MISCONF Errors writing to the AOF file: No space left on device"), "free space on"),
+        (redis.ResponseError("DB index is out of range"), "mend what it says, or correct REDIS_URL"),
+    ],
+)
+def test_who_answers_and_refuses_is_not_to_be_started(error: redis.RedisError, remedy: str) -> None:
+    said = bus.unreachable("redis://h/0", error)
+    assert isinstance(said, RedisRefuses)
+    assert said.remedy.startswith(remedy)
+    assert "can't be reached" not in str(said)
+
+
+def test_a_wrong_password_is_a_refusal(redis_url: str) -> None:
+    with pytest.raises(RedisRefuses, match="correct the user and the password"):
+        bus.connect(redis_url.replace("://", "://nobody:hunter2hunter2@"))
+
+
+def test_a_reason_does_not_repeat_the_command(redis_url: str) -> None:
+    with bus.connect(redis_url) as client, pytest.raises(redis.ResponseError) as caught, client.pipeline() as pipe:
+        pipe.setrange("test:picture", -1, b"\xff\xd8\xff\xe0) of pipeline \n JFIF").execute()
+    assert bus.reason(caught.value) == "offset is out of range"

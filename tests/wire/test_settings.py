@@ -59,11 +59,18 @@ def test_environment_over_file_over_default(write, monkeypatch: pytest.MonkeyPat
         ("cameras: {a: {}}", "cameras.a.url"),
         ("cameras: {a: x.mp4}", "cameras.a: wants keys of its own"),
         ("cameras: [1]", "cameras: wants keys of its own"),
+        ("notify: {webhooks: {a: {url: 'http://x', cameras: door}}}", "notify.webhooks.a.cameras: wants a list, as"),
+        ("state: 5", "state: wants a path"),
         ("- 1", "not a mapping"),
         ("a: [1", "line 1"),
         ("cameras: {a: {url: 'rtsp://u:${NOT_SET_ANYWHERE}@h/'}}", "no variable NOT_SET_ANYWHERE"),
         ("alerts: {keep_days: 2001-99-99}", "month must be in 1..12"),
         ("cameras: " + "[" * 5000, "nested too deeply"),
+        ("cameras:\n  door: {url: a}\n  hall: {url: b}\n  door: {url: c}", "line 4: door is there already, in line 2"),
+        ("state: a\nstate: a", "line 2: state is there already, in line 1"),
+        ("cameras:\n  on: {url: a}", "line 2: the name on is no text to YAML: put it in quotes"),
+        ("cameras:\n  7: {url: a}", "line 2: the name 7 is no text to YAML"),
+        ("cameras:\n\tdoor: {url: a}", "line 2: found a tab that cannot start any token"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(write, text: str, said: str) -> None:  # type: ignore[no-untyped-def]
@@ -74,6 +81,12 @@ def test_what_is_wrong_is_said_in_one_line(write, text: str, said: str) -> None:
     assert "cameras.yaml" in line
     assert "\n" not in line
     assert caught.value.exit_code == 2
+
+
+def test_what_two_cameras_share_may_stand_once(write) -> None:  # type: ignore[no-untyped-def]
+    path = write("cameras:\n  a: &a {url: x, loop: true}\n  b: &b {<<: *a, url: y}\n  'on': {<<: [*a, *b], url: z}")
+    assert {name: one.url for name, one in load(path).cameras.items()} == {"a": "x", "b": "y", "on": "z"}
+    assert load(path).cameras["on"].loop
 
 
 def test_a_wrong_value_is_not_repeated(write) -> None:  # type: ignore[no-untyped-def]

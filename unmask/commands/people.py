@@ -70,7 +70,11 @@ def watch(
     event: Annotated[list[Transition] | None, typer.Option(help="These transitions; repeatable.")] = None,
     execute: Annotated[
         str | None,
-        typer.Option("--exec", metavar="CMD", help="Run this for each alert event: JSON on its input, UNMASK_* set."),
+        typer.Option(
+            "--exec",
+            metavar="CMD",
+            help="Run this for each alert event, JSON on its input, UNMASK_* set; without a shell: sh -c '...' is one.",
+        ),
     ] = None,
     since: Annotated[str | None, typer.Option(metavar="CURSOR", help="Replay alerts after this cursor first.")] = None,
     token: Annotated[str | None, typer.Option(envvar="UNMASK_DASHBOARD__TOKEN", help="The dashboard's token.")] = None,

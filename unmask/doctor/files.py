@@ -99,6 +99,6 @@ def detector(settings: Settings) -> Finding:
     path, why = models.find(settings.models, Path(user_cache_dir("unmask")), nothing)
     if path is None:
         remedy = f"put {models.FILE} in the folder UNMASK_MODELS names, or give the streamer the internet once"
-        words = f"YuNet's file is {why}: without it the Haar cascade finds fewer faces"
+        words = f"no YuNet: {why.replace('download failed: ', '')}; without it the Haar cascade finds fewer faces"
         return Finding("face detector", "warning", words, remedy, {"kind": "haar"})
     return Finding("face detector", "ok", f"YuNet, {path}", facts={"kind": "yunet", "path": str(path)})

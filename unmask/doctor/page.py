@@ -18,6 +18,8 @@ from unmask.doctor import files, machine, store
 from unmask.finding import SHOWN, Finding
 from wire.settings import Settings, source
 
+NONE = Finding("cameras", "warning", "none is configured", "add one under 'cameras': unmask.example.yaml shows how")
+
 
 def run(settings: Settings, config: Path | None, timeout_s: float, as_json: bool) -> int:
     """Look, print; 1 when something failed, else 0."""
@@ -49,7 +51,7 @@ def look(settings: Settings, config: Path | None, timeout_s: float) -> list[Find
         *parts.plugins(settings),
         *parts.channels(settings),
         parts.access(settings),
-        *parts.cameras(settings, timeout_s),
+        *(parts.cameras(settings, timeout_s) or [NONE]),
     ]
 
 

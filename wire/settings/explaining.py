@@ -27,6 +27,10 @@ def explained(source: str, error: ValidationError) -> ConfigError:
         problem = "can't be a name: take up to 64 letters, digits and _ . - with a letter or digit first"
     elif first["type"] in ("dict_type", "model_type"):
         problem = "wants keys of its own, each on a line below it"
+    elif first["type"] in ("tuple_type", "list_type"):
+        problem = "wants a list, as [a, b]"
+    elif first["type"] == "path_type":
+        problem = "wants a path"
     return ConfigError(source, where, problem, "correct it; unmask.example.yaml shows every key with its default")
 
 

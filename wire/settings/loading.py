@@ -17,6 +17,29 @@ from wire.settings.masking import mask
 from wire.settings.whole import Settings
 
 DEFAULT_FILE = Path("unmask.yaml")
+_TEXT, _MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
+_TAB = r"'\t'"  # as PyYAML names it
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML that refuses what would silently be something else: a key given twice, a name that is read as a number."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """See yaml.SafeLoader, by which the last of two equal keys wins: the first camera would not be watched."""
+        node: yaml.MappingNode = super().compose_mapping_node(anchor)
+        lines: dict[str, int] = {}
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode) or key.tag == _MERGE:
+                continue
+            problem = ""
+            if key.tag != _TEXT:
+                problem = f"the name {key.value[:64]} is no text to YAML: put it in quotes"
+            elif line := lines.get(key.value):
+                problem = f"{key.value[:64]} is there already, in line {line}: one of the two would be lost"
+            if problem:
+                raise yaml.composer.ComposerError(None, None, problem, key.start_mark)
+            lines[key.value] = key.start_mark.line + 1
+        return node
 
 
 def source(path: Path | None = None) -> Path | None:
@@ -46,7 +69,7 @@ def load(path: Path | None = None) -> Settings:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except FileNotFoundError:
         raise ConfigError(str(path), "", "no such file", "copy unmask.example.yaml there") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -55,7 +78,8 @@ def _read(path: Path) -> dict[str, Any]:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}" if mark else ""
         # What stands in quotes may be a value: an alias, a tag, an anchor are what a password's first letter makes it.
-        problem = re.sub(r"""'[^']{2,}'|"[^"]{2,}\"""", "***", getattr(error, "problem", None) or "not YAML")
+        problem = getattr(error, "problem", None) or "not YAML"
+        problem = re.sub(r"""'[^']{2,}'|"[^"]{2,}\"""", "***", problem.replace(f"character {_TAB}", "a tab"))
         raise ConfigError(str(path), where, problem, "correct the YAML; unmask.example.yaml shows every key") from None
     except (ValueError, RecursionError) as error:  # a date there is none of; brackets without end
         problem = "nested too deeply" if isinstance(error, RecursionError) else " ".join(str(error).split())[:200]

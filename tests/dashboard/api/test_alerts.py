@@ -74,6 +74,7 @@ def test_wrong_filters_are_refused_with_the_fields_name(dashboard: Start) -> Non
         assert answer.status_code == 400, wrong
         assert wrong.partition("=")[0] in answer.json()["error"], answer.text
         assert "\n" not in answer.json()["error"]
+    assert httpx.get(f"{one.http}/api/v1/alerts?state=closed").json()["error"].endswith("known here: ended, open")
 
 
 def test_a_list_that_has_not_changed_is_not_sent_again(dashboard: Start, feed: Feed) -> None:

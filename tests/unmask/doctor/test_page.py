@@ -13,6 +13,7 @@ from tests.unmask.test_cli import refused
 from unmask.demo import scene
 from unmask.doctor import page
 from unmask.finding import Finding
+from wire.settings import Settings, StreamerSettings
 
 
 def test_one_object_for_programs(tmp_path: Path, redis_url: str) -> None:
@@ -35,6 +36,14 @@ def test_one_object_for_programs(tmp_path: Path, redis_url: str) -> None:
     assert all(finding["remedy"] for finding in found.values() if finding["state"] != "ok")
     assert {"versions", "cpu", "cuda", "decoding", "capacity", "redis", "clocks", "checkpoint"} <= found.keys()
     assert found["checkpoint"]["facts"]["id"].startswith("unmask-")
+
+
+def test_no_camera_is_something_to_look_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unmask.parts.checkpoint", lambda _: Finding("checkpoint", "ok", ""))
+    found = page.look(Settings(state=tmp_path, streamer=StreamerSettings(detector="haar")), None, 1.0)
+    assert (found[-1].part, found[-1].state) == ("cameras", "warning")
+    assert "under 'cameras'" in found[-1].remedy
+    assert not page.failed(found)
 
 
 def test_a_page_for_people(capsys: pytest.CaptureFixture[str]) -> None:
