@@ -46,7 +46,7 @@ def test_the_raw_limit_is_what_all_lanes_did() -> None:
 
 @pytest.mark.timeout(300)
 def test_a_worker_is_measured_against_its_own_backend() -> None:
-    asked = ("bench", "worker", "--json", "--seconds", "0.3", "--faces", "2", "--force")
+    asked = ("bench", "worker", "--json", "--seconds", "0.5", "--faces", "2", "--force")
     command = [sys.executable, "-c", SHORT, *asked]
     done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
     assert done.returncode == 0, done.stderr
