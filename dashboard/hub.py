@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import redis
@@ -25,7 +25,7 @@ from dashboard.look import SharedLook
 from dashboard.metrics import Metrics
 from dashboard.protocol import BusStatus, CameraView, Services
 from dashboard.readers import SILENT_S, Readers
-from dashboard.spaces import spaces_of
+from dashboard.spaces import PATIENCE_S, in_time, spaces_of
 from dashboard.state import CameraBook
 from dashboard.streams import BUS_ERRORS, Page, Row
 from dashboard.subscribers import Subscribers
@@ -34,8 +34,9 @@ from dashboard.tail import BLOCK_MS, READ_COUNT, Tail
 from dashboard.tasks import until_first
 from wire.bus import REACH_ERRORS, reason
 from wire.errors import DecodeError
-from wire.messages import CameraState, Score
-from wire.shards import same
+from wire.keys import ALL_CAMERAS
+from wire.messages import CameraState, Score, ServiceState
+from wire.shards import same, shard_of
 from wire.telemetry import Log, Throttle
 
 if TYPE_CHECKING:
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
 
 BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 SURVEY_S = 2.0  # between two looks at camera names and heartbeats
-LOOK_S = 3.0  # for one of them
 ALERTS, SURVEY = "alerts", "survey"  # of what `_readers` calls them
 
 
@@ -62,7 +62,6 @@ class Hub:
         self.traces = traces
         self._config, self._bus, self._log, self._metrics, self._clock = config, bus, log, metrics, clock
         self._throttle = Throttle(time.monotonic)
-        self.cameras = CameraBook(config.stale_after_s)
         self.alerts = AlertBook()
         self.recent = RecentEvents()
         self.synced = asyncio.Event()
@@ -73,11 +72,14 @@ class Hub:
         self.subscribers = Subscribers()
         self.asked = SharedLook(self.survey)
         self.spaces = spaces_of(config, bus)
+        self.cameras = CameraBook(config.stale_after_s, len(self.spaces.shards))
         self.tails = [Tail(space, self) for space in self.spaces.shards]
+        self._tails = {f"shard {n}": n for n in range(len(self.tails))}
         self._readers = Readers(time.monotonic())
         self._shown: dict[str, tuple[str, str, float | None]] = {}
         self._forgotten: Any = None  # how often something was forgotten, at the last survey
         self._again = False  # the alerts are to be read again, since some were taken away
+        self.silent: frozenset[str] = frozenset()  # prefixes of the key spaces that did not answer the last survey
 
     @property
     def metrics(self) -> Metrics:
@@ -87,7 +89,8 @@ class Hub:
     async def run(self) -> None:
         """Read for ever; a lost Redis is tried again with a backoff, and reading goes on where it stopped."""
         readers = [self._for_ever(ALERTS, self._catch_up, self._follow)]
-        readers += [self._for_ever(f"shard {n}", tail.catch_up, tail.follow) for n, tail in enumerate(self.tails)]
+        for name, n in self._tails.items():
+            readers.append(self._for_ever(name, self.tails[n].catch_up, self.tails[n].follow))
         for n, shard in enumerate(self.spaces.others):
             one = Gatherer(self.spaces.home, shard, n, self._config.keep_s)
             readers.append(self._for_ever(f"alerts of shard {n}", one.catch_up, one.follow))
@@ -137,41 +140,78 @@ class Hub:
             await asyncio.sleep(SURVEY_S)
 
     async def survey(self) -> bool:
-        """Look at the configured cameras and the services' heartbeats; False when Redis does not answer."""
-        home, known, began = self.spaces.home, set(self.cameras.names()), time.monotonic()
-        try:
-            async with asyncio.timeout(LOOK_S):
-                names = await survey.all_names(self.spaces)
-                left = await survey.all_kept(self.spaces, known - names)
-                self.system.services = await survey.service_states(home.bus, home.keys)
-                forgotten = await home.bus.get(home.keys.forgotten)
-                await self.read_snoozes(names)
-                self.system.look(await look_at_all(self.spaces, self._clock()))
-        except TimeoutError:  # of whoever follows, `tick` knows: where it has answers, Redis is there, and slow
-            for name in self._readers.stuck(began):
-                self._lose(name, f"no answer for {LOOK_S:g} s")
-            return False
-        except BUS_ERRORS as error:
-            if isinstance(error, (*REACH_ERRORS, OSError)):
-                self._lose(SURVEY, reason(error))
-            elif self._throttle.admit(SURVEY) is not None:
-                self._log.warning("redis refuses to tell of cameras and services", reason=reason(error))
-            return False
-        self._turn(SURVEY, "ok")
+        """Look at the configured cameras and the services' heartbeats; False when Redis does not answer, or not all of
+        it. What lies in a part that does not stays as it was known."""
+        spaces, known, began = self.spaces, set(self.cameras.names()), time.monotonic()
+        seen, home, load = await asyncio.gather(
+            survey.see_all(spaces, known),
+            in_time(survey.see_home(spaces.home)),
+            in_time(look_at_all(spaces, self._clock())),
+        )
+        whole = self._take_failures([one for one in (*seen, home, load) if isinstance(one, Exception)], began)
+        silent = {one.keys.prefix for one, told in zip(spaces.shards, seen, strict=True) if isinstance(told, Exception)}
+        self.silent = frozenset({*silent, spaces.home.keys.prefix} if isinstance(home, Exception) else silent)
+        if not isinstance(home, Exception):
+            self._take_home(*home)
+        if not isinstance(load, Exception):
+            self.system.look(load)
+        self._take_snoozes([one if isinstance(one, Exception) else one.snoozes for one in seen])
+        if self.synced.is_set():
+            came = set(self.cameras.names()) - known  # while we looked: the next look is the first to know of them
+            names, left = came, set[str]()
+            for one, (_, own) in zip(seen, spaces.divided(known), strict=True):
+                names |= own if isinstance(one, Exception) else one.names
+                left |= set() if isinstance(one, Exception) else one.left
+            self._configure(names, left)
+        return whole
+
+    def _take_failures(self, errors: Sequence[Exception], began: float) -> bool:
+        """What it says of Redis that not all could be looked at; whether all could."""
+        if any(isinstance(one, TimeoutError) for one in errors):
+            for name in self._readers.stuck(began):  # of whoever follows, `tick` knows: with answers, Redis is slow
+                self._lose(name, f"no answer for {PATIENCE_S:g} s")
+        others = [one for one in errors if not isinstance(one, TimeoutError)]
+        if away := [one for one in others if isinstance(one, (*REACH_ERRORS, OSError))]:
+            self._lose(SURVEY, reason(away[0]))
+        elif others and self._throttle.admit(SURVEY) is not None:
+            self._log.warning("redis refuses to tell of cameras and services", reason=reason(others[0]))
+        if not errors:
+            self._turn(SURVEY, "ok")
+        return not errors
+
+    def _take_home(self, services: tuple[ServiceState, ...], forgotten: Any) -> None:
+        self.system.services = services
         if self.synced.is_set():
             self._again = self._again or forgotten != self._forgotten
-            came = set(self.cameras.names()) - known  # while we looked: the next look is the first to know of them
-            self._configure(names | came, left)
         self._forgotten = forgotten
-        services = survey.count_ready(self.system.services)
-        if services != self.services:
-            self.services = services
+        ready = survey.count_ready(services)
+        if ready != self.services:
+            self.services = ready
             self.subscribers.wake()
-        return True
 
-    async def read_snoozes(self, names: set[str]) -> None:
-        """Learn which of the cameras are snoozed, and tell subscribers. Raises redis errors."""
-        found = await survey.all_snoozes(self.spaces, names)
+    async def read_snoozes(self, camera: str) -> None:
+        """Learn whether a camera, or ALL_CAMERAS, is snoozed, and tell subscribers. Raises redis errors."""
+        if camera == ALL_CAMERAS:
+            self._take_snoozes(await survey.all_snoozes(self.spaces, self.cameras.names()))
+        else:
+            space = self.spaces.camera(camera)
+            found = await survey.snoozes(space.bus, space.keys, {camera})
+            others = {name: until for name, until in self.cameras.snoozes.items() if name != camera}
+            self._show_snoozes(others | found)
+
+    def _take_snoozes(self, found: Sequence[Mapping[str, float] | Exception]) -> None:
+        """What each shard says; of one that does not answer, what is known stays."""
+        told = [one for one in found if not isinstance(one, Exception)]
+        if not told:
+            return
+        kept = {
+            name: until
+            for name, until in self.cameras.snoozes.items()
+            if name != ALL_CAMERAS and isinstance(found[shard_of(name, len(found))], Exception)
+        }
+        self._show_snoozes({name: until for one in (kept, *told) for name, until in one.items()})
+
+    def _show_snoozes(self, found: dict[str, float]) -> None:
         if found != self.cameras.snoozes:
             self.cameras.snoozes = found
             for name in self.cameras.names():
@@ -321,15 +361,16 @@ class Hub:
 
     def _turn(self, name: str, state: BusStatus) -> None:
         """Take a reader's state, and tell where the whole has another with it."""
-        self._readers.turn(name, state)
+        was = self._readers.turn(name, state)
+        if name in self._tails and was != state and "lost" in (was, state):
+            until = float("inf") if state == "lost" else self._clock() + self._config.stale_after_s
+            self.cameras.unread_until[self._tails[name]] = until
         status = self._readers.status
         if status == "ok" and name != SURVEY:  # which reads no stream
             self.synced.set()
         if status == self.bus:
             return
         self._log.info("bus", was=self.bus, now=status)
-        if "lost" in (status, self.bus):
-            self.cameras.unread_until = float("inf") if status == "lost" else self._clock() + self._config.stale_after_s
         self.bus = status
         self.subscribers.wake()
 

@@ -33,13 +33,21 @@ async def readiness(hub: Hub) -> dict[str, Part]:
     """Redis, and the services by their heartbeats."""
     reached = await hub.asked.answer()
     parts = {
-        "redis": Part(reached, "answers" if reached else "can't be reached: start it or correct REDIS_URL"),
+        "redis": Part(reached, "answers" if reached else _unreached(hub)),
         "picture": Part(hub.synced.is_set(), "complete" if hub.synced.is_set() else "not yet read from Redis"),
     }
     for role in ("streamer", "worker"):
-        count = getattr(hub.services, role) if reached else 0
+        count = getattr(hub.services, role) if hub.spaces.home.keys.prefix not in hub.silent else 0
         parts[role] = Part(count > 0, f"{count} ready" if count else "none is ready: is one running?")
     return parts
+
+
+def _unreached(hub: Hub) -> str:
+    """What to do about a Redis that does not answer, or not for all."""
+    each = [space.keys.prefix in hub.silent for space in hub.spaces.shards]
+    if any(each) and not all(each):
+        return f"does not answer for {sum(each)} of {len(each)} shards, whose cameras are stale: start what has them"
+    return "can't be reached: start it or correct REDIS_URL"
 
 
 async def measure(metrics: Metrics, hub: Hub) -> None:

@@ -33,9 +33,10 @@ class Readers:
         """One that reads a stream: it loads, and has had no answer yet."""
         self._states[name], self._answered[name] = "loading", float("-inf")
 
-    def turn(self, name: str, state: BusStatus) -> None:
-        """It follows its stream now, or has lost Redis."""
-        self._states[name] = state
+    def turn(self, name: str, state: BusStatus) -> BusStatus:
+        """It follows its stream now, or has lost Redis; how it was before."""
+        was, self._states[name] = self._states.get(name, "loading"), state
+        return was
 
     def answered(self, name: str, now: float) -> None:
         """It had an answer."""

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import redis.asyncio
 
 from dashboard.config import DashboardConfig
+from dashboard.streams import BUS_ERRORS
+from dashboard.tasks import end
 from wire import shards
 from wire.bus import connect_async
 
 Space = shards.Space[redis.asyncio.Redis]
 Spaces = shards.Spaces[redis.asyncio.Redis]
 T = TypeVar("T")
+PATIENCE_S = 3.0  # with a server whose silence is to hold up nobody
 
 
 def spaces_of(config: DashboardConfig, bus: redis.asyncio.Redis) -> Spaces:
@@ -21,9 +25,44 @@ def spaces_of(config: DashboardConfig, bus: redis.asyncio.Redis) -> Spaces:
     return Spaces.of(Space(bus, config.keys), config.shards, connect_async)
 
 
+async def in_time(asked: Awaitable[T]) -> T | Exception:
+    """What Redis answers, or its error: TimeoutError where it does not answer within PATIENCE_S."""
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            return await asked
+    except BUS_ERRORS as error:
+        return error
+
+
+async def each(spaces: Spaces, look: Callable[[Space], Awaitable[T]]) -> list[T | Exception]:
+    """What each shard answers in time, or its error; all are asked at once."""
+    return await asyncio.gather(*(in_time(look(space)) for space in spaces.shards))
+
+
+async def everywhere(spaces: Sequence[Space], do: Callable[[Space], Awaitable[None]]) -> None:
+    """Do it in each of them, all at once. Raises redis errors where one does not answer in time, the others done."""
+    for outcome in await asyncio.gather(*(in_time(do(space)) for space in spaces)):
+        if outcome is not None:
+            raise outcome
+
+
 async def first(spaces: Spaces, look: Callable[[Space], Awaitable[T | None]]) -> T | None:
-    """What the first shard that has it has; None where none has. Raises what `look` raises."""
-    for space in spaces.shards:
-        if (found := await look(space)) is not None:
-            return found
+    """What one of the shards has, all asked at once and the first answer taken; None where none has.
+
+    Raises redis errors where one that might have it does not answer within PATIENCE_S.
+    """
+    asked = [asyncio.ensure_future(look(space)) for space in spaces.shards]
+    failed: Exception | None = None
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            for answer in asyncio.as_completed(asked):
+                try:
+                    if (found := await answer) is not None:
+                        return found
+                except BUS_ERRORS as error:
+                    failed = error
+    finally:
+        await end(asked)
+    if failed is not None:
+        raise failed
     return None

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from dashboard.protocol import CameraView
 from wire.keys import ALL_CAMERAS
 from wire.messages import CameraState, CameraVerdict, Score
+from wire.shards import shard_of
 
 TIMELINE_S = 120.0
 AHEAD_S = 5.0  # two machines' clocks may differ by as much; what is dated later is of a clock that was set back since
@@ -164,10 +165,10 @@ class Camera:
 class CameraBook:
     """All cameras, by name; bounded."""
 
-    def __init__(self, stale_after_s: float) -> None:
+    def __init__(self, stale_after_s: float, shards: int = 1) -> None:
         self._stale_after_s = stale_after_s
         self._cameras: dict[str, Camera] = {}
-        self.unread_until = float("-inf")  # Redis was lost of late: what is silent until then may have spoken
+        self.unread_until = [float("-inf")] * shards  # each was lost of late: what is silent until then may have spoken
         self.snoozes: dict[str, float] = {}  # camera, or ALL_CAMERAS -> until when no alert opens on it
 
     def __contains__(self, name: str) -> bool:
@@ -207,7 +208,7 @@ class CameraBook:
 
     def view(self, name: str, now: float) -> CameraView:
         """One camera. Raises KeyError."""
-        snoozed, unread = self.snoozed_until(name, now), now < self.unread_until
+        snoozed, unread = self.snoozed_until(name, now), now < self.unread_until[shard_of(name, len(self.unread_until))]
         return self._cameras[name].view(name, now, self._stale_after_s, snoozed, unread)
 
     def snoozed_until(self, name: str, now: float) -> float | None:

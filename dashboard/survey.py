@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import redis.asyncio
 
 from dashboard.protocol import Services
-from dashboard.spaces import Spaces
+from dashboard.spaces import Space, Spaces, each
 from wire.keys import ALL_CAMERAS, Keys, literal
 from wire.messages import ServiceState, Snooze
 
@@ -35,22 +35,37 @@ async def snoozes(bus: redis.asyncio.Redis, keys: Keys, names: set[str]) -> dict
     return {name: snooze.until for name, snooze in found.items() if snooze is not None}
 
 
-async def all_names(spaces: Spaces) -> set[str]:
-    """The configured cameras of all shards. Raises redis errors."""
-    return set().union(*await asyncio.gather(*(camera_names(one.bus, one.keys) for one in spaces.shards)))
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What stands in a shard."""
+
+    names: set[str]  # the configured cameras
+    left: set[str]  # others whose state is still kept
+    snoozes: dict[str, float]
 
 
-async def all_kept(spaces: Spaces, names: Iterable[str]) -> set[str]:
-    """`kept_states` over the shards. Raises redis errors."""
-    each = spaces.divided(names)
-    return set().union(*await asyncio.gather(*(kept_states(one.bus, one.keys, own) for one, own in each)))
+async def see(space: Space, known: set[str]) -> Seen:
+    """A shard, of which these cameras are known. Raises redis errors."""
+    names = await camera_names(space.bus, space.keys)
+    left = await kept_states(space.bus, space.keys, known - names)
+    return Seen(names, left, await snoozes(space.bus, space.keys, names))
 
 
-async def all_snoozes(spaces: Spaces, names: Iterable[str]) -> dict[str, float]:
-    """`snoozes` over the shards. Raises redis errors."""
-    each = spaces.divided(names)
-    found = await asyncio.gather(*(snoozes(one.bus, one.keys, own) for one, own in each))
-    return {name: until for one in found for name, until in one.items()}
+async def see_all(spaces: Spaces, known: Iterable[str]) -> list[Seen | Exception]:
+    """Each shard, or why it does not answer; `known` are the cameras of all of them."""
+    own = {space.keys: names for space, names in spaces.divided(known)}
+    return await each(spaces, lambda space: see(space, own[space.keys]))
+
+
+async def all_snoozes(spaces: Spaces, names: Iterable[str]) -> list[dict[str, float] | Exception]:
+    """`snoozes` of each shard, or why it does not answer."""
+    own = {space.keys: names for space, names in spaces.divided(names)}
+    return await each(spaces, lambda space: snoozes(space.bus, space.keys, own[space.keys]))
+
+
+async def see_home(home: Space) -> tuple[tuple[ServiceState, ...], Any]:
+    """The services that live, and how often something was forgotten. Raises redis errors."""
+    return await service_states(home.bus, home.keys), await home.bus.get(home.keys.forgotten)
 
 
 async def service_states(bus: redis.asyncio.Redis, keys: Keys) -> tuple[ServiceState, ...]:

@@ -78,11 +78,15 @@ class Publisher:
         """Begin to send."""
         self._thread.start()
 
-    def stop(self, timeout_s: float) -> None:
-        """Send what waits, then end; what is left when the time is over is lost."""
+    def ask_to_stop(self) -> None:
+        """Return at once; it ends when what waits is sent."""
         with self._wake:
             self._stopping = True
             self._wake.notify()
+
+    def stop(self, timeout_s: float) -> None:
+        """Send what waits, then end; what is left when the time is over is lost."""
+        self.ask_to_stop()
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
         with self._wake:

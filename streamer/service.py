@@ -1,11 +1,14 @@
-"""The streamer: cameras by lease, one runtime each, and a monitor that publishes their states every second."""
+"""The streamer: cameras by lease, one runtime each, and a monitor that publishes their states every second.
+
+The monitor itself waits for no Redis: what it needs of it stands in `Claims`, what it tells goes through the branches.
+"""
 
 from __future__ import annotations
 
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -21,6 +24,7 @@ from streamer import blame, confine, hardware, models
 from streamer.branch import Branch
 from streamer.camera import CameraRuntime
 from streamer.cameras import compare
+from streamer.claims import Claim, Claims
 from streamer.config import CameraConfig, StreamerConfig, take
 from streamer.evidence import reach_s
 from streamer.faces import Detector
@@ -45,7 +49,7 @@ STOP_S = 1.5  # for all cameras together; what is then still inside FFmpeg is le
 PUBLISH_S = 0.5  # for what is still to be sent
 END_S = 2.5  # for a clean end altogether
 REDIS_WAIT_S = 1.0
-TURN_S = 60.0  # for a turn of the loop, all time-outs of Redis in it together
+TURN_S = 60.0  # for a turn of the loop
 
 
 class Streamer:
@@ -71,8 +75,15 @@ class Streamer:
             Branch(one.bus, one.keys, config, self._ring, self._unreachable, log, clock) for one in spaces.shards
         ]
         self._tell_branches()
-        self._leases = Leases(bus, self._keys, config.name, config.streamer.lease_s)
-        self._heartbeat = Heartbeat(bus, self._keys, "streamer", config.name, clock)
+        self._claims = Claims(
+            Leases(bus, self._keys, config.name, config.streamer.lease_s),
+            Quarantine(bus, self._keys),
+            Heartbeat(bus, self._keys, "streamer", config.name, clock),
+            predecessors_camera(),
+            self._unreachable,
+            log,
+            clock,
+        )
         self._hardware = hardware.find(config.streamer.hwaccel, log)
         self._detector: Detector | None = None
         self._detector_lock = threading.Lock()
@@ -81,11 +92,8 @@ class Streamer:
         self._cameras: dict[str, CameraRuntime] = {}
         self._shown: dict[str, CameraStatus] = {}
         self._leaving: list[CameraRuntime] = []
-        self._released: list[str] = []  # cameras no longer configured, whose leases are to be given back
         self._calls, self._turned = Calls(), time.monotonic()
-        self._quarantine = Quarantine(bus, self._keys)
-        self._crashed = predecessors_camera()
-        self._held: dict[str, Crashes] = {}
+        self._held: Mapping[str, Crashes] = {}
 
     def stop(self) -> None:
         """Make `run` return, in less than two seconds."""
@@ -97,6 +105,7 @@ class Streamer:
         watchdog.start()
         for branch in self._branches:
             branch.start()
+        self._claims.start()
         self._log.info("streamer started", id=self._config.name, detector=self._choice.kind)
         last = float("-inf")
         while not self._stop.is_set():
@@ -104,12 +113,14 @@ class Streamer:
             now = self._clock()
             changed = self._follow is not None and self._reconfigure(self._follow)
             due = changed or not 0 <= now - last < PERIOD_S
+            if self._claims.failure is not None:
+                raise self._claims.failure
+            self._take(self._claims.now)
             if due:
                 last = now
-                try:
-                    self._second(now)
-                except redis.RedisError as error:
-                    self._unreachable(error)
+                trouble = self._follow.trouble if self._follow else ""
+                names = [camera.name for camera in self._config.cameras]
+                self._claims.tell(names, self._detail(), Facts(trouble=trouble), at_once=changed)
             self._publish_states(everything=due)
             self._stop.wait(TICK_S)
         watchdog.stop()
@@ -131,20 +142,15 @@ class Streamer:
 
     @property
     def stuck(self) -> bool:
-        """Whether a thread is still inside FFmpeg."""
+        """Whether a thread is still inside FFmpeg, or waits for Redis."""
         cameras = (*self._cameras.values(), *self._leaving)
         evidence = (branch.evidence for branch in self._branches)
-        return any(not camera.stop(0) for camera in cameras) or any(not one.stop(0) for one in evidence)
+        stops = (*(one.stop for one in cameras), *(one.stop for one in evidence), self._claims.stop)
+        return any(not stop(0) for stop in stops)
 
-    def _second(self, now: float) -> None:
-        """What happens every second, as long as Redis answers. Without it the cameras go on as they are."""
-        while self._released:
-            self._leases.release(self._released[-1])
-            self._released.pop()
-        names = [camera.name for camera in self._config.cameras]
-        self._convict(names, now)
-        mine = self._leases.step(names, now)
-        self._held = self._quarantine.held(mine, now)
+    def _take(self, claim: Claim) -> None:
+        """Run the cameras that are ours, and no others. While the home is away they go on as they are."""
+        mine, self._held = claim.mine, claim.held
         for name in self._cameras.keys() & self._held.keys():
             self._leaving.append(self._cameras.pop(name))
             self._leaving[-1].ask_to_stop()
@@ -168,8 +174,6 @@ class Streamer:
                     self._calls,
                 )
                 runtime.start()
-        trouble = self._follow.trouble if self._follow else ""
-        self._heartbeat.beat("ready", self._detail(), Facts(trouble=trouble))
 
     def _reconfigure(self, follow: Follow) -> bool:
         """Take the cameras of a configuration that has changed; whether it has."""
@@ -185,7 +189,6 @@ class Streamer:
                 if name in changes.removed:
                     self._branch(name).publisher.remove(name)
             self._shown.pop(name, None)
-        self._released += changes.removed
         return bool(changes)
 
     def _end(self, name: str) -> None:
@@ -193,17 +196,6 @@ class Streamer:
         camera.ask_to_stop()
         self._leaving.append(camera)
         self._shown.pop(name, None)
-
-    def _convict(self, names: list[str], now: float) -> None:
-        """Count the crash of the process before this one, if a camera is known to have made it. Before it is opened."""
-        camera = self._crashed
-        if camera in names:
-            crashes = self._quarantine.convict(camera, now)
-            retry_s = round(crashes.until() - now)
-            self._log.error(
-                "a camera has brought the streamer down", camera=camera, times=crashes.count, retry_s=retry_s
-            )
-        self._crashed = ""
 
     def _make_detector(self) -> Detector:
         """The detector of all cameras, made by the first that wants it."""
@@ -267,22 +259,27 @@ class Streamer:
     def _shut_down(self) -> None:
         self._log.info("streamer stopping")
         cameras = [*self._cameras.values(), *self._leaving]
+        began = time.monotonic()
+        self._claims.ask_to_stop()
         for branch in self._branches:
             branch.ask_to_stop()
         for camera in cameras:
             camera.ask_to_stop()
-        end = time.monotonic() + STOP_S
+        end = began + STOP_S
         for camera in cameras:
             camera.stop(max(0.0, end - time.monotonic()))
         for branch in self._branches:
             branch.evidence.stop(max(0.0, end - time.monotonic()))
         end = time.monotonic() + PUBLISH_S
+        for branch in self._branches:  # all at once: one whose node is silent takes all of the time
+            branch.publisher.ask_to_stop()
         for branch in self._branches:
             branch.stop(max(0.0, end - time.monotonic()))
+        if not self._claims.stop(max(0.0, began + STOP_S + PUBLISH_S - time.monotonic())):
+            self._log.warning("Redis does not answer; leaving without a farewell")
+            return
         try:
-            for name in (*self._cameras, *self._held):
-                self._leases.release(name)
-            self._heartbeat.stop()
+            self._claims.farewell()
         except redis.RedisError as error:
             self._unreachable(error)
 

@@ -12,7 +12,7 @@ from threading import Semaphore
 
 import redis
 
-from wire.messages import AlertEvent, Window
+from wire.messages import AlertEvent
 from wire.settings import Settings
 from wire.shards import Space
 from wire.telemetry import Log
@@ -83,6 +83,7 @@ class Line:
         self._patrol = Patrol(client, keys, settings, clock)
         self._explainer = Explainer(client, keys, settings.alerts, scorer, self._enrolled.shift, clock, log)
         self._read: Batch | None = None  # read, and not on its way yet
+        self._found: dict[FrameId, Feature] | None = None  # what Redis has of it
         self._flight: Flight | None = None
         self._next: Flight | None = None
         self._ticked = time.monotonic()
@@ -171,13 +172,19 @@ class Line:
             self._explainer.take(events)
 
     def _begin(self, read: Callable[[], Batch | None], patience_s: float = 0.0) -> Flight | None:
-        """Read a batch, and hand its new frames to the lanes, once they have room for it."""
+        """Read a batch, and hand its new frames to the lanes, once they have room for it.
+
+        Redis is asked for all before: the room is every line's, and a node that does not answer must not keep it.
+        """
         batch = self._read = self._read or read()
-        if batch is None or not self._budget.acquire(timeout=patience_s):
+        if batch is None:
+            return None
+        found = self._found = self._found if self._found is not None else self._look_up(batch)
+        if not self._budget.acquire(timeout=patience_s):
             return None
         encoding: Encoding | None = None
         try:
-            flight = self._take_off(batch)
+            flight = self._take_off(batch, found)
             encoding = flight.encoding
             return flight
         finally:
@@ -186,24 +193,27 @@ class Line:
             else:
                 encoding.then(self._budget.release)
 
-    def _take_off(self, batch: Batch) -> Flight:
+    def _look_up(self, batch: Batch) -> dict[FrameId, Feature]:
+        """What Redis knows of a batch's cameras and frames, where this process does not. Raises redis.RedisError."""
+        worth, _ = self._trial.overdue(batch.items)
+        self._enrolled.read(item.window.camera for item in worth)
+        if not self._ours:
+            return {}
+        names = unique_ids(item.window for item in worth)
+        known = self._scorer.recall(names)
+        return self._cache.fetch([name for name in names if name not in known])
+
+    def _take_off(self, batch: Batch, found: dict[FrameId, Feature]) -> Flight:
         began = time.monotonic()
         worth, works = self._trial.overdue(batch.items)
         works += [Work(item.entry, item.window, outcome="stale") for item in batch.shed]
-        self._enrolled.read(item.window.camera for item in worth)
         windows = [item.window for item in worth]
-        known = self._known(windows) if self._ours else {}
-        self._read = None
+        known = {**found, **self._scorer.recall(unique_ids(windows))} if self._ours else {}
+        self._read = self._found = None
         self._load.read(time.monotonic(), [one.entry.dequeued - one.window.captured for one in worth], len(batch.shed))
         asking = self._second.ask(windows) if self._second and windows else None
         encoding = self._scorer.start(windows, known, batch.behind) if self._ours else None
         return Flight(batch, worth, works, known, encoding, asking, began)
-
-    def _known(self, windows: list[Window]) -> dict[FrameId, Feature]:
-        names = unique_ids(windows)
-        known = self._scorer.recall(names)
-        known.update(self._cache.fetch([name for name in names if name not in known]))
-        return known
 
     def _decide(self, flight: Flight) -> Decided:
         if not flight.worth:

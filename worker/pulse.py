@@ -1,4 +1,4 @@
-"""The worker's sign of life in Redis, from a thread of its own: a long batch is no silence."""
+"""The worker's sign of life in Redis, from a thread of its own: a long batch is no silence, and none waits for it."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ class Pulse:
     def __init__(self, heartbeat: Heartbeat, facts: Callable[[], Facts]) -> None:
         self._heartbeat, self._facts = heartbeat, facts
         self._state: ServiceStatus = "starting"
-        self._beating = threading.Lock()  # else a beat that has begun might write the old state over the new
-        self._end = threading.Event()
+        self._due, self._ended = threading.Event(), False
         self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
 
     def start(self) -> None:
@@ -28,13 +27,14 @@ class Pulse:
         self._thread.start()
 
     def turn(self, state: ServiceStatus) -> None:
-        """Say so at once."""
+        """Say so at once, by the other thread: whoever turns has windows to settle, and waits for no Redis."""
         self._state = state
-        self._beat()
+        self._due.set()
 
     def stop(self) -> None:
         """Take the sign of life away; silent where Redis is away."""
-        self._end.set()
+        self._ended = True
+        self._due.set()
         self._thread.join()
         try:
             self._heartbeat.stop()
@@ -42,12 +42,13 @@ class Pulse:
             return  # the TTL does it
 
     def _run(self) -> None:
-        while not self._end.wait(PERIOD_S):
+        while not self._ended:
             self._beat()
+            self._due.wait(PERIOD_S)
+            self._due.clear()
 
     def _beat(self) -> None:
-        with self._beating:
-            try:
-                self._heartbeat.beat(self._state, facts=self._facts())
-            except redis.RedisError:
-                return  # the loop says that Redis is away
+        try:
+            self._heartbeat.beat(self._state, facts=self._facts())
+        except redis.RedisError:
+            return  # the loop says that Redis is away

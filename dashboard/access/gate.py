@@ -19,6 +19,7 @@ from dashboard.access.principal import ANYBODY, Principal
 from dashboard.access.users import TOKEN, Access
 from dashboard.access.verifier import Busy, Verifier
 from dashboard.limits import neighbourhood
+from dashboard.spaces import PATIENCE_S
 from dashboard.streams import BUS_ERRORS
 from wire.telemetry import Log, Throttle
 
@@ -73,7 +74,8 @@ class Gate:
 
     async def by_cookie(self, cookie: str | None) -> Principal:
         """Whoever has signed in. Raises redis errors."""
-        login = await self.logins.find(cookie) if cookie else None
+        async with asyncio.timeout(PATIENCE_S):
+            login = await self.logins.find(cookie) if cookie else None
         if login is None:
             raise Denied
         return self.access.principal(login.user)

@@ -14,6 +14,7 @@ from dashboard.api.context import GONE, Context
 from dashboard.api.errors import Refused
 from dashboard.api.types import Alerts, AlertsQuery, OneAlert, Reviewed, VerdictBody
 from dashboard.history import Place, place_of
+from dashboard.spaces import PATIENCE_S
 from wire.messages import Alert, Review
 
 
@@ -54,7 +55,8 @@ async def verdict(context: Context, request: Request, ask: VerdictBody) -> Respo
         by=context.who.name,
     )  # fmt: skip
     space = context.spaces.camera(alert.camera)
-    event = await operator.review(space.bus, space.keys, said, context.config.keep_s)
+    async with asyncio.timeout(PATIENCE_S):
+        event = await operator.review(space.bus, space.keys, said, context.config.keep_s)
     if event is None:
         raise Refused(404, GONE)
     context.hub.alerts.take(event)  # so that whoever asks next sees it; the stream brings it again

@@ -15,8 +15,7 @@ from dashboard.history import Entry
 from dashboard.notify import words
 from dashboard.notify.channel import TryLater, passes
 from dashboard.notify.masking import mask
-from dashboard.spaces import Spaces
-from dashboard.streams import BUS_ERRORS
+from dashboard.spaces import Spaces, in_time
 from wire import evidence
 from wire.errors import ConfigError
 from wire.messages import FACES, AlertEvent, Explanation
@@ -94,9 +93,8 @@ class Push:
             return None
         space = self._spaces.camera(event.alert.camera)
         for _ in range(SHEET_TRIES if event.event == "new" else 1):
-            try:
-                parts: Any = await space.bus.hgetall(space.keys.evidence(event.alert.id))
-            except BUS_ERRORS:
+            kept: Any = space.bus.hgetall(space.keys.evidence(event.alert.id))
+            if isinstance(parts := await in_time(kept), Exception):
                 return None
             if found := evidence.read(parts, Explanation):
                 return found.sheet

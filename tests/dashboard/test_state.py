@@ -11,6 +11,7 @@ from dashboard import state
 from dashboard.state import Camera, CameraBook, judge
 from tests.dashboard.feed import BASELINE, QUALITY
 from wire.messages import CameraState, CameraStatus, Score
+from wire.shards import shard_of
 
 NOW = 1_000_000.0
 LIMIT = 5.0
@@ -70,11 +71,15 @@ def test_the_state_decides_what_a_clean_score_is_worth(camera: CameraState | Non
 def test_silence_while_redis_is_lost_or_was_shortly_before_is_no_streamers() -> None:
     book = CameraBook(LIMIT)
     book.hear(seen(faces=0), NOW)
-    book.unread_until = NOW + 20
+    book.unread_until[0] = NOW + 20
     assert book.view("door", NOW).verdict == "no-face", "what is known is fresh still"
     found = book.view("door", NOW + 19)
     assert (found.verdict, found.why) == ("stale", "redis-lost")
     assert book.view("door", NOW + 21).why == "streamer-silent"
+    two = CameraBook(LIMIT, 2)
+    two.hear(seen(faces=0), NOW)
+    two.unread_until[1 - shard_of("door", 2)] = NOW + 20
+    assert two.view("door", NOW + 19).why == "streamer-silent", "its own shard answers"
 
 
 def test_the_worst_fresh_track_decides() -> None:

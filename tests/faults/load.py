@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from types import TracebackType
 
@@ -39,7 +40,7 @@ class Load:
         self._heartbeat = Heartbeat(home.bus, home.keys, "streamer", "load")
         self._stop = threading.Event()
         each = (partial(self._live, n) for n in range(len(self._publishers)))
-        self._threads = [threading.Thread(target=work, daemon=True) for work in (self._feed, *each)]
+        self._threads = [threading.Thread(target=work, daemon=True) for work in (self._feed, self._beat, *each)]
 
     @staticmethod
     def _connect(url: str) -> redis.Redis:
@@ -49,6 +50,12 @@ class Load:
     def dropped(self) -> int:
         """Windows that were offered while Redis was away: counted, and never made."""
         return sum(publisher.dropped for publisher in self._publishers)
+
+    @property
+    def waiting(self) -> int:
+        """Windows that wait to be sent, of the camera that has most of them."""
+        each = (windows for publisher in self._publishers for windows in list(publisher._windows.values()))
+        return max(map(len, each), default=0)
 
     def _publisher(self, camera: str) -> Publisher:
         return self._publishers[shard_of(camera, len(self._publishers))]
@@ -83,6 +90,11 @@ class Load:
                     self._publisher(camera).offer_window(one)
             seq, due = seq + 1, due + PERIOD_S
 
+    def _beat(self) -> None:
+        while not self._stop.wait(0.5):
+            with suppress(redis.RedisError, OSError):
+                self._heartbeat.beat("ready")
+
     def _live(self, shard: int) -> None:
         """What a streamer does every second, in one shard."""
         since, space, publisher = time.time(), self._spaces.shards[shard], self._publishers[shard]
@@ -98,8 +110,6 @@ class Load:
                     )
                 )  # fmt: skip
             try:
-                if shard == 0:
-                    self._heartbeat.beat("ready")
                 space.bus.sadd(space.keys.camera_names, *names)
                 publisher.trim()
             except (redis.RedisError, OSError):

@@ -3,7 +3,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import redis
@@ -13,6 +15,7 @@ from structlog.testing import capture_logs
 from streamer import config, models
 from streamer.quarantine import Quarantine
 from streamer.service import Streamer
+from tests.support.proxy import proxied
 from tests.support.servers import RtspServer, wait_until
 from wire import bus as wire_bus
 from wire.keys import FIELD, Keys
@@ -26,8 +29,9 @@ HAAR = models.Choice("haar", None)
 class Running:
     """A streamer in a thread."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, home: str = "") -> None:
         taken = config.take(settings)
+        taken = replace(taken, redis_url=home or taken.redis_url)
         self.bus = wire_bus.connect(taken.redis_url)
         self.streamer = Streamer(taken, self.bus, structlog.get_logger(), HAAR)
         self.thread = threading.Thread(target=self.streamer.run)
@@ -45,14 +49,18 @@ def start(redis_url: str) -> Iterator[Callable[..., Running]]:
     running: list[Running] = []
 
     def make(
-        name: str, cameras: dict[str, object], redis: dict[str, object] | None = None, **streamer: object
+        name: str,
+        cameras: dict[str, object],
+        redis: dict[str, object] | None = None,
+        home: str = "",
+        **streamer: object,
     ) -> Running:
         settings = Settings(
             cameras=cameras,  # type: ignore[arg-type]
             redis=redis or {"url": redis_url},  # type: ignore[arg-type]
             streamer={"name": name, "detector": "haar", "backoff_s": (0.2, 0.5), **streamer},  # type: ignore[arg-type]
         )
-        running.append(Running(settings))
+        running.append(Running(settings, home))
         return running[-1]
 
     yield make
@@ -269,3 +277,20 @@ def test_each_camera_is_told_of_in_its_shard(
         wait_until(lambda keys=keys, name=name: bus.smembers(keys.camera_names) == {name.encode()}, 20, "its name")
         assert bus.get(Keys("{u}:").lease(name)) == b"me"
     wait_until(lambda: bus.exists(Keys("{u}:").service("streamer", "me")), 20, "a sign of life")
+
+
+def test_a_home_that_does_not_answer_holds_up_no_shard(
+    start: Callable[..., Running], redis_url: str, bus: redis.Redis, tmp_path: Path
+) -> None:
+    notes = tmp_path / "notes.mp4"
+    notes.write_text("no video")
+    section = {"url": redis_url, "prefix": "{u}:", "shards": 2}
+    keys = RedisSettings(**section).spaces(redis_url)[shard_of("notes", 2)].keys
+    with proxied(urlsplit(redis_url).port or 0) as proxy:
+        running = start("me", {"notes": {"url": str(notes)}}, section, home=f"redis://127.0.0.1:{proxy.port}/0")
+        before = reaches(bus, keys, "notes", "failed").updated
+        proxy.stall()
+        wait_until(lambda: state(bus, keys, "notes").updated > before + 3, 8, "its state is told every second")  # type: ignore[union-attr]
+        proxy.flow()
+        running.end()
+    assert bus.get(Keys("{u}:").lease("notes")) is None

@@ -55,9 +55,16 @@ class Watched(Scorer):
         return backend
 
 
-def lined(scorer: Scorer, checkpoint: Path, redis_url: str, bus: redis.Redis, keys: Keys) -> Line:
+def lined(
+    scorer: Scorer,
+    checkpoint: Path,
+    redis_url: str,
+    bus: redis.Redis,
+    keys: Keys,
+    budget: threading.Semaphore | None = None,
+) -> Line:
     configured, log = settings(checkpoint, redis_url, {"deadline_ms": 0}), structlog.get_logger()
-    budget, load = threading.Semaphore(2), Load(16, time.monotonic())
+    budget, load = budget or threading.Semaphore(2), Load(16, time.monotonic())
     line = Line(configured, Space(bus, keys), "w", scorer, time.time, lambda: False, budget, load, log)
     line.open(returned=False)
     return line
@@ -132,3 +139,36 @@ def test_to_wait_while_a_crowd_is_encoded_is_no_standstill(
         looking.result()
     assert made is not None
     assert {score.camera for score in made.scores} == {"hall"}
+
+
+class Silent(redis.Redis):
+    """Answers no MGET before it may, as a node that stops between two commands."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(connection_pool=redis.ConnectionPool.from_url(url))
+        self.asked, self.may = threading.Event(), threading.Event()
+
+    def execute_command(self, *args: object, **options: object) -> object:
+        if args[0] == "MGET":
+            self.asked.set()
+            assert self.may.wait(20)
+        return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+
+
+def test_a_line_that_waits_for_its_node_keeps_no_room_in_the_lanes(
+    tiny: Path, redis_url: str, bus: redis.Redis, keys: Keys
+) -> None:
+    budget = threading.Semaphore(1)
+    with Silent(redis_url) as node:
+        line = lined(Scorer(settings(tiny)), tiny, redis_url, node, keys, budget)
+        bus.xadd(keys.windows, {FIELD: window(0).encode()})
+        turning = threading.Thread(target=line.turn)
+        turning.start()
+        assert node.asked.wait(20)
+        free = budget.acquire(timeout=1)
+        if free:
+            budget.release()
+        node.may.set()
+        turning.join(20)
+    assert free, "another shard's line has the lanes meanwhile"
+    assert bus.hget(keys.outcomes, "scored") == b"1"

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import redis
@@ -33,9 +34,32 @@ def test_beats_by_itself_and_goes_when_stopped(bus: redis.Redis, keys: Keys, bea
     assert isinstance(first, ServiceState)
     assert (first.state, first.model, first.busy) == ("starting", "tiny", 0.5)
     beating.turn("ready")
-    now = state(bus, keys)
-    assert now is not None
-    assert now.state == "ready"
+    now = wait_until(lambda: (s := state(bus, keys)) and s.state == "ready" and s, 20, "it says so")
+    assert isinstance(now, ServiceState)
     wait_until(lambda: (s := state(bus, keys)) and s.updated > now.updated, 20, "the next beat")
     beating.stop()
     assert state(bus, keys) is None
+
+
+def test_a_turn_is_told_at_once_and_waits_for_nobody() -> None:
+    """A Redis that does not answer keeps the pulse, and not whoever has windows to settle."""
+    told: list[str] = []
+    may = threading.Event()
+
+    class Silent:
+        def beat(self, state: str, facts: object) -> None:
+            told.append(state)
+            assert may.wait(20)
+
+        def stop(self) -> None:
+            told.append("farewell")
+
+    made = Pulse(cast(Heartbeat, Silent()), lambda: {})
+    made.start()
+    wait_until(lambda: told, 20, "the first beat waits")
+    made.turn("ready")
+    made.turn("draining")
+    may.set()
+    wait_until(lambda: len(told) == 2, pulse.PERIOD_S / 2, "the last turn is told before the next beat is due")
+    made.stop()
+    assert told == ["starting", "draining", "farewell"]

@@ -1,0 +1,127 @@
+"""Which cameras are this streamer's: its leases, the cameras that are kept out, and its sign of life.
+
+All of that lies in the home, and is asked for every second from a thread of its own: a home that is away, or does not
+answer, holds up no camera, and nothing that another shard is told.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import redis
+
+from streamer.lease import Leases
+from streamer.quarantine import Crashes, Quarantine
+from wire.heartbeat import Facts, Heartbeat
+from wire.telemetry import Log
+
+PERIOD_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The cameras that are ours, and those of them that are left alone."""
+
+    mine: frozenset[str] = frozenset()
+    held: Mapping[str, Crashes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    names: list[str]
+    detail: str
+    facts: Facts
+
+
+class Claims:
+    """Asks again and again; `now` is what was found last, and stays so while the home is away.
+
+    `crashed` is the camera that is known to have made the process before this one crash, if any.
+    """
+
+    def __init__(
+        self,
+        leases: Leases,
+        quarantine: Quarantine,
+        heartbeat: Heartbeat,
+        crashed: str,
+        away: Callable[[redis.RedisError], None],
+        log: Log,
+        clock: Callable[[], float],
+    ) -> None:
+        self.now = Claim()
+        self.failure: Exception | None = None  # a bug: whoever runs the cameras is to end by it
+        self._leases, self._quarantine, self._heartbeat = leases, quarantine, heartbeat
+        self._crashed, self._away, self._log, self._clock = crashed, away, log, clock
+        self._told: _Told | None = None
+        self._configured: set[str] = set()
+        self._gone: set[str] = set()  # no longer configured, whose leases are to be given back
+        self._due, self._stopping = threading.Event(), False
+        self._thread = threading.Thread(target=self._run, name="claims", daemon=True)
+
+    def start(self) -> None:
+        """Begin, once it is told of cameras."""
+        self._thread.start()
+
+    def tell(self, names: list[str], detail: str, facts: Facts, *, at_once: bool = False) -> None:
+        """The cameras that are configured, and what the sign of life says, from now on."""
+        first, self._told = self._told is None, _Told(names, detail, facts)
+        if first or at_once:
+            self._due.set()
+
+    def ask_to_stop(self) -> None:
+        """Return at once."""
+        self._stopping = True
+        self._due.set()
+
+    def stop(self, timeout_s: float) -> bool:
+        """Stop asking; False when it still waits for Redis. Afterwards no lease is taken any more."""
+        self.ask_to_stop()
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def farewell(self) -> None:
+        """Give our leases back, and take the sign of life away. Raises redis.RedisError."""
+        for name in self.now.mine:
+            self._leases.release(name)
+        self._heartbeat.stop()
+
+    def _run(self) -> None:
+        while not self._stopping:
+            self._due.wait(PERIOD_S)
+            self._due.clear()
+            if self._stopping or (told := self._told) is None:
+                continue
+            try:
+                self._second(told)
+            except redis.RedisError as error:
+                self._away(error)
+            except Exception as error:
+                self.failure = error
+                return
+
+    def _second(self, told: _Told) -> None:
+        names = set(told.names)
+        self._gone, self._configured = (self._gone | self._configured) - names, names
+        for name in list(self._gone):
+            self._leases.release(name)
+            self._gone.discard(name)
+        now = self._clock()
+        self._convict(told.names, now)
+        mine = self._leases.step(told.names, now)
+        self.now = Claim(frozenset(mine), self._quarantine.held(mine, now))
+        self._heartbeat.beat("ready", told.detail, told.facts)
+
+    def _convict(self, names: list[str], now: float) -> None:
+        """Count the crash of the process before this one, if a camera is known to have made it. Before it is opened."""
+        camera = self._crashed
+        if camera in names:
+            crashes = self._quarantine.convict(camera, now)
+            retry_s = round(crashes.until() - now)
+            self._log.error(
+                "a camera has brought the streamer down", camera=camera, times=crashes.count, retry_s=retry_s
+            )
+        self._crashed = ""
