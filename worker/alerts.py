@@ -56,7 +56,7 @@ class TrackState(Message, frozen=True, kw_only=True):
     waiting: tuple[Point, ...] = ()  # scores of later windows, by seq
     level: Level = Level()
     trace: tuple[Mark, ...] = ()  # what was counted lately, and all of the open alert
-    heard: float = 0.0  # wall clock at the last new score
+    heard: float = 0.0  # wall clock when the last window was settled
     alert: Alert | None = None  # the open alert as last announced
     announced: float = 0.0  # capture time of that
 
@@ -87,16 +87,18 @@ def step(state: TrackState, score: Score, rules: Rules, now: float, quiet: Quiet
 
 
 def settle(state: TrackState, seq: int, rules: Rules, now: float, quiet: Quiet = NOTHING) -> Step:
-    """The state after a window that got no score, stale or dead: others may have waited for it."""
+    """The state after a window that got no score, stale or dead: others may have waited for it, and the face is still
+    there, so that an alert neither ends nor opens anew with every turn of its track under overload."""
     if seqs.contains(state.settled, seq):
         return state, ()
-    return _release(replace(state, settled=seqs.add(state.settled, seq)), rules, now, quiet, rules.hold_s)
+    state = replace(state, settled=seqs.add(state.settled, seq), heard=now)
+    return _release(state, rules, now, quiet, rules.hold_s)
 
 
 def tick(
     state: TrackState, rules: Rules, now: float, quiet: Quiet = NOTHING, *, live: bool = True, since: float = 0.0
 ) -> Step:
-    """Count what has waited for `hold_s`; end the alert of a track that had no score for `end_after_s`.
+    """Count what has waited for `hold_s`; end the alert of a track that had no window for `end_after_s`.
 
     `live`: whether the camera still delivers. `since`: from when on the caller could hear a score at all. An alert that
     ends takes the scores that led to it along.

@@ -456,6 +456,21 @@ def test_a_window_without_a_score_fills_the_gap() -> None:
     assert told[0].event.at == 1006.0
 
 
+def test_an_alert_stays_open_while_its_track_s_windows_are_given_up_unscored() -> None:
+    """Under overload tracks take turns of longer than `end_after_s`."""
+    state, events = play([score(seq, 0.9) for seq in range(5)])
+    assert names(events) == ["new"]
+    now = state.heard
+    for late in range(1, 4):
+        now += LOOSE.end_after_s - 0.1
+        state, told = settle(state, 4 + late, LOOSE, now)
+        assert told == ()
+        state, told = tick(state, LOOSE, now)
+        assert told == ()
+    state, told = tick(state, LOOSE, now + LOOSE.end_after_s)
+    assert [one.event.event for one in told] == ["end"], "and ends once no window comes any more"
+
+
 def test_a_track_that_is_met_in_the_middle_waits_once() -> None:
     """Its state had expired, or no worker had ever seen it."""
     state, events = play([score(seq, 0.9) for seq in (40, 41)])

@@ -20,7 +20,7 @@ class AlertSettings(Section):
     cooldown_overall_s: float = Field(0.0, ge=0, description="The same over all cameras; 0: none")
     hold_s: float = Field(2.0, ge=0, le=60, description="How long a score waits for an earlier one still on its way")
     update_s: Seconds = Field(2.0, description="Least time between two updates of an open alert")
-    end_after_s: Seconds = Field(5.0, description="An open alert ends when its track has had no score for this long")
+    end_after_s: Seconds = Field(5.0, description="An open alert ends when its track has had no window for this long")
     offline_after_s: Seconds | None = Field(30.0, description="A camera away for this long is an alert; null: never")
     frozen_after_s: Seconds | None = Field(15.0, description="So is a picture that stands still for this long")
     no_face_after_min: Seconds | None = Field(None, description="So are so many minutes without a face; unset: never")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 ALLOWED_PER_S = 1
+SPAN_S = 0.99  # a second, less what lies between the clock that let a line through and the one that stamped it
 PLAIN_SPAN_S = 10.0  # a line without a time of its own is only known to within a look
 NAMES = ("camera", "kind", "channel", "child", "stream", "reason")  # with service and event they make the cause
 
@@ -60,7 +61,7 @@ class Log:
                 self.plain.setdefault(_shape(line), Cause()).add(now, PLAIN_SPAN_S)
                 continue
             cause = self.causes.setdefault(_name(entry), Cause(level=str(entry.get("level", ""))))
-            cause.add(datetime.fromisoformat(str(entry["timestamp"])).timestamp(), 1.0)
+            cause.add(datetime.fromisoformat(str(entry["timestamp"])).timestamp(), SPAN_S)
 
     def too_often(self) -> dict[str, int]:
         """The causes that spoke more than once within a second, and how often they did."""
