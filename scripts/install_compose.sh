@@ -3,7 +3,7 @@
 # It is of Debian's package, which bookworm does not have yet (only Compose 1, which refuses files of today): so it is
 # taken from trixie, on the mirror that this machine uses, and without a change to what apt knows.
 set -eu
-place="$1"
+place="$(cd "$(dirname "$1")" && pwd)/$(basename "$1")"
 [ ! -x "$place" ] || exit 0
 
 fail() { echo "no Docker Compose ($1); the tests that need it are skipped" >&2; exit 1; }
