@@ -24,7 +24,10 @@ from tests.support.commands import Command, commands
 from tests.test_commands import PAGES, ROOT, command_line
 
 LEADS_TO = {  # a command: what does its work, and the test that has it done
-    "run": ("unmask.start.run", "tests/e2e/test_line.py::test_from_rtsp_cameras_over_tcp_and_udp_to_subscriber_and_page"),
+    "run": (
+        "unmask.start.run",
+        "tests/e2e/test_line.py::test_from_rtsp_cameras_over_tcp_and_udp_to_subscriber_and_page",
+    ),
     "demo": ("unmask.demo.play.run", "tests/e2e/test_demo.py::test_the_demo_alerts_on_the_right_camera"),
     "streamer": ("unmask.runner.run_streamer", "tests/streamer/test_main.py::test_a_signal_ends_it_cleanly"),
     "worker": ("worker.service.run", "tests/worker/test_kill.py::test_sigterm_ends_it_in_time_and_whole"),
