@@ -73,7 +73,7 @@ class System:
                 "rtsps": {"url": f"rtsps://admin:{canaries.new('rtsps')}@127.0.0.1:{closed}/x"},
                 "query": {"url": f"http://127.0.0.1:{closed}/video?user=admin&password={password['query']}"},
                 "srt": {"url": f"srt://127.0.0.1:{closed}?passphrase={canaries.new('srt')}"},
-                "odd": {"url": f"rtsp://admin:{canaries.new('odd', '/#')}@nowhere.invalid/x"},
+                "odd": {"url": f"rtsp://admin:{canaries.new('odd', ':@')}@nowhere.invalid/x"},
                 "environment": {"url": f"rtsp://admin:${{CANARY_PASSWORD}}@127.0.0.1:{closed}/x"},
                 "pushed": {
                     "url": f"rtmp://127.0.0.1:{free_port()}/live/{canaries.new('stream-key')}", "listen": "loopback",
