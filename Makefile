@@ -71,8 +71,8 @@ ALONE := tests/dashboard/test_hub.py tests/dashboard/test_interop.py tests/dashb
 	tests/dashboard/test_subscription.py tests/e2e tests/faults tests/unmask/bench tests/unmask/live tests/unmask/test_run.py tests/unmask/test_supervisor.py \
 	tests/worker/test_drain.py tests/worker/test_kill.py
 test: setup servers
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(addprefix --ignore=,$(ALONE))
-	$(BIN)/python -m pytest $(ALONE)
+	$(BIN)/python -m pytest --durations=20 -n 3 --dist loadfile --no-loadscope-reorder $(addprefix --ignore=,$(ALONE))
+	$(BIN)/python -m pytest --durations=20 $(ALONE)
 
 bench-dashboard: setup
 	$(BIN)/unmask bench dashboard --seconds 300

@@ -29,6 +29,12 @@ settings.register_profile(
 )
 settings.load_profile("patient")
 SHARED = Path(__file__).parents[2] / "shared"
+LONG = ("tests/unmask/test_train.py", "tests/worker/training/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take minutes come first: begun last they would keep one process when the others have ended."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
 
 
 @pytest.fixture(autouse=True)

@@ -71,6 +71,7 @@ def env(torch_home: Path, folder: Path) -> dict[str, str]:
     return {**os.environ, "TORCH_HOME": str(torch_home)}
 
 
+@pytest.mark.timeout(300)  # processes that import PyTorch and find faces: half a minute, several on a busy machine
 def test_from_imagenet_weights_and_a_data_set_to_a_checkpoint(
     faceforensics: Path, torch_home: Path, tmp_path: Path
 ) -> None:
@@ -82,7 +83,7 @@ def test_from_imagenet_weights_and_a_data_set_to_a_checkpoint(
             "--init", "imagenet", "--data", str(faceforensics), "--run", "run", "--recipe", str(recipe),
             "--passes", "12", "--name", "mine", "--config", "unmask.yaml",
         ),
-        cwd=tmp_path, env=surroundings, capture_output=True, text=True, timeout=110, check=False,
+        cwd=tmp_path, env=surroundings, capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     model, meta = checkpoint.load(tmp_path / "run" / "checkpoint.safetensors")
@@ -98,6 +99,7 @@ def test_from_imagenet_weights_and_a_data_set_to_a_checkpoint(
     assert torch.nn.functional.cosine_similarity(trained.flatten(), stored[name].flatten(), dim=0) > 0.9
 
 
+@pytest.mark.timeout(300)
 def test_a_run_killed_in_the_middle_goes_on(faceforensics: Path, torch_home: Path, tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(SMALL)
@@ -121,7 +123,7 @@ def test_a_run_killed_in_the_middle_goes_on(faceforensics: Path, torch_home: Pat
     assert reached >= 50 * 4
     again = subprocess.run(
         [*asked, "--passes", str(reached + 400)], cwd=tmp_path, env=surroundings, capture_output=True, text=True,
-        timeout=90, check=False,
+        timeout=180, check=False,
     )  # fmt: skip
     assert again.returncode == 0, again.stderr[-2000:]
     events = [json.loads(line).get("event") for line in log.read_text().splitlines()]
