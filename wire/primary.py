@@ -57,7 +57,8 @@ class _Nodes:
     def _found(self, asked: Node, answer: Any) -> Node | None:
         found = self._guide.place(asked, answer)
         if found:
-            self._nodes.sort(key=lambda node: node != asked)
+            # Anew, not in place: a list that is being sorted is empty to the pool's other threads.
+            self._nodes = sorted(self._nodes, key=lambda node: node != asked)
         return found
 
     def _nobody(self, error: BaseException | None) -> MasterNotFoundError:
