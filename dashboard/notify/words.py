@@ -17,7 +17,7 @@ _KINDS = {
 _DOWN, _ACROSS = ("top", "", "bottom"), ("left", "", "right")
 _ENDS = {
     "cleared": "it is no longer so",
-    "track-ended": "no more scores of this face",
+    "track-ended": "this face is seen no more",
     "camera-lost": "the camera was lost",
     "camera-removed": "the camera was removed",
 }

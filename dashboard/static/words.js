@@ -58,7 +58,7 @@ export const REVIEWS = { confirmed: "Confirmed", "false-alarm": "False alarm" };
 
 export const END_REASONS = {
   cleared: "scores fell below the threshold",
-  "track-ended": "no more scores of this face",
+  "track-ended": "this face is seen no more",
   "camera-lost": "the camera was lost",
   "camera-removed": "the camera was removed",
 };
