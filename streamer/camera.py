@@ -143,17 +143,26 @@ class CameraRuntime:
         self._detector_name = detector.name
         analysis = Analysis(self.name, self._config.analysis_fps, detector, self._streamer, self._window, self._clock)
         while not self._stop.is_set():
-            failure = self._session(analysis)
-            if failure is None or self._stop.is_set():
+            wait_s = self._lost(self._session(analysis))
+            if wait_s is None:
                 return
-            live_for = self._clock() - self._live_since if self._live_since is not None else 0.0
-            self._live_since = None
-            wait = self._backoff.wait_s(failure.kind, live_for)
-            self._enter(failure.kind, str(failure))
-            held = self._throttle.admit(failure.kind)
-            if held is not None:
-                self._log.warning("camera lost", kind=failure.kind, error=str(failure), retry_s=round(wait, 2))
-            self._stop.wait(wait)
+            self._stop.wait(wait_s)
+
+    def _lost(self, failure: SourceError | None) -> float | None:
+        """Tell of a failure; after how many seconds the camera is tried again, None where it is not.
+
+        Whoever keeps a failure keeps by its traceback all of the session, 6 MB for a decoder: this ends with the call.
+        """
+        if failure is None or self._stop.is_set():
+            return None
+        live_for = self._clock() - self._live_since if self._live_since is not None else 0.0
+        self._live_since = None
+        wait_s = self._backoff.wait_s(failure.kind, live_for)
+        self._enter(failure.kind, str(failure))
+        held = self._throttle.admit(failure.kind)
+        if held is not None:
+            self._log.warning("camera lost", kind=failure.kind, error=str(failure), retry_s=round(wait_s, 2))
+        return wait_s
 
     def _session(self, analysis: Analysis) -> SourceError | None:
         """One connection, from opening to its end; None when a plain file was played to its end or we were stopped."""

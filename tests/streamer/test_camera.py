@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import threading
 import time
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -107,6 +109,28 @@ def test_a_killed_and_restarted_server(
     assert len({w.epoch for w in sink.windows}) >= 2
     state = camera.state()
     assert (state.reconnects, state.error, state.frame_size, state.owner) == (1, "", (640, 480), "me")
+
+
+@pytest.mark.parametrize("kind", ["killed", "refused"])
+def test_nothing_is_kept_of_a_session_that_was_lost(
+    make: Make, sink: KeepingSink, face_clip: Path, rtsp_server: Callable[..., RtspServer], kind: str
+) -> None:
+    server = rtsp_server(face_clip, auth="digest" if kind == "refused" else "")
+    camera = make(server.url())
+    wait_until(lambda: camera._reading is not None, 10, "a session")
+    if kind == "killed":
+        reaches(camera, "live")
+    session = weakref.ref(camera._reading)
+    gc.disable()  # a cycle would be kept, too: in a process that makes little garbage for hours
+    try:
+        if kind == "killed":
+            server.kill()
+            wait_until(lambda: camera.state().state not in ("live", "frozen"), NOTICED_S, "the loss is noticed")
+            server.start()
+            reaches(camera, "live")
+        wait_until(lambda: session() is None, 10, "the session is gone")
+    finally:
+        gc.enable()
 
 
 def test_a_server_frozen_while_stopping_does_not_hold_us(
