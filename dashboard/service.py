@@ -35,7 +35,7 @@ from dashboard.shape import Shape
 from dashboard.streams import BUS_ERRORS
 from dashboard.tasks import end
 from dashboard.transport import BoundedProtocol
-from wire import telemetry
+from wire import garbage, telemetry
 from wire.bus import connect_async
 from wire.ending import leave_within
 from wire.errors import ServiceError
@@ -84,6 +84,7 @@ async def _until_signalled(config: DashboardConfig, listener: socket.socket, log
     bus = connect_async(config.redis_url)
     gate = gate_of(config, bus, log)
     server, hub = assemble(config, bus, log, gate)
+    garbage.set_apart()
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         await serve(config, server, hub, bus, listener, log, gate)

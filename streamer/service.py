@@ -33,6 +33,7 @@ from streamer.lease import Leases
 from streamer.quarantine import Crashes, Quarantine
 from streamer.ring import PacketRing
 from wire import bus as wire_bus
+from wire import garbage
 from wire.ending import leave
 from wire.errors import RedisUnreachable, SourceError
 from wire.heartbeat import Facts, Heartbeat
@@ -313,6 +314,7 @@ def run(settings: Settings, path: Path | None = None) -> None:
     follow = Follow(path, settings, log) if path is not None else None
     streamer = Streamer(config, bus, log, choice, follow=follow)
     _confine(config, streamer.on_device, log)
+    garbage.set_apart()
     running = True
     with ThreadPoolExecutor(1, "streamer") as pool:
         # Not in this thread: a Redis that is frozen must not keep a signal from ending us.

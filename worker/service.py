@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import redis
 
-from wire import bus, telemetry
+from wire import bus, garbage, telemetry
 from wire.ending import leave, leave_within
 from wire.errors import RedisUnreachable
 from wire.heartbeat import Facts, Heartbeat
@@ -47,6 +47,7 @@ def run(settings: Settings, scorer: Scorer | None = None) -> NoReturn:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
+    garbage.set_apart()
     worker.run()
     leave()
 
