@@ -48,6 +48,22 @@ def test_without_redis_the_page_is_served_and_readyz_says_so(dashboard: Start) -
     assert "unmask_redis_up 0.0" in httpx.get(f"{one.http}/metrics", timeout=20).text
 
 
+def test_readyz_names_a_redis_that_takes_no_writes(dashboard: Start, feed: Feed, bus: redis.Redis) -> None:
+    one = dashboard().synced()
+    feed.service("streamer")
+    feed.service("worker")
+    assert httpx.get(f"{one.http}/readyz").status_code == 200
+    bus.config_set("maxmemory", 1)
+    try:
+        wait_until(lambda: httpx.get(f"{one.http}/readyz").status_code == 503, 20, "it is not ready")
+        parts = httpx.get(f"{one.http}/readyz").json()["parts"]
+    finally:
+        bus.config_set("maxmemory", 0)
+    assert not parts["redis"]["ok"]
+    assert "used memory > 'maxmemory'" in parts["redis"]["detail"]
+    wait_until(lambda: httpx.get(f"{one.http}/readyz").status_code == 200, 20, "it is ready again by itself")
+
+
 def test_metrics(dashboard: Start, feed: Feed, bus: redis.Redis) -> None:
     one = dashboard(stale_after_s=60).synced()
     bus.hset(feed.keys.outcomes, mapping={"scored": 41, "stale": 2})
