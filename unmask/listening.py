@@ -20,6 +20,10 @@ ANSWER_S = 10.0  # for an answer of /readyz: on a machine that has too much to d
 PATIENCE_S = 3.0  # with whatever has the port
 
 
+class Served(ServiceError):
+    """An Unmask has the port."""
+
+
 def port(settings: Settings) -> int:
     """The dashboard's port, known before the dashboard runs. Raises ServiceError when it can't be had."""
     host, wanted = settings.dashboard.host, settings.dashboard.port
@@ -37,9 +41,7 @@ def port(settings: Settings) -> int:
 def _refused(settings: DashboardSettings, error: OSError) -> ServiceError:
     remedy = "choose another port with --port or dashboard.port"
     if error.errno == errno.EADDRINUSE and served(settings):
-        return ServiceError(
-            f"another unmask serves its page at {address(settings)}", f"open that, stop it, or {remedy}"
-        )
+        return Served(f"another unmask serves its page at {address(settings)}", f"open that, stop it, or {remedy}")
     if error.errno not in (errno.EADDRINUSE, errno.EACCES):
         remedy = "set dashboard.host to an address of this machine"
     return ServiceError(f"can't listen on {settings.host}:{settings.port} ({error.strerror})", remedy)
