@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import redis
+
 from dashboard.access.principal import ITSELF
 from dashboard.hub import Hub
 from dashboard.load import look_at_all, memory
@@ -33,13 +35,36 @@ async def readiness(hub: Hub) -> dict[str, Part]:
     """Redis, and the services by their heartbeats."""
     reached = await hub.asked.answer()
     parts = {
-        "redis": Part(reached, "answers" if reached else _unreached(hub)),
+        "redis": _redis(hub, reached),
         "picture": Part(hub.synced.is_set(), "complete" if hub.synced.is_set() else "not yet read from Redis"),
     }
     for role in ("streamer", "worker"):
         count = getattr(hub.services, role) if hub.spaces.home.keys.prefix not in hub.silent else 0
-        parts[role] = Part(count > 0, f"{count} ready" if count else "none is ready: is one running?")
+        parts[role] = Part(count > 0, f"{count} ready" if count else _none(hub))
     return parts
+
+
+def _redis(hub: Hub, reached: bool) -> Part:
+    """Whether it answers all that is asked, and takes what is written."""
+    if not reached:
+        return Part(False, _unreached(hub))
+    if hub.refusal:
+        return Part(False, f"takes no writes: {hub.refusal}")
+    return Part(True, "answers")
+
+
+def refused(error: redis.ResponseError) -> str:
+    """Why Redis takes no writes, for anybody: its own words may name its user, and are in the log."""
+    if isinstance(error, redis.exceptions.OutOfMemoryError):
+        return "it has no memory left, raise its maxmemory"
+    if str(error).startswith("MISCONF"):
+        return "it can't write its file, free its disk"
+    return "the dashboard's log says why"
+
+
+def _none(hub: Hub) -> str:
+    """Why no service of a role is known to be ready."""
+    return "not known: Redis takes no sign of life" if hub.refusal else "none is ready: is one running?"
 
 
 def _unreached(hub: Hub) -> str:

@@ -33,8 +33,9 @@ CLOSE_TRY_LATER = 1013  # (RFC 6455's registry)
 MAX_MESSAGE_BYTES = 64 * 1024
 MAX_ERRORS = 16
 MAX_SUBSCRIPTIONS = 16
+MAX_ID = 64
 
-SubscriptionId = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+SubscriptionId = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID)]
 Pattern = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 Patterns = Annotated[tuple[Pattern, ...], msgspec.Meta(max_length=256)]
 
@@ -45,6 +46,7 @@ class FromClient(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 class _Named(msgspec.Struct):
     type: str = ""
+    id: object = ""
 
 
 class Hello(FromClient, frozen=True, kw_only=True, tag="hello"):
@@ -75,7 +77,7 @@ class Unsubscribe(FromClient, frozen=True, kw_only=True, tag="unsubscribe"):
 class Ping(FromClient, frozen=True, kw_only=True, tag="ping"):
     """Answered by `pong` with the same `id`."""
 
-    id: Annotated[str, msgspec.Meta(max_length=64)] = ""
+    id: Annotated[str, msgspec.Meta(max_length=MAX_ID)] = ""
 
 
 class FromServer(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -215,6 +217,7 @@ class Error(FromServer, frozen=True, kw_only=True, tag="error"):
 
     code: ErrorCode
     message: str
+    id: str = ""  # the `id` of that message, as of the subscription asked for; "" where it had none
 
 
 ClientMessage = Hello | Subscribe | Unsubscribe | Ping
@@ -259,6 +262,15 @@ def _known(text: str | bytes, error: msgspec.ValidationError) -> str:
     except (msgspec.DecodeError, RecursionError):
         return ""
     return explaining.known(error, kind) if kind else ""
+
+
+def id_of(text: str | bytes) -> str:
+    """The `id` of a client's message whatever else is wrong with it; "" where it has none that could be one."""
+    try:
+        found = _named_decoder.decode(text).id
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return ""
+    return found if isinstance(found, str) and len(found) <= MAX_ID else ""
 
 
 def decode_server(text: str | bytes) -> ServerMessage | None:

@@ -11,10 +11,10 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import redis
 import redis.asyncio
 import uvicorn
 
@@ -30,13 +30,14 @@ from dashboard.hub import Hub
 from dashboard.limits import MAX_HEAD, MAX_TARGET, Door
 from dashboard.metrics import Metrics
 from dashboard.notify.build import couriers
+from dashboard.probes import refused
 from dashboard.protocol import MAX_MESSAGE_BYTES
 from dashboard.shape import Shape
 from dashboard.streams import BUS_ERRORS
 from dashboard.tasks import end
 from dashboard.transport import BoundedProtocol
 from wire import garbage, telemetry
-from wire.bus import connect_async
+from wire.bus import connect_async, reason
 from wire.ending import leave_within
 from wire.errors import ServiceError
 from wire.heartbeat import TTL_S, restarts
@@ -138,7 +139,7 @@ async def serve(
 ) -> None:
     """Serve on `listener` until `server.should_exit`."""
     notifying = couriers(config, hub, bus, log)
-    beating = _beat(config, bus, lambda: hub.bus == "ok")
+    beating = _beat(config, bus, hub, log)
     works = [hub.run(), hub.tick(), hub.look(), gate.patrol(), _tell_supervisor(), beating, *notifying]
     if certificate := tls.of(config):
         works.append(tls.follow(certificate, log))
@@ -172,16 +173,23 @@ async def serve(
     log.info("stopped")
 
 
-async def _beat(config: DashboardConfig, bus: redis.asyncio.Redis, ready: Callable[[], bool]) -> None:
-    """The service's sign of life, every second; a lost Redis is the hub's to report."""
+async def _beat(config: DashboardConfig, bus: redis.asyncio.Redis, hub: Hub, log: Log) -> None:
+    """The service's sign of life, every second. It tells whether Redis takes what is written; a lost one is the hub's
+    to report."""
     key, since = config.keys.service("dashboard", config.name), time.time()
     while True:
-        state: ServiceStatus = "ready" if ready() else "starting"
+        state: ServiceStatus = "ready" if hub.bus == "ok" else "starting"
         message = ServiceState(
             role="dashboard", id=config.name, state=state, since=since, updated=time.time(), restarts=restarts()
         )
         with contextlib.suppress(*BUS_ERRORS):
-            await bus.set(key, message.encode(), ex=TTL_S)
+            try:
+                await bus.set(key, message.encode(), ex=TTL_S)
+                hub.refusal = ""
+            except redis.ResponseError as error:
+                if not hub.refusal:
+                    log.warning("Redis takes no writes", reason=reason(error))
+                hub.refusal = refused(error)
         await asyncio.sleep(1)
 
 

@@ -126,7 +126,7 @@ class Session:
                 await self._follow(protocol.decode_client(text))
             except BadMessage as error:
                 self._errors += 1
-                self._sender.reply(protocol.Error(code=error.code, message=error.message))
+                self._sender.reply(protocol.Error(code=error.code, message=error.message, id=protocol.id_of(text)))
                 if self._errors >= protocol.MAX_ERRORS:
                     raise Closed(protocol.CLOSE_TOO_MANY_ERRORS, "too many errors") from None
 

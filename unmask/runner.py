@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import http.client
-import json
 import os
 import signal
-import socket
-import ssl
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import redis
 from redis.backoff import NoBackoff
@@ -28,11 +22,12 @@ from dashboard.config import admitted
 from dashboard.notify.build import channels
 from dashboard.tls import Certificate
 from streamer import sources
+from unmask import listening
 from unmask.embedded import EmbeddedServer
 from unmask.slot import Slot
 from unmask.supervisor import Child, Supervisor
 from wire import bus, telemetry
-from wire.errors import ConfigError, RedisUnreachable, ServiceError, UsageError
+from wire.errors import ConfigError, RedisUnreachable, UsageError
 from wire.heartbeat import alive
 from wire.keys import Keys
 from wire.messages import Role
@@ -45,7 +40,6 @@ WAITS_S = (0.2, 0.3, 0.5, 1.0, 2.0, 5.0)  # between two tries to reach Redis
 EMBEDDED_TRIES = 3  # before it is told: our own server takes a moment
 SERVICES: tuple[Role, ...] = ("worker", "dashboard", "streamer")
 LOOK_S = 0.2  # between two looks at what has started
-ANSWER_S = 10.0  # for an answer of /readyz: on a machine that has too much to do it comes late
 PARTS = {  # of /readyz
     "redis": "Redis",
     "worker": "the worker, whose network takes some ten seconds",
@@ -73,10 +67,10 @@ def run(settings: Settings, config: Path | None, on_ready: Callable[[str], None]
     if settings.dashboard.tls_certificate:
         Certificate(settings.dashboard.tls_certificate, settings.dashboard.tls_key)
     admitted(settings.dashboard)  # and a user's hash, and a page that would be open to everybody
-    port = _port(settings)
     log = telemetry.setup(settings.telemetry, "unmask")
     with contextlib.ExitStack() as stack:
         embedded = None if settings.redis.url else stack.enter_context(EmbeddedServer(settings.state))
+        port = listening.port(settings)  # a second one on our state folder is told of the folder, which is why
         url = embedded.url if embedded else str(settings.redis.url)
         state = _State(url, Keys(settings.redis.prefix))
         waiting = _Waiting(log, state)
@@ -99,9 +93,8 @@ def run(settings: Settings, config: Path | None, on_ready: Callable[[str], None]
         for service in SERVICES:
             when = waiting.over if service == "worker" else (lambda: state.is_alive("worker"))
             supervisor.add(Child(service, [sys.executable, "-m", service, *arguments], env, when=when))
-        certificate = settings.dashboard.tls_certificate
-        page = f"http{'s' if certificate else ''}://{_shown(settings.dashboard.host)}:{port}/"
-        stack.enter_context(_Start(page, state, certificate, _say_missing, on_ready or _announce))
+        where, certificate = listening.address(settings.dashboard, port), settings.dashboard.tls_certificate
+        stack.enter_context(_Start(where, state, certificate, _say_missing, on_ready or _announce))
         return supervisor.watch()
 
 
@@ -257,30 +250,10 @@ class _Start:
         if not self._state.is_alive("worker"):  # the others are started after it
             return PARTS["worker"]
         try:
-            parts = self._parts()
+            parts = listening.parts(self._page, self._certificate)
         except (OSError, http.client.HTTPException, ValueError, KeyError):  # not there yet, or not whole
             return PARTS["picture"]
         return " and ".join(PARTS[name] for name, part in parts.items() if not part["ok"])
-
-    def _parts(self) -> dict[str, dict[str, Any]]:
-        """What the dashboard's /readyz says of each part."""
-        try:
-            answer = urllib.request.urlopen(f"{self._page}readyz", timeout=ANSWER_S, context=self._trust())
-        except urllib.error.HTTPError as error:  # 503: not all of them are ready
-            answer = error
-        with answer:
-            parts: dict[str, dict[str, Any]] = json.load(answer)["parts"]
-            return parts
-
-    def _trust(self) -> ssl.SSLContext | None:
-        """Trust in our own certificate alone, by whatever name: it is asked for by its address."""
-        if self._certificate is None:
-            return None
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
-        context.load_verify_locations(self._certificate.expanduser())
-        return context
 
 
 def _say_missing(missing: str) -> None:
@@ -291,29 +264,6 @@ def _say_missing(missing: str) -> None:
 
 def _announce(page: str) -> None:
     Console(stderr=True).print(f"[bold green]watching[/] · open [link={page}]{page}[/link] · Ctrl-C stops")
-
-
-def _port(settings: Settings) -> int:
-    """The dashboard's port, known before the dashboard runs. Raises ServiceError when it is taken."""
-    host, port = settings.dashboard.host, settings.dashboard.port
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            remedy = "choose another port with --port or dashboard.port"
-            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
-                remedy = "set dashboard.host to an address of this machine"
-            raise ServiceError(f"can't listen on {host}:{port} ({error.strerror})", remedy) from None
-        chosen: int = probe.getsockname()[1]
-        return chosen
-
-
-def _shown(host: str) -> str:
-    if host in ("0.0.0.0", "::", ""):
-        return "127.0.0.1"
-    return f"[{host}]" if ":" in host else host
 
 
 def require_redis(settings: Settings) -> None:

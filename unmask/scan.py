@@ -21,29 +21,41 @@ from wire.settings import Settings
 from worker.scorer import Scorer
 
 SEVERITY: dict[Verdict, int] = {"unsure": 0, "clean": 1, "suspect": 2, "fake": 3}
+INTERRUPTED = 130
 
 
 def run(files: list[Path], out: Path | None, settings: Settings) -> int:
-    """Scan each file; beside it, or in `out`, go NAME.unmask.json and NAME.unmask.png. 1 if any file failed, else 0."""
+    """Scan each file; beside it, or in `out`, go NAME.unmask.json and NAME.unmask.png.
+
+    0, 1 if any file failed, 130 where a Ctrl-C came first.
+    """
     console = Console(stderr=True)
-    scorer = Scorer(settings)
-    failed = False
-    for file in files:
-        try:
-            result = scan(file, settings, scorer, console)
-            target = (out or file.parent) / f"{file.name}.unmask.json"
-            write(result, target)
-        except UnmaskError as error:
-            console.print(f"unmask: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
-            failed = True
-            continue
-        except OSError as error:
-            cause = f"can't write the result ({error.strerror or error})"
-            console.print(f"unmask: {cause}: choose a folder with --out", style="red", markup=False, soft_wrap=True)
-            failed = True
-            continue
-        _summary(Console(), file, result, target)
-    return 1 if failed else 0
+    done: list[bool] = []
+    try:
+        scorer = Scorer(settings)
+        for file in files:
+            done.append(_written(file, out, settings, scorer, console))
+    except KeyboardInterrupt:
+        console.print(f"unmask: interrupted, {len(done)} of {len(files)} files are done", highlight=False)
+        return INTERRUPTED
+    return 0 if all(done) else 1
+
+
+def _written(file: Path, out: Path | None, settings: Settings, scorer: Scorer, console: Console) -> bool:
+    """Whether the file could be scanned, and the result written; else why not is told."""
+    try:
+        result = scan(file, settings, scorer, console)
+        target = (out or file.parent) / f"{file.name}.unmask.json"
+        write(result, target)
+    except UnmaskError as error:
+        console.print(f"unmask: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
+        return False
+    except OSError as error:
+        cause = f"can't write the result ({error.strerror or error})"
+        console.print(f"unmask: {cause}: choose a folder with --out", style="red", markup=False, soft_wrap=True)
+        return False
+    _summary(Console(), file, result, target)
+    return True
 
 
 def scan(file: Path, settings: Settings, scorer: Scorer, console: Console) -> dict[str, Any]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NoReturn
 
 
@@ -23,3 +26,23 @@ def leave_within(seconds: float) -> None:
     timer = threading.Timer(seconds, os._exit, (0,))
     timer.daemon = True
     timer.start()
+
+
+@contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Raise the KeyboardInterrupt of a Ctrl-C in the block only once the block has ended.
+
+    For a library that calls Python of its own and takes whatever that raises for a failure of its own, or for nothing.
+    """
+    here = threading.current_thread() is threading.main_thread()
+    if not here or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:  # nothing is raised then
+        yield
+        return
+    held = threading.Event()
+    signal.signal(signal.SIGINT, lambda *_: held.set())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if held.is_set():
+            raise KeyboardInterrupt

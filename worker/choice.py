@@ -10,7 +10,7 @@ import msgspec
 
 from wire.settings import WorkerSettings
 from worker.batching import Batcher
-from worker.shedding import Division, Pace, Shares, Switch
+from worker.shedding import MARGIN, Division, Pace, Shares, Switch
 
 T = TypeVar("T")
 AHEAD = 4  # batches held at most, so that the choice among cameras is a choice
@@ -25,6 +25,12 @@ class Pressure(msgspec.Struct, frozen=True):
 
     arriving: float
     served: float
+
+    def __str__(self) -> str:
+        """In words, with as many decimals as it takes to tell one from the other."""
+        shown = [(f"{self.arriving:.{decimals}f}", f"{self.served:.{decimals}f}") for decimals in range(4)]
+        arriving, served = next((pair for pair in shown if pair[0] != pair[1]), shown[0])
+        return f"{arriving} windows/s in, {served} served"
 
 
 class Taken(NamedTuple, Generic[T]):
@@ -64,7 +70,8 @@ class Choice(Generic[T]):
     @property
     def pressure(self) -> Pressure | None:
         """What comes in and what is served, while windows are shed."""
-        return Pressure(self._division.asked, self._pace.capacity) if self._switch.on else None
+        asked = self._division.asked
+        return Pressure(asked, min(self._pace.capacity, MARGIN * asked)) if self._switch.on else None
 
     def items(self) -> list[T]:
         """Everything that waits."""

@@ -90,9 +90,7 @@ class Loop:
         stale = made.outcomes["stale"]
         if pressure is not None:
             if self._throttle.admit("capacity") is not None:
-                self._log.warning(
-                    f"out of capacity: {pressure.arriving:.0f} windows/s in, {pressure.served:.0f} served"
-                )
+                self._log.warning(f"out of capacity: {pressure}")
         elif stale and (held := self._throttle.admit("stale")) is not None:
             self._log.warning("windows too old to score", windows=stale, batches_not_logged=held)
 

@@ -22,6 +22,7 @@ import torch
 from openvino.preprocess import ColorFormat, PrePostProcessor
 from torch import Tensor, nn
 
+from wire.ending import interrupts_held
 from worker.backend import ASIDE, Half, Mask, Single
 from worker.lanes import Lanes, split
 from worker.model import RESIDUAL_GAIN, Detector, ModelConfig, Residual, blur_kernel
@@ -147,7 +148,7 @@ def convert(model: Detector) -> Any:
     config = model.config
     size = config.input_size
     example = torch.zeros(2, 3, size, size)
-    with warnings.catch_warnings():
+    with interrupts_held(), warnings.catch_warnings():  # a Ctrl-C would be a network that can't be converted
         warnings.simplefilter("ignore")  # torch.jit.trace warns of its own future
         # Unchecked: the check computes all again and imports what takes half a second; tests compare with PyTorch.
         traced = torch.jit.trace(_Encoder(model).eval(), example, check_trace=False)  # type: ignore[no-untyped-call]

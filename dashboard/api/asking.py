@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from typing import TypeVar
 
@@ -69,9 +70,14 @@ def query(request: Request, kind: type[Q]) -> Q:
             raise Refused(400, f"{name}: given more than once")
     plain = {name: values if repeatable.get(name) else values[0] for name, values in given.items()}
     try:
-        return msgspec.convert(plain, kind, strict=False)
+        asked = msgspec.convert(plain, kind, strict=False)
     except msgspec.ValidationError as error:
         raise Refused(400, _words(error, kind)) from None
+    for field in msgspec.structs.fields(kind):
+        value = getattr(asked, field.name)
+        if isinstance(value, float) and not math.isfinite(value):  # JSON has no such number, a query has
+            raise Refused(400, f"{field.encode_name}: Expected a finite number")
+    return asked
 
 
 async def body(request: Request, kind: type[Q]) -> Q:

@@ -17,7 +17,7 @@ async def healthz(_context: Context, request: Request, _ask: None) -> Response:
 
 
 async def readyz(context: Context, request: Request, _ask: None) -> Response:
-    """Whether Redis answers, and a streamer and a worker are ready."""
+    """Whether Redis answers and takes what is written, and a streamer and a worker are ready."""
     parts = await readiness(context.hub)
     ready = all(part.ok for part in parts.values())
     return answers.json(request, Readiness(ready=ready, parts=parts), 200 if ready else 503)

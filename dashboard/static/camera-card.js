@@ -144,12 +144,12 @@ export class CameraCard extends HTMLElement {
     if (!this.age.hidden) say(this.age, `Picture of ${clock(at)}, ${span(now - at)} old`);
   }
 
-  /** Score and verdict at every face: the camera's own, which the server knows, and those heard of here. */
+  /** Score and verdict at every face heard of here; before the first, at the one that the server knows. */
   #renderMarks(view) {
     const now = this.page.now();
     for (const [track, { captured }] of this.#faces) if (Math.abs(now - captured) > this.page.staleAfter) this.#faces.delete(track);
     const faces = [...this.#faces.values()];
-    if (!faces.some(({ box }) => String(box) === String(view.box))) faces.unshift(view);
+    if (!faces.length) faces.push(view); // older than a score: beside one it may be the same face, where it was
     const shown = this.image.hidden || this.hasAttribute("data-old") ? [] : faces.map((face) => this.#mark(face)).filter(Boolean);
     this.marks.replaceChildren(...shown);
   }

@@ -109,12 +109,12 @@ function services({ services: found, bus }) {
     return el(
       "tr", {}, el("th", { scope: "row" }, service.role), el("td", {}, service.id),
       el("td", {}, state), el("td", {}, `since ${clock(service.since)}${restarted(service.restarts)}`),
-      el("td", {}, percent(service.busy)), el("td", {}, percent(service.batch_fill)),
-      el("td", {}, words, service.caveat ? el("span", { class: "caveat" }, ` ${service.caveat}`) : "",
+      el("td", { data: { label: "Busy" } }, percent(service.busy)), el("td", { data: { label: "Batch fill" } }, percent(service.batch_fill)),
+      el("td", { class: "said" }, words, service.caveat ? el("span", { class: "caveat" }, ` ${service.caveat}`) : "",
         service.trouble ? el("span", { class: "caveat" }, ` Configuration refused: ${service.trouble}`) : ""),
     );
   };
   const head = ["Service", "Name", "State", "", "Busy", "Batch fill", "What it says"];
-  const table = el("table", {}, el("thead", {}, el("tr", {}, ...head.map((name) => (name ? el("th", { scope: "col" }, name) : el("td", {}))))), el("tbody", {}, ...found.map(row)));
+  const table = el("table", { class: "services" }, el("thead", {}, el("tr", {}, ...head.map((name) => (name ? el("th", { scope: "col" }, name) : el("td", {}))))), el("tbody", {}, ...found.map(row)));
   return panel("Services", found.length ? el("div", { class: "scroll", tabIndex: 0, role: "region", "aria-label": "Services, scrollable" }, table) : el("p", { class: "empty" }, "No service gives a sign of life."));
 }

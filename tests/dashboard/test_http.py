@@ -6,7 +6,9 @@ from collections.abc import Callable
 import httpx
 import pytest
 import redis
+from redis._parsers.base import BaseParser
 
+from dashboard.probes import refused
 from dashboard.system import STAGES
 from tests.dashboard.conftest import Running
 from tests.dashboard.feed import Feed
@@ -46,6 +48,37 @@ def test_without_redis_the_page_is_served_and_readyz_says_so(dashboard: Start) -
     assert preview.status_code == 503
     assert "Redis" in preview.json()["error"]
     assert "unmask_redis_up 0.0" in httpx.get(f"{one.http}/metrics", timeout=20).text
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ("MISCONF Errors writing to the AOF file: No space left on device", "free its disk"),
+        ("OOM command not allowed when used memory > 'maxmemory'.", "raise its maxmemory"),
+        ("NOPERM User ingrid has no permissions to run the 'set' command", "the dashboard's log says why"),
+    ],
+)
+def test_why_redis_takes_no_writes_is_told_without_its_own_words(answer: str, words: str) -> None:
+    error = BaseParser.parse_error(answer)
+    assert isinstance(error, redis.ResponseError)
+    assert words in refused(error)
+    assert "ingrid" not in refused(error)
+
+
+def test_readyz_names_a_redis_that_takes_no_writes(dashboard: Start, feed: Feed, bus: redis.Redis) -> None:
+    one = dashboard().synced()
+    feed.service("streamer")
+    feed.service("worker")
+    assert httpx.get(f"{one.http}/readyz").status_code == 200
+    bus.config_set("maxmemory", 1)
+    try:
+        wait_until(lambda: httpx.get(f"{one.http}/readyz").status_code == 503, 20, "it is not ready")
+        parts = httpx.get(f"{one.http}/readyz").json()["parts"]
+    finally:
+        bus.config_set("maxmemory", 0)
+    assert not parts["redis"]["ok"]
+    assert parts["redis"]["detail"] == "takes no writes: it has no memory left, raise its maxmemory"
+    wait_until(lambda: httpx.get(f"{one.http}/readyz").status_code == 200, 20, "it is ready again by itself")
 
 
 def test_metrics(dashboard: Start, feed: Feed, bus: redis.Redis) -> None:

@@ -17,10 +17,10 @@ from typing import Any
 
 import aiohttp
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, WebSocketRoute, expect
 
 from tests.dashboard.feed import Feed
-from tests.dashboard.pages import Start
+from tests.dashboard.pages import Start, pumped
 from tests.support.npm import installed
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
@@ -93,6 +93,22 @@ def test_a_site_that_is_not_allowed_and_a_wrong_token(page: Page, site: str, das
         page.locator("#token").fill(token)
         page.get_by_role("button", name="Subscribe").click()
         expect(page.locator("#status")).to_contain_text(f"Closed with {code}")
+
+
+@pytest.mark.parametrize("code", [1012, 4408, 4508])
+def test_the_example_page_comes_back_where_the_protocol_says_so(page: Page, site: str, code: int) -> None:
+    came: list[WebSocketRoute] = []
+
+    def close(socket: WebSocketRoute) -> None:
+        came.append(socket)
+        if len(came) == 1:
+            socket.close(code=code)
+
+    page.route_web_socket("**/ws/v1", close)
+    page.goto(f"{site}/subscribe.html")
+    page.get_by_role("button", name="Subscribe").click()
+    expect(page.locator("#status")).to_contain_text(f"Closed with {code}")
+    pumped(page, lambda: len(came) > 1, "it comes back")
 
 
 @pytest.fixture(scope="module")

@@ -99,6 +99,20 @@ def place(locator: Locator) -> Any:
     return wait_until(locator.bounding_box, 15, "it is drawn")
 
 
+def test_a_face_that_moves_leaves_no_label_behind(page: Page, dashboard: Start, feed: Feed) -> None:
+    services(feed)
+    feed.bus.set(feed.keys.preview("door"), jpeg())
+    one = dashboard(stale_after_s=30).synced()
+    page.goto(one.http)
+    feed.camera("door")
+    feed.score("door", 0.1, box=(100.0, 60.0, 160.0, 160.0))
+    marks = page.locator("#camera-door .mark")
+    expect(marks).to_have_text(["0.10 clean"])
+    feed.camera("door")  # which tells the server's view of the face, as old as the score
+    feed.score("door", 0.2, box=(900.0, 60.0, 160.0, 160.0))
+    expect(marks).to_have_text(["0.20 clean"])
+
+
 def test_every_tile_of_a_call_has_its_mark_and_an_alert_its_place(page: Page, dashboard: Start, feed: Feed) -> None:
     services(feed)
     feed.bus.set(feed.keys.preview("call"), jpeg())

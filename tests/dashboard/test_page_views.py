@@ -245,6 +245,20 @@ def test_the_system_view_says_it_in_words(page: Page, dashboard: Start, feed: Fe
     expect(view.locator(".capacity")).to_have_text("Out of capacity", timeout=40_000)  # after LEAST_S of counting
 
 
+def test_on_a_telephone_no_part_of_the_system_view_lies_beyond_the_edge(
+    page: Page, dashboard: Start, feed: Feed
+) -> None:
+    feed.service(
+        "worker", model=BASELINE, device="OpenVINO, bf16, 2 threads", caveat="a baseline: AUC 0.71 on unseen swaps",
+        busy=0.93, batch_fill=0.4,
+    )  # fmt: skip
+    one = dashboard(stale_after_s=60).synced()
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{one.http}/#/system")
+    expect(page.locator(".services .caveat").first).to_have_text(" a baseline: AUC 0.71 on unseen swaps")
+    assert page.evaluate("[...document.querySelectorAll('#view *')].every(e => e.getBoundingClientRect().right <= 390)")
+
+
 def test_a_camera_is_snoozed_and_woken(page: Page, dashboard: Start, feed: Feed, bus: redis.Redis, keys: Keys) -> None:
     services(feed)
     feed.camera("door", faces=0)

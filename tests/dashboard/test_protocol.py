@@ -59,6 +59,23 @@ def test_what_is_unknown_is_answered_with_what_is_known(text: str, known: str) -
     assert sorted(caught.value.message.partition("; known here: ")[2].split(", ")) == sorted(known.split(", "))
 
 
+@pytest.mark.parametrize(
+    ("text", "id"),
+    [
+        ('{"type":"subscribe","id":"x","camera":1}', "x"),
+        ('{"type":"launch","id":"x"}', "x"),
+        ('{"type":"subscribe","id":7}', ""),
+        ('{"type":"subscribe","id":"' + 65 * "x" + '"}', ""),
+        ('{"type":7,"id":"x"}', ""),
+        ('{"id":"x"', ""),
+        ("[" * 5000, ""),
+        (b"\xff\xfe", ""),
+    ],
+)
+def test_the_id_of_a_message_that_is_wrong(text: str | bytes, id: str) -> None:
+    assert protocol.id_of(text) == id
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_message_or_a_bad_message(data: bytes) -> None:
     try:

@@ -75,6 +75,18 @@ def test_mistakes_are_answered_and_only_many_of_them_close(dashboard: Start, fee
         assert talk.closed() == 4429
 
 
+def test_an_error_names_the_subscription_it_belongs_to(dashboard: Start) -> None:
+    with talking(dashboard().synced()) as talk:
+        for text, id in [
+            ('{"type":"subscribe","id":"a","camera":"door"}', "a"),
+            ('{"type":"subscribe","id":"b","since":"yesterday"}', "b"),
+            ('{"type":"unsubscribe","id":"c"}', "c"),
+            ('{"type":"subscribe","topics":["alerts"]}', ""),
+        ]:
+            talk.socket.send(text)
+            assert talk.hear("error")["id"] == id
+
+
 def test_too_many_subscriptions(dashboard: Start) -> None:
     with talking(dashboard().synced()) as talk:
         for number in range(17):

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import resource
+import socket
 import subprocess
 import sys
 from importlib.metadata import version
@@ -21,6 +22,7 @@ from unmask import parts
 from unmask.__main__ import main
 from unmask.cli import app
 from unmask.commands.options import Panel
+from unmask.embedded import EmbeddedServer
 from wire.settings import load
 
 COMMANDS = [
@@ -180,6 +182,13 @@ def test_a_port_that_is_taken(tmp_path: Path, redis_url: str) -> None:
     (tmp_path / "unmask.yaml").write_text("cameras: {a: {url: clip.mp4}}")
     port = redis_url.rsplit(":", 1)[1].split("/")[0]
     assert_one_line(call("run", "--port", port, cwd=tmp_path), 1, port, "--port")
+
+
+def test_a_second_one_is_told_of_the_first_and_not_of_its_port(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, EmbeddedServer(tmp_path / "state"):
+        port = str(taken.getsockname()[1])
+        (tmp_path / "unmask.yaml").write_text(f"cameras: {{a: {{url: clip.mp4}}}}\nstate: {tmp_path / 'state'}")
+        assert_one_line(call("run", "--port", port, cwd=tmp_path), 1, "another unmask is running on", "stop it")
 
 
 def test_watch_of_something_that_is_no_dashboard(tmp_path: Path) -> None:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import cv2
 import pytest
+from openvino.frontend.pytorch import ts_decoder
 
 from tests.unmask.test_cli import call
 from unmask.demo import scene
+from unmask.scan import INTERRUPTED, run
+from wire.settings import Settings
 
 SECONDS = 5.0
 
@@ -42,3 +47,22 @@ def test_scan(folder: Path) -> None:
     plot = cv2.imread(str(folder / "results" / "swapped [hd].mp4.unmask.png"))
     assert plot is not None
     assert plot.std() > 5  # something is drawn
+
+
+@pytest.mark.parametrize("step", ["get_op_type", "num_of_outputs"])  # openvino: "can't be converted", and nothing
+def test_ctrl_c_while_the_network_is_converted_is_one_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], step: str
+) -> None:
+    decoder = ts_decoder.TorchScriptPythonDecoder
+    real = getattr(decoder, step)
+
+    def pressed(self: object, *given: object) -> object:
+        monkeypatch.setattr(decoder, step, real)
+        os.kill(os.getpid(), signal.SIGINT)
+        return real(self, *given)
+
+    monkeypatch.setattr(decoder, step, pressed)
+    assert run([folder / "untouched.mp4"], folder / "stopped", Settings()) == INTERRUPTED
+    assert capfd.readouterr().err.splitlines() == ["unmask: interrupted, 0 of 1 files are done"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert not (folder / "stopped").exists()

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
+
+import pytest
+
+from wire.ending import interrupts_held
 
 
 def run(code: str) -> tuple[int, float]:
@@ -22,3 +28,17 @@ def test_a_process_that_ends_by_itself_does_not_wait() -> None:
     code, seconds = run("from wire.ending import leave_within; leave_within(15)")
     assert code == 0
     assert seconds < 15
+
+
+def test_a_held_interrupt_comes_once_the_block_has_ended() -> None:
+    reached = []
+
+    def library() -> None:
+        with interrupts_held(), suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+            reached.append("the end")
+
+    with pytest.raises(KeyboardInterrupt):
+        library()
+    assert reached == ["the end"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.worker.overload import TARGET_S, Arrival, choosing, simulate, steady
+from worker.choice import Pressure
 from worker.shedding import INTERVAL_S, Division, Pace, Shares, Switch, level
 
 
@@ -142,3 +143,28 @@ def test_the_pace_forgets_a_pause() -> None:
     assert pace.fitting(0.001, 16) == 1
     pace.note(30, 16)
     assert pace.capacity > 25
+
+
+@pytest.mark.parametrize(
+    ("arriving", "served", "words"),
+    [
+        (40.2, 30.1, "40 windows/s in, 30 served"),
+        (3.4, 2.6, "3.4 windows/s in, 2.6 served"),
+        (0.31, 0.28, "0.31 windows/s in, 0.28 served"),
+        (2.0, 2.0, "2 windows/s in, 2 served"),
+    ],
+)
+def test_what_comes_in_can_be_told_from_what_is_served(arriving: float, served: float, words: str) -> None:
+    assert str(Pressure(arriving, served)) == words
+
+
+def test_while_windows_are_shed_less_is_served_than_comes_in_whatever_the_pace_says() -> None:
+    choice, now = choosing(batch=1, deadline_ms=0), 100.0
+    choice.took(1.0, 10)  # ten a second
+    for number in range(40):  # eight a second, that waited for long
+        choice.add("a", (now - 10 + number / 8, "a", "1"), now, number / 8)
+    for step in (0.0, INTERVAL_S, 2 * INTERVAL_S):
+        choice.divide()
+        choice.take(now + step)
+    assert choice.pressure is not None
+    assert 0 < choice.pressure.served < choice.pressure.arriving

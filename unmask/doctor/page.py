@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from unmask import parts
-from unmask.doctor import files, machine, store
+from unmask.doctor import files, machine, port, store
 from unmask.finding import SHOWN, Finding
 from wire.settings import Settings, source
 
@@ -51,6 +51,7 @@ def look(settings: Settings, config: Path | None, timeout_s: float) -> list[Find
         *parts.plugins(settings),
         *parts.channels(settings),
         parts.access(settings),
+        port.look(settings),
         *(parts.cameras(settings, timeout_s) or [NONE]),
     ]
 

@@ -21,6 +21,7 @@ def test_one_object_for_programs(tmp_path: Path, redis_url: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
         port = mute.getsockname()[1]
         (tmp_path / "unmask.yaml").write_text(
+            "dashboard: {port: 0}\n"
             f"cameras:\n  good: {{url: clip.mp4}}\n  mute: {{url: 'rtsp://alice:hunter22@127.0.0.1:{port}/x'}}\n"
             "  odd: {url: 'gopher://x'}\n"
         )
@@ -34,13 +35,15 @@ def test_one_object_for_programs(tmp_path: Path, redis_url: str) -> None:
     assert found["mute"]["facts"]["kind"] == "timeout"
     assert {part for part, finding in found.items() if finding["state"] == "failed"} == {"mute", "odd"}
     assert all(finding["remedy"] for finding in found.values() if finding["state"] != "ok")
-    assert {"versions", "cpu", "cuda", "decoding", "capacity", "redis", "clocks", "checkpoint"} <= found.keys()
+    assert {"versions", "cpu", "cuda", "decoding", "capacity", "redis", "clocks", "checkpoint", "port"} <= found.keys()
     assert found["checkpoint"]["facts"]["id"].startswith("unmask-")
 
 
 def test_no_camera_is_something_to_look_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("unmask.parts.checkpoint", lambda _: Finding("checkpoint", "ok", ""))
-    found = page.look(Settings(state=tmp_path, streamer=StreamerSettings(detector="haar")), None, 1.0)
+    found = page.look(
+        Settings(dashboard={"port": 0}, state=tmp_path, streamer=StreamerSettings(detector="haar")), None, 1.0
+    )
     assert (found[-1].part, found[-1].state) == ("cameras", "warning")
     assert "under 'cameras'" in found[-1].remedy
     assert not page.failed(found)
