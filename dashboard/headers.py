@@ -17,7 +17,7 @@ _POLICY = {
     "frame-ancestors": "'none'",
 }
 _UNUSED = (  # of what a page may ask a browser for; not sound, fullscreen and notifications
-    "accelerometer", "bluetooth", "browsing-topics", "camera", "clipboard-read", "clipboard-write",
+    "accelerometer", "browsing-topics", "camera", "clipboard-read", "clipboard-write",
     "display-capture", "encrypted-media", "gamepad", "geolocation", "gyroscope", "hid", "idle-detection",
     "local-fonts", "magnetometer", "microphone", "midi", "payment", "picture-in-picture",
     "publickey-credentials-create", "publickey-credentials-get", "screen-wake-lock", "serial", "storage-access", "usb",

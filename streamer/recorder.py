@@ -42,10 +42,23 @@ class Recorder:
             extradata=context.extradata,
             pix_fmt=None if context.is_hwaccel else context.pix_fmt,  # else the device's
             crop=self._crop,
-            template=_template(stream) if context.name == "h264" and context.extradata else None,
+            template=self._template(stream) if context.name == "h264" and context.extradata else None,
         )
         self._size = None
         self._ring.begin(self._stretch)
+
+    def _template(self, stream: VideoStream) -> Any:
+        """A stream that holds the parameters of `stream` and outlives its container; None where MP4 can't have them.
+
+        A connection that is as the one before takes over that one's: each is a cycle of 40 kB to its muxer and back.
+        """
+        before, context = self._ring.stretch, stream.codec_context
+        if before and before.template is not None and before.extradata == context.extradata:
+            return before.template
+        try:
+            return av.open(io.BytesIO(), "w", format="mp4").add_stream_from_template(stream)
+        except (av.error.FFmpegError, ValueError):
+            return None
 
     def open_pictures(self) -> None:
         """The same for a source that has no packets worth keeping."""
@@ -78,11 +91,3 @@ def keep_picture(ring: PacketRing, view: View, captured: float) -> None:
         kept = ring.add(crops.encode(view.bgr(), JPEG_QUALITY), None, None, True)
         if kept is not None:
             ring.stamp(kept, captured)
-
-
-def _template(stream: VideoStream) -> Any:
-    """A stream that holds the parameters of `stream` and outlives its container; None where MP4 can't have them."""
-    try:
-        return av.open(io.BytesIO(), "w", format="mp4").add_stream_from_template(stream)
-    except (av.error.FFmpegError, ValueError):
-        return None

@@ -77,6 +77,11 @@ class PacketRing:
         return self._newest
 
     @property
+    def stretch(self) -> Stretch | None:
+        """What was begun last, its packets forgotten or not."""
+        return self._stretch
+
+    @property
     def wants_pictures(self) -> bool:
         """Whether it is to be filled with JPEGs, since the source's own packets are too large."""
         stretch = self._stretch

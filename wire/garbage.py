@@ -1,8 +1,8 @@
 """Cyclic garbage of a service that runs for months: what was imported is set apart, so that the rest is looked through.
 
 Python looks at all objects only once those that are new and stay are a quarter of all (`gc` of CPython, up to 3.13). Of
-the 237,000 that a worker's libraries bring, and a streamer's 79,000, a quarter does not come together in days, while
-each connection of a camera leaves a cycle with 40 kB behind; and looking at them stops all threads for 200 ms.
+the 237,000 that a worker's libraries bring, and a streamer's 79,000, a quarter does not come together in days, and
+whatever is in a cycle stays so long; and looking at them stops all threads for 200 ms.
 """
 
 from __future__ import annotations

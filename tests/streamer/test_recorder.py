@@ -53,3 +53,20 @@ def test_raw_video_is_kept_as_pictures_of_what_is_analysed(tmp_path: Path) -> No
     assert {(kept.stretch.codec, kept.key) for kept in held} == {("mjpeg", True)}
     assert made.ring.size < sum(len(packet[0]) for packet in numbered.packets(path)) / 10
     assert "rawvideo" in RAW
+
+
+def test_a_connection_takes_over_the_parameters_of_one_that_was_as_it_is(tmp_path: Path) -> None:
+    ring = PacketRing(30)
+    clip = numbered.write(tmp_path / "a", "h264", count=30)
+    record(clip, ring=ring)
+    first = held_by(ring)
+    record(clip, ring=ring, start=2000)
+    assert held_by(ring) is first is not None, "none is made, and none left behind, for each reconnection"
+    record(numbered.write(tmp_path / "b", "h264", count=20, size=(480, 360)), ring=ring, start=4000)
+    assert held_by(ring) is not first
+
+
+def held_by(ring: PacketRing) -> object:
+    """The parameters that a muxer would be given."""
+    assert ring.stretch is not None
+    return ring.stretch.template
