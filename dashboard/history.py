@@ -46,13 +46,13 @@ class RecentEvents:
         self.newest: Cursor = START
 
     def add(self, entry: Entry) -> None:
-        """Append the next event; half of the list is let go when it is full."""
+        """Append the next event; the oldest tenth is let go when the list is full."""
         self._entries.append(entry)
         self.newest = entry.cursor
         if len(self._entries) > self._limit:
-            half = self._limit // 2
-            self.base = self._entries[-half - 1].cursor
-            self._entries = self._entries[-half:]
+            gone = max(1, self._limit // 10)  # not half: what is held would grow again for an hour
+            self.base = self._entries[gone - 1].cursor
+            del self._entries[:gone]
 
     def skip(self, cursor: Cursor) -> None:
         """Note that there is nothing of use up to here."""

@@ -41,8 +41,8 @@ def fill(bus: redis.Redis, keys: Keys) -> str:
     passing.end()
     for first in range(0, MAX_EVENTS + 1, AT_ONCE):
         with bus.pipeline(transaction=False) as pipe:
-            for _ in range(min(AT_ONCE, MAX_EVENTS + 1 - first)):
-                pipe.xadd(keys.alerts, {FIELD: _event(now).encode()})
+            for number in range(first, min(first + AT_ONCE, MAX_EVENTS + 1)):
+                pipe.xadd(keys.alerts, {FIELD: _event(number, now).encode()})
             place = pipe.execute()[-1]
     return place.decode()
 
@@ -75,11 +75,16 @@ def _score(number: int, now: float) -> Score:
     )  # fmt: skip
 
 
-def _event(now: float) -> AlertEvent:
-    """The end of an alert of an hour ago, told again and again."""
-    alert = Alert(
-        id="before-the-soak", camera=CAMERA, track="1-1", kind="sustained", severity="critical", started=now - 3600,
-        updated=now - 3500, ended=now - 3500, end_reason="track-ended", score=0.9, peak=0.95, mean=0.9, windows=40,
-        threshold=0.8, model=MODEL,
+def _event(number: int, now: float) -> AlertEvent:
+    """Of alerts of an hour ago, 40 updates each, as long as a real one's: what is held of them is taken over by those
+    that come.
+    """
+    alert, began = (number + 39) // 40, now - 3600.01371
+    track, at, last = f"{round(now * 1000) - 3_600_000}-{alert}", began + number / 40, number % 40 == 0
+    told = Alert(
+        id=f"{CAMERA}-{track}-4", camera=CAMERA, track=track, kind="sustained", severity="critical",
+        started=began + alert - 1, updated=at, ended=at if last else None, end_reason="track-ended" if last else None,
+        score=0.91873540, peak=0.95237461, mean=0.90817263, windows=40, threshold=0.85688594, model=MODEL,
+        box=(333.66334, 95.34716, 194.38834, 250.61207), frame_size=(854, 480),
     )  # fmt: skip
-    return AlertEvent(event="end", at=now - 3500, alert=alert)
+    return AlertEvent(event="end" if last else "update", at=at, alert=told)
