@@ -230,6 +230,18 @@ def never_two_at_once(scores: list[Score]) -> None:
     assert all(earlier[1] <= later[0] for earlier, later in pairwise(ordered)), ordered
 
 
+def outcome(rig: Rig, streamers: Streamers) -> dict[str, Any]:
+    """End the streamers, and assert that what they made adds up and was told as it was scored; for the report."""
+    streamers.end()
+    share, counts = accounted(rig)
+    assert share == 1.0, counts
+    each = [streamers.scores(name) for name in CAMERAS]
+    for scores in each:
+        never_two_at_once(scores)
+    found = told_as_scored(rig, [score for scores in each for score in scores])
+    return {**asdict(found), "windows": sum(map(len, each))}
+
+
 @pytest.mark.parametrize("how", pick([signal.SIGKILL], [signal.SIGKILL, signal.SIGSTOP]))
 def test_streamer_killed_or_paused_and_its_camera_taken_over(
     rig: Rig, report: Report, streamers: Streamers, how: signal.Signals
@@ -255,15 +267,8 @@ def test_streamer_killed_or_paused_and_its_camera_taken_over(
     if how == signal.SIGSTOP:
         time.sleep(4)  # longer than a window takes: a sleeper that went on would have sent one by now
         assert streamers.shows(camera, "two")
-    streamers.end()
-    share, counts = accounted(rig)
-    assert share == 1.0, counts
-    scores = [score for name in CAMERAS for score in streamers.scores(name)]
-    for name in CAMERAS:
-        never_two_at_once(streamers.scores(name))
-    found = told_as_scored(rig, scores)
     name = "streamer killed" if how == signal.SIGKILL else "streamer paused"
-    report.add(name=name, recovery_s=recovery_s, **{**asdict(found), "windows": len(scores)}, lease_s=LEASE_S)
+    report.add(name=name, recovery_s=recovery_s, **outcome(rig, streamers), lease_s=LEASE_S)
 
 
 def test_valkey_comes_back_with_nothing(rig: Rig, report: Report, streamers: Streamers) -> None:
@@ -310,11 +315,4 @@ def test_every_clock_set_back_by_an_hour(rig: Rig, report: Report, streamers: St
     until(lambda: all(right_again(name) for name in CAMERAS), "scored and shown by the new clock")
     recovery_s = time.time() - began
     until(lambda: all(expected(new(name), {score.track for score in new(name)}) for name in CAMERAS), "alerts open")
-    streamers.end()
-    share, counts = accounted(rig)
-    assert share == 1.0, counts
-    scores = [score for name in CAMERAS for score in streamers.scores(name)]
-    for name in CAMERAS:
-        never_two_at_once(streamers.scores(name))
-    found = told_as_scored(rig, scores)
-    report.add(name="every clock set back an hour", recovery_s=recovery_s, **{**asdict(found), "windows": len(scores)})
+    report.add(name="every clock set back an hour", recovery_s=recovery_s, **outcome(rig, streamers))
