@@ -49,6 +49,7 @@ def test_scan(folder: Path) -> None:
     assert plot.std() > 5  # something is drawn
 
 
+@pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize("step", ["get_op_type", "num_of_outputs"])  # openvino: "can't be converted", and nothing
 def test_ctrl_c_while_the_network_is_converted_is_one_line(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], step: str

@@ -30,6 +30,7 @@ def test_a_process_that_ends_by_itself_does_not_wait() -> None:
     assert seconds < 15
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_a_held_interrupt_comes_once_the_block_has_ended() -> None:
     reached = []
 
