@@ -42,16 +42,18 @@ def sample(series: dict[str, Series], now: float, roles: Mapping[str, Iterable[p
 
 
 def _sum(members: Iterable[psutil.Process]) -> tuple[int, tuple[float, ...]] | None:
-    """All processes of a role together; None where it has none that can be read."""
-    first, totals = 0, [0.0] * len(MEASURES)
+    """Memory of all processes of a role together, descriptors and threads of the first alone: Valkey's child that
+    writes its file lives for a second. None where there is none that can be read."""
+    first, found = 0, [0.0] * len(MEASURES)
     for one in members:
         try:
             with one.oneshot():
                 memory = one.memory_info()
-                own = memory.rss - getattr(memory, "shared", 0)
-                values = (memory.rss / 1e6, own / 1e6, float(one.num_fds()), float(one.num_threads()))
+                values = [memory.rss / 1e6, (memory.rss - getattr(memory, "shared", 0)) / 1e6]
+                if not first:
+                    values += [float(one.num_fds()), float(one.num_threads())]
         except psutil.Error:
             continue
         first = first or one.pid
-        totals = [total + value for total, value in zip(totals, values, strict=True)]
-    return (first, tuple(totals)) if first else None
+        found = [total + value for total, value in zip(found, [*values, 0.0, 0.0], strict=False)]
+    return (first, tuple(found)) if first else None

@@ -129,3 +129,14 @@ def test_a_process_that_leaks_is_found(two: dict[str, list[psutil.Process]]) -> 
     cut = series["leak"].after(3.0)
     assert cut.times[0] >= 3.0
     assert len(cut.times) == len(cut.fds) < len(series["leak"].times)
+
+
+def test_memory_is_that_of_all_processes_of_a_role_and_descriptors_are_the_first_ones(
+    two: dict[str, list[psutil.Process]],
+) -> None:
+    series: dict[str, Series] = {}
+    (quiet,), (other,) = two["none"], two["leak"]
+    sample(series, 0.0, {"alone": [quiet], "both": [quiet, other]})
+    alone, both = series["alone"], series["both"]
+    assert both.rss_mb[0] > 1.5 * alone.rss_mb[0]
+    assert (both.fds, both.threads) == (alone.fds, alone.threads)
