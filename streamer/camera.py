@@ -151,7 +151,7 @@ class CameraRuntime:
     def _lost(self, failure: SourceError | None) -> float | None:
         """Tell of a failure; after how many seconds the camera is tried again, None where it is not.
 
-        Whoever keeps a failure keeps by its traceback all of the session, 6 MB for a decoder: this ends with the call.
+        Whoever keeps a failure keeps by its traceback all of the session, 3 MB at 854x480: this ends with the call.
         """
         if failure is None or self._stop.is_set():
             return None
