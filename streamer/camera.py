@@ -80,7 +80,7 @@ class CameraRuntime:
         self._since, self._error = clock(), ""
         self._live_since: float | None = None
         self._last_frame: float | None = None
-        self._reading: Reader | None = None  # the newest
+        self._reading: Reader | None = None  # until its end has been told
         self._size = (0, 0)
         self._reconnects, self._windows, self._faces = -1, 0, 0
         self._decoded, self._analysed = FpsMeter(), FpsMeter()
@@ -108,7 +108,8 @@ class CameraRuntime:
         with self._lock:
             now = self._clock()
             shown: CameraStatus = self._status
-            behind = self._reading.behind_since if shown == "live" and self._reading else None
+            reading = self._reading
+            behind = reading.behind_since if shown == "live" and reading else None
             if shown == "live" and behind is None and self._freeze.frozen(now):
                 shown = "frozen"
             if shown != self._shown or now < self._since:  # or the wall clock was set back: as of now, by the new one
@@ -144,6 +145,7 @@ class CameraRuntime:
         analysis = Analysis(self.name, self._config.analysis_fps, detector, self._streamer, self._window, self._clock)
         while not self._stop.is_set():
             wait_s = self._lost(self._session(analysis))
+            self._reading = None
             if wait_s is None:
                 return
             self._stop.wait(wait_s)
