@@ -80,7 +80,7 @@ class Hub:
         self._forgotten: Any = None  # how often something was forgotten, at the last survey
         self._again = False  # the alerts are to be read again, since some were taken away
         self.silent: frozenset[str] = frozenset()  # prefixes of the key spaces that did not answer the last survey
-        self.refusal = ""  # why Redis takes no writes, this service's own sign of life at least
+        self.refused: dict[str, str] = {}  # by prefix: why that key space's Redis takes no writes, if it does not
 
     @property
     def metrics(self) -> Metrics:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import redis
@@ -48,8 +48,9 @@ def _redis(hub: Hub, reached: bool) -> Part:
     """Whether it answers all that is asked, and takes what is written."""
     if not reached:
         return Part(False, _unreached(hub))
-    if hub.refusal:
-        return Part(False, f"takes no writes: {hub.refusal}")
+    if hub.refused:
+        why = next(iter(hub.refused.values()))
+        return Part(False, f"takes no writes{_of_shards(hub, hub.refused)}: {why}")
     return Part(True, "answers")
 
 
@@ -64,15 +65,21 @@ def refused(error: redis.ResponseError) -> str:
 
 def _none(hub: Hub) -> str:
     """Why no service of a role is known to be ready."""
-    return "not known: Redis takes no sign of life" if hub.refusal else "none is ready: is one running?"
+    mute = hub.spaces.home.keys.prefix in hub.refused
+    return "not known: Redis takes no sign of life" if mute else "none is ready: is one running?"
 
 
 def _unreached(hub: Hub) -> str:
     """What to do about a Redis that does not answer, or not for all."""
-    each = [space.keys.prefix in hub.silent for space in hub.spaces.shards]
-    if any(each) and not all(each):
-        return f"does not answer for {sum(each)} of {len(each)} shards, whose cameras are stale: start what has them"
+    if some := _of_shards(hub, hub.silent):
+        return f"does not answer{some}, whose cameras are stale: start what has them"
     return "can't be reached: start it or correct REDIS_URL"
+
+
+def _of_shards(hub: Hub, prefixes: Collection[str]) -> str:
+    """For how many shards something of these key spaces holds, where it does not hold for all."""
+    each = [space.keys.prefix in prefixes for space in hub.spaces.shards]
+    return f" for {sum(each)} of {len(each)} shards" if any(each) and not all(each) else ""
 
 
 async def measure(metrics: Metrics, hub: Hub) -> None:

@@ -33,6 +33,7 @@ from dashboard.notify.build import couriers
 from dashboard.probes import refused
 from dashboard.protocol import MAX_MESSAGE_BYTES
 from dashboard.shape import Shape
+from dashboard.spaces import Space
 from dashboard.streams import BUS_ERRORS
 from dashboard.tasks import end
 from dashboard.transport import BoundedProtocol
@@ -139,8 +140,9 @@ async def serve(
 ) -> None:
     """Serve on `listener` until `server.should_exit`."""
     notifying = couriers(config, hub, bus, log)
-    beating = _beat(config, bus, hub, log)
-    works = [hub.run(), hub.tick(), hub.look(), gate.patrol(), _tell_supervisor(), beating, *notifying]
+    spaces = (hub.spaces.home, *hub.spaces.others)
+    beating = [_beat(config, space, hub, log) for space in spaces]
+    works = [hub.run(), hub.tick(), hub.look(), gate.patrol(), _tell_supervisor(), *beating, *notifying]
     if certificate := tls.of(config):
         works.append(tls.follow(certificate, log))
         server.config.load()
@@ -163,7 +165,7 @@ async def serve(
         with contextlib.suppress(*BUS_ERRORS, TimeoutError):
             async with asyncio.timeout(0.5):
                 await bus.delete(config.keys.service("dashboard", config.name))
-        for space in (*hub.spaces.others, hub.spaces.home):
+        for space in reversed(spaces):
             await space.bus.aclose()
         if hub.traces:
             await asyncio.to_thread(hub.traces.close)
@@ -173,10 +175,10 @@ async def serve(
     log.info("stopped")
 
 
-async def _beat(config: DashboardConfig, bus: redis.asyncio.Redis, hub: Hub, log: Log) -> None:
-    """The service's sign of life, every second. It tells whether Redis takes what is written; a lost one is the hub's
-    to report."""
-    key, since = config.keys.service("dashboard", config.name), time.time()
+async def _beat(config: DashboardConfig, space: Space, hub: Hub, log: Log) -> None:
+    """The service's sign of life, every second; in a shard it is nobody's to read, and tells like the home's whether
+    Redis takes what is written. A lost one is the hub's to report."""
+    key, prefix, since = space.keys.service("dashboard", config.name), space.keys.prefix, time.time()
     while True:
         state: ServiceStatus = "ready" if hub.bus == "ok" else "starting"
         message = ServiceState(
@@ -184,12 +186,12 @@ async def _beat(config: DashboardConfig, bus: redis.asyncio.Redis, hub: Hub, log
         )
         with contextlib.suppress(*BUS_ERRORS):
             try:
-                await bus.set(key, message.encode(), ex=TTL_S)
-                hub.refusal = ""
+                await space.bus.set(key, message.encode(), ex=TTL_S)
+                hub.refused.pop(prefix, None)
             except redis.ResponseError as error:
-                if not hub.refusal:
-                    log.warning("Redis takes no writes", reason=reason(error))
-                hub.refusal = refused(error)
+                if prefix not in hub.refused:
+                    log.warning("Redis takes no writes", reason=reason(error), prefix=prefix)
+                hub.refused[prefix] = refused(error)
         await asyncio.sleep(1)
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx
 import pytest
@@ -12,7 +13,9 @@ from dashboard.probes import refused
 from dashboard.system import STAGES
 from tests.dashboard.conftest import Running
 from tests.dashboard.feed import Feed
-from tests.support.servers import free_port, wait_until
+from tests.support.servers import free_port, valkey, wait_until
+from wire.keys import Keys
+from wire.shards import Shard, prefixes
 
 JPEG = b"\xff\xd8\xff\xe0 a picture \xff\xd9"
 Start = Callable[..., Running]
@@ -79,6 +82,27 @@ def test_readyz_names_a_redis_that_takes_no_writes(dashboard: Start, feed: Feed,
     assert not parts["redis"]["ok"]
     assert parts["redis"]["detail"] == "takes no writes: it has no memory left, raise its maxmemory"
     wait_until(lambda: httpx.get(f"{one.http}/readyz").status_code == 200, 20, "it is ready again by itself")
+
+
+def test_readyz_names_a_shard_that_takes_no_writes(
+    dashboard: Start, bus: redis.Redis, redis_url: str, tmp_path: Path
+) -> None:
+    home, (here, there) = Keys("{u}:"), [Keys(prefix) for prefix in prefixes("{u}:", 2)]
+    feed = Feed(bus, home)
+    feed.service("streamer")
+    feed.service("worker")
+    with valkey(tmp_path) as (url, _), redis.Redis.from_url(url) as away:
+        away.config_set("maxmemory", 1)
+        one = dashboard(keys=home, shards=(Shard(redis_url, here), Shard(url, there))).synced()
+
+        def detail() -> str:
+            return str(httpx.get(f"{one.http}/readyz").json()["parts"]["redis"]["detail"])
+
+        wait_until(lambda: detail() != "answers", 20, "it is not ready")
+        assert detail() == "takes no writes for 1 of 2 shards: it has no memory left, raise its maxmemory"
+        away.config_set("maxmemory", 0)
+        wait_until(lambda: httpx.get(f"{one.http}/readyz").status_code == 200, 20, "it is ready again by itself")
+        one.stop()
 
 
 def test_metrics(dashboard: Start, feed: Feed, bus: redis.Redis) -> None:
