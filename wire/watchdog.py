@@ -55,7 +55,9 @@ class Calls:
 
     def _late(self, after_s: float) -> Iterator[tuple[int, str, float]]:
         now = self._clock()
-        for thread, (what, since, patience) in list(self._under_way.items()):
+        # A copy is made in one step. A list of items is not: each is a new object, for which garbage may be collected
+        # first, and a finaliser lets other threads enter or leave in between.
+        for thread, (what, since, patience) in self._under_way.copy().items():
             if now - since >= after_s * patience:
                 yield thread, what, now - since
 

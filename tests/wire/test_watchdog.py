@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import subprocess
 import sys
 import threading
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -59,6 +61,25 @@ def test_one_of_many_threads_is_enough() -> None:
     thread.join(20)
     assert calls.hung(0) == ""
     assert calls.hung_thread(0) is None
+
+
+def test_a_call_may_begin_while_garbage_is_collected_in_the_middle_of_a_look() -> None:
+    """A finaliser lets other threads go on; before Python 3.12 that may be wherever an object is made."""
+    calls, threads = Calls(lambda: 11.0), count()
+
+    def enter(_phase: str, _info: object) -> None:
+        calls._under_way[-next(threads)] = ("decoding", 0.0, 1.0)
+
+    for _ in range(1000):
+        enter("", None)
+    before = gc.get_threshold()
+    gc.callbacks.append(enter)
+    gc.set_threshold(1)
+    try:
+        assert calls.hung(10) == "decoding has not returned for 11 s"
+    finally:
+        gc.set_threshold(*before)
+        gc.callbacks.remove(enter)
 
 
 def test_a_failing_call_has_returned() -> None:
