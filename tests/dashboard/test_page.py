@@ -209,6 +209,7 @@ def test_a_lost_redis_is_told_and_no_camera_blamed_for_it(
                 expect(page.locator("#summary")).to_contain_text("Nothing needs attention")
         process.send_signal(signal.SIGSTOP)  # no connection breaks: a socket gives up after ten seconds
         expect(page.locator("#link")).to_have_text("Redis lost", timeout=8_000)
+        expect(page.locator("#link-dot")).to_have_css("background-color", "rgba(0, 0, 0, 0)")
         verdict(page, "door", "Stale")
         expect(page.locator("#camera-door .why")).to_contain_text("Redis does not answer")
         expect(page.locator("#camera-door")).to_contain_text("was live")
