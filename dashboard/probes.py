@@ -16,7 +16,7 @@ from dashboard.load import look_at_all, memory
 from dashboard.metrics import Metrics
 from dashboard.streams import BUS_ERRORS
 from dashboard.system import OUTCOMES
-from wire.messages import CameraStatus, CameraVerdict, ServiceState
+from wire.messages import CameraStatus, CameraVerdict, Role, ServiceState
 
 LOOK_S = 3.0
 _STATES: tuple[str, ...] = (*CameraStatus.__args__, "unknown")  # type: ignore[attr-defined]
@@ -38,9 +38,10 @@ async def readiness(hub: Hub) -> dict[str, Part]:
         "redis": _redis(hub, reached),
         "picture": Part(hub.synced.is_set(), "complete" if hub.synced.is_set() else "not yet read from Redis"),
     }
-    for role in ("streamer", "worker"):
+    roles: tuple[Role, ...] = ("streamer", "worker")
+    for role in roles:
         count = getattr(hub.services, role) if hub.spaces.home.keys.prefix not in hub.silent else 0
-        parts[role] = Part(count > 0, f"{count} ready" if count else _none(hub))
+        parts[role] = Part(count > 0, f"{count} ready" if count else _none(hub, role))
     return parts
 
 
@@ -63,10 +64,15 @@ def refused(error: redis.ResponseError) -> str:
     return "the dashboard's log says why"
 
 
-def _none(hub: Hub) -> str:
+def _none(hub: Hub, role: Role) -> str:
     """Why no service of a role is known to be ready."""
-    mute = hub.spaces.home.keys.prefix in hub.refused
-    return "not known: Redis takes no sign of life" if mute else "none is ready: is one running?"
+    home = hub.spaces.home.keys.prefix
+    if home in hub.silent:
+        return "not known: Redis does not answer"
+    if home in hub.refused:
+        return "not known: Redis takes no sign of life"
+    starting = sum(one.role == role and one.state == "starting" for one in hub.system.services)
+    return f"none is ready: {starting} starting" if starting else "none is ready: is one running?"
 
 
 def _unreached(hub: Hub) -> str:

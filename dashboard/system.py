@@ -167,9 +167,14 @@ def judge(load: Load, minute: Minute, services: Iterable[ServiceState]) -> Capac
     dropped = grown.get("stale", 0) + grown.get("trimmed", 0)
     share = dropped / max(1, dropped + grown.get("scored", 0))
     facts = f"windows wait {_seconds(load.oldest_s)}, {_share(share)} dropped in the last minute{_load_of(workers)}"
+    there_s = max(load.at - worker.since for worker in workers)
+    late = dropped or load.oldest_s >= NEAR_WAIT_S
+    if late and load.oldest_s < OUT_WAIT_S and there_s < WINDOW_S:  # for want of a worker, not of its speed
+        lone = "the worker has" if len(workers) == 1 else "the workers have"
+        return Capacity("unknown", f"Too soon to tell, {lone} been there for {max(0.0, there_s):.0f} s only: {facts}.")
     if share >= OUT_SHARE or load.oldest_s >= OUT_WAIT_S:
         return Capacity("out", f"Out of capacity: {facts}; add a worker or lower analysis_fps.")
-    if dropped or load.oldest_s >= NEAR_WAIT_S or (_mean(w.busy for w in workers) or 0) >= NEAR_BUSY:
+    if late or (_mean(w.busy for w in workers) or 0) >= NEAR_BUSY:
         return Capacity("near", f"Near its limit: {facts}; add a worker before adding cameras.")
     if not grown.get("made") and not grown.get("scored"):
         return Capacity("ok", "Idle: no window was made in the last minute.")

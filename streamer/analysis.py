@@ -23,7 +23,7 @@ PREVIEW_WIDTH = 640
 PREVIEW_QUALITY = 80
 WHOLE_EVERY = 6  # samples: a new face waits for a second at most
 STILL_S = 3.0  # and for so long if it comes without a visible change
-GREEN, GREY = (80, 220, 80), (160, 160, 160)
+FOUND, CARRIED, EDGE = (255, 255, 255), (160, 160, 160), (40, 40, 40)  # no colour of a verdict: that comes later
 
 
 class Analysis:
@@ -167,6 +167,6 @@ def preview(view: View, sightings: Sequence[Sighting]) -> bytes:
     picture = cv2.resize(bgr, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
     for sighting in sightings:
         x, y, width, height = (round(value * scale) for value in sighting.box)
-        colour = GREEN if sighting.detected else GREY
-        cv2.rectangle(picture, (x, y), (x + width, y + height), colour, 2)
+        for colour, line in ((EDGE, 4), (FOUND if sighting.detected else CARRIED, 2)):
+            cv2.rectangle(picture, (x, y), (x + width, y + height), colour, line)
     return crops.encode(picture, PREVIEW_QUALITY)

@@ -31,6 +31,9 @@ _OPTIONS: dict[str, Any] = {
     "socket_connect_timeout": CONNECT_TIMEOUT_S,
     "socket_timeout": SOCKET_TIMEOUT_S,
     "health_check_interval": 15,
+    # With RESP3 redis-py 8 takes what an idle connection has to read for news of maintenance, its end, too: after a
+    # Redis that was away each one of the pool failed whoever asked next.
+    "protocol": 2,
 }
 
 
@@ -99,7 +102,7 @@ def _follow_async(guide: Guide) -> redis.asyncio.Redis:
 
     pool: Any = redis.asyncio.sentinel.SentinelConnectionPool
     found = _of_primary(guide, primary.AsyncConnection, primary.AsyncSSLConnection)
-    return redis.asyncio.Redis.from_pool(pool("primary", AsyncFinder(guide, client), **found, **_OPTIONS))
+    return redis.asyncio.Redis.from_pool(pool("primary", AsyncFinder(guide, client), **{**found, **_OPTIONS}))
 
 
 def _of_primary(guide: Guide, plain: type, tls: type) -> dict[str, Any]:

@@ -110,8 +110,8 @@ function noteModel(name) {
 }
 
 function render() {
-  document.body.dataset.link = page.link;
   const { bus } = page;
+  Object.assign(document.body.dataset, { link: page.link, bus });
   const words = { connecting: "Connecting", live: bus === "ok" ? "Live" : "Redis lost", lost: "Not connected" };
   say($("link"), words[page.link]);
   say($("clock"), clock(page.now()));

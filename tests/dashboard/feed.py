@@ -117,7 +117,7 @@ class Feed:
         now = time.time()
         message = ServiceState(
             **{
-                "role": role, "id": f"{role}-1", "state": state, "since": now, "updated": now, "detail": detail,
+                "role": role, "id": f"{role}-1", "state": state, "since": now - 600, "updated": now, "detail": detail,
                 **facts,
             }
         )  # fmt: skip

@@ -29,10 +29,12 @@ def test_healthz_answers_and_readyz_tells_what_is_missing(dashboard: Start, feed
     parts = answer.json()["parts"]
     assert parts["redis"]["ok"]
     assert not parts["streamer"]["ok"]
-    assert not parts["worker"]["ok"]
+    assert parts["worker"] == {"ok": False, "detail": "none is ready: is one running?"}
     feed.service("streamer")
     feed.service("worker", state="starting")
-    assert httpx.get(f"{one.http}/readyz").json()["parts"]["streamer"]["ok"]
+    parts = httpx.get(f"{one.http}/readyz").json()["parts"]
+    assert parts["streamer"]["ok"]
+    assert parts["worker"] == {"ok": False, "detail": "none is ready: 1 starting"}
     assert httpx.get(f"{one.http}/readyz").status_code == 503
     feed.service("worker")
     answer = httpx.get(f"{one.http}/readyz")
@@ -46,7 +48,9 @@ def test_without_redis_the_page_is_served_and_readyz_says_so(dashboard: Start) -
     assert httpx.get(f"{one.http}/healthz").status_code == 200
     answer = httpx.get(f"{one.http}/readyz", timeout=20)
     assert answer.status_code == 503
-    assert not answer.json()["parts"]["redis"]["ok"]
+    parts = answer.json()["parts"]
+    assert not parts["redis"]["ok"]
+    assert parts["worker"]["detail"] == parts["streamer"]["detail"] == "not known: Redis does not answer"
     preview = httpx.get(f"{one.http}/api/v1/cameras/door/preview.jpg", timeout=20)
     assert preview.status_code == 503
     assert "Redis" in preview.json()["error"]

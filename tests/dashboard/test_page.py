@@ -103,11 +103,11 @@ def test_a_face_that_moves_leaves_no_label_behind(page: Page, dashboard: Start, 
     services(feed)
     feed.bus.set(feed.keys.preview("door"), jpeg())
     one = dashboard(stale_after_s=30).synced()
-    page.goto(one.http)
     feed.camera("door")
-    feed.score("door", 0.1, box=(100.0, 60.0, 160.0, 160.0))
+    page.goto(one.http)
     marks = page.locator("#camera-door .mark")
-    expect(marks).to_have_text(["0.10 clean"])
+    with kept_up(lambda: feed.score("door", 0.1, box=(100.0, 60.0, 160.0, 160.0))):
+        expect(marks).to_have_text(["0.10 clean"])
     feed.camera("door")  # which tells the server's view of the face, as old as the score
     feed.score("door", 0.2, box=(900.0, 60.0, 160.0, 160.0))
     expect(marks).to_have_text(["0.20 clean"])
@@ -209,6 +209,7 @@ def test_a_lost_redis_is_told_and_no_camera_blamed_for_it(
                 expect(page.locator("#summary")).to_contain_text("Nothing needs attention")
         process.send_signal(signal.SIGSTOP)  # no connection breaks: a socket gives up after ten seconds
         expect(page.locator("#link")).to_have_text("Redis lost", timeout=8_000)
+        expect(page.locator("#link-dot")).to_have_css("background-color", "rgba(0, 0, 0, 0)")
         verdict(page, "door", "Stale")
         expect(page.locator("#camera-door .why")).to_contain_text("Redis does not answer")
         expect(page.locator("#camera-door")).to_contain_text("was live")

@@ -299,6 +299,9 @@ def test_the_wall_puts_trouble_first_and_does_not_scroll(page: Page, dashboard: 
     expect(page.locator("alert-item")).to_be_visible()
     feed.alert("a2", "new", "a-camera-whose-name-is-very-long-indeed-as-long-as-names-may-be")
     expect(page.locator("alert-item")).to_have_count(2)
+    assert page.evaluate(
+        "[...document.querySelectorAll('alert-item h3')].every((one) => one.scrollWidth <= one.clientWidth)"
+    )
     right = "(what) => Math.max(...[...document.querySelectorAll(what)].map((e) => e.getBoundingClientRect().right))"
     assert page.evaluate(right, "alert-item") <= page.evaluate(right, ".feed")
     for number in range(7, 120):  # too many for it, at any size

@@ -15,7 +15,7 @@ NOW = 1_700_000_000.0
 
 
 def service(role: str, **facts: Any) -> ServiceState:
-    return ServiceState(**{"role": role, "id": role, "state": "ready", "since": NOW, "updated": NOW, **facts})
+    return ServiceState(**{"role": role, "id": role, "state": "ready", "since": NOW - 600, "updated": NOW, **facts})
 
 
 def counted(minute: Minute, seconds: int, **rates: int) -> Minute:
@@ -115,6 +115,21 @@ def test_a_minute_is_a_minute() -> None:
         (
             (service("streamer"), service("worker", state="starting")), Load(NOW, 1), BUSY, 60, "out",
             "No worker is ready: 1 window wait; start one.",
+        ),
+        (
+            (service("streamer"), service("worker", since=NOW - 38)), Load(NOW), {"scored": 98, "stale": 2}, 60,
+            "unknown", "Too soon to tell, the worker has been there for 38 s only: windows wait 0.0 s, "
+            "2 % were dropped in the last minute.",
+        ),
+        (
+            (service("streamer"), service("worker", since=NOW - 2)), Load(NOW, 9, 2.6), BUSY, 60, "unknown",
+            "Too soon to tell, the worker has been there for 2 s only: windows wait 2.6 s, "
+            "none was dropped in the last minute.",
+        ),
+        (
+            (*BOTH, service("worker", id="b", since=NOW - 38)), Load(NOW), {"scored": 98, "stale": 2}, 60, "out",
+            "Out of capacity: windows wait 0.0 s, 2 % were dropped in the last minute; "
+            "add a worker or lower analysis_fps.",
         ),
         ((service("worker"),), Load(NOW), BUSY, 60, "unknown", "No streamer is ready, so no window is made; "
             "start one."),

@@ -185,6 +185,7 @@ def test_the_preview_is_small_and_shows_the_boxes() -> None:
     assert picture.shape == (480, 640, 3)
     assert picture[50:151, 100:181, 1].max() > 150  # half of BOX: the picture was halved
     assert picture[200:, 300:, 1].max() < 110
+    assert np.ptp(picture, axis=2).max() < 20, "no colour that could be taken for a verdict"
 
 
 def test_a_window_of_whole_crops_needs_no_portrait() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
+
 import pytest
 import redis
 
-from tests.support.servers import free_port
+from tests.support.servers import free_port, valkey
 from wire import bus
 from wire.errors import RedisRefuses, RedisUnreachable
 
@@ -61,3 +64,25 @@ def test_a_reason_does_not_repeat_the_command(redis_url: str) -> None:
     with bus.connect(redis_url) as client, pytest.raises(redis.ResponseError) as caught, client.pipeline() as pipe:
         pipe.setrange("test:picture", -1, b"\xff\xd8\xff\xe0) of pipeline \n JFIF").execute()
     assert bus.reason(caught.value) == "offset is out of range"
+
+
+async def ask_at_once(client: redis.asyncio.Redis, times: int = 6) -> list[object]:
+    """As many connections; what each says, or its error."""
+    return await asyncio.gather(*(client.get("key") for _ in range(times)), return_exceptions=True)
+
+
+def test_a_redis_that_is_back_fails_nobody(tmp_path: Path) -> None:
+    """Each connection of the pool was cut with it, and is opened anew before it is used."""
+
+    async def talk() -> None:
+        port = free_port()
+        url = f"redis://127.0.0.1:{port}/0"
+        client = bus.connect_async(url)
+        with valkey(tmp_path, port=port):
+            assert await ask_at_once(client) == [None] * 6
+        assert isinstance((await ask_at_once(client, 1))[0], redis.ConnectionError)
+        with valkey(tmp_path, port=port):
+            assert await ask_at_once(client) == [None] * 6
+            await client.aclose()
+
+    asyncio.run(talk())

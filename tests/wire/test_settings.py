@@ -71,6 +71,20 @@ def test_environment_over_file_over_default(write, monkeypatch: pytest.MonkeyPat
         ("cameras:\n  on: {url: a}", "line 2: the name on is no text to YAML: put it in quotes"),
         ("cameras:\n  7: {url: a}", "line 2: the name 7 is no text to YAML"),
         ("cameras:\n\tdoor: {url: a}", "line 2: found a tab that cannot start any token"),
+        ('a: "x\nb: 1\nc: 2\n', "unexpected end of stream, while scanning a quoted scalar that begins in line 1:"),
+        ("a:\n  b\n  c: 1", "line 3: mapping values are not allowed here, a ':' is missing in the line before"),
+        (
+            "a:\n  b: 1\n  c\nd: 2",
+            "line 4: could not find expected ':', while scanning a simple key that begins in line 3",
+        ),
+        (
+            "a: {b: {c: 1\nd: 2}",
+            "line 2: expected ',' or '}', but got ':', while parsing a flow mapping that begins in li",
+        ),
+        ("a:\n  b: 1\n   c: 2", "line 3: mapping values are not allowed here"),
+        ("a:\n  - b\n c: 2", "line 3: expected <block end>, but found '<block mapping start>'"),
+        ("a: *hunter2", "line 1: found undefined alias ***: correct"),
+        ("a: !hunter2 b", "could not determine a constructor for the tag ***: correct"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(write, text: str, said: str) -> None:  # type: ignore[no-untyped-def]

@@ -19,6 +19,8 @@ from wire.settings.whole import Settings
 DEFAULT_FILE = Path("unmask.yaml")
 _TEXT, _MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
 _TAB = r"'\t'"  # as PyYAML names it
+_QUOTED = re.compile(r"""'([^']*)'|"([^"]*)\"""")
+_NO_MAPPING = "mapping values are not allowed here"
 
 
 class _Loader(yaml.SafeLoader):
@@ -77,10 +79,9 @@ def _read(path: Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}" if mark else ""
-        # What stands in quotes may be a value: an alias, a tag, an anchor are what a password's first letter makes it.
-        problem = getattr(error, "problem", None) or "not YAML"
-        problem = re.sub(r"""'[^']{2,}'|"[^"]{2,}\"""", "***", problem.replace(f"character {_TAB}", "a tab"))
-        raise ConfigError(str(path), where, problem, "correct the YAML; unmask.example.yaml shows every key") from None
+        raise ConfigError(
+            str(path), where, _told(error), "correct the YAML; unmask.example.yaml shows every key"
+        ) from None
     except (ValueError, RecursionError) as error:  # a date there is none of; brackets without end
         problem = "nested too deeply" if isinstance(error, RecursionError) else " ".join(str(error).split())[:200]
         raise ConfigError(str(path), "", problem, "correct the YAML; unmask.example.yaml shows every key") from None
@@ -89,3 +90,22 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
         raise ConfigError(str(path), "", "not a mapping of sections", "see unmask.example.yaml")
     return data
+
+
+def _told(error: yaml.YAMLError) -> str:
+    """What is wrong with the YAML, and from where on, if the line at which it was noticed is another."""
+    problem = getattr(error, "problem", None) or "not YAML"
+    if problem == _NO_MAPPING:
+        problem += ", a ':' is missing in the line before, or one too many in this"
+    context, begin = getattr(error, "context", None), getattr(error, "context_mark", None)
+    noticed = getattr(error, "problem_mark", None)
+    if context and begin and noticed and begin.line < noticed.line:
+        problem += f", {context} that begins in line {begin.line + 1}"
+    return _QUOTED.sub(_kept, problem.replace(f"character {_TAB}", "a tab"))
+
+
+def _kept(quoted: re.Match[str]) -> str:
+    """A sign, or what YAML calls a part of itself. What else stands in quotes may be a value: an alias, a tag, an
+    anchor are what a password's first letter makes it."""
+    inner = quoted[1] or quoted[2] or ""
+    return quoted[0] if len(inner) < 2 or re.fullmatch("<[a-z ]+>", inner) else "***"
