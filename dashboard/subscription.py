@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 
+from dashboard import cursors
 from dashboard.access.principal import Principal
 from dashboard.cursors import START, Cursor
 from dashboard.history import Entry
 from dashboard.protocol import Subscribe, Topic
 
+AHEAD_S = 60.0  # by which Redis's clock may be ahead of ours
 _REMEMBERED = 4096
 
 
@@ -36,6 +38,11 @@ class Subscription:
     def restart(self) -> None:
         """Begin anew with what there is."""
         self.cursor = self._sent = START
+
+    def knows_of(self, now: float) -> bool:
+        """Whether it may be told that its cursor is of no event yet: where some cameras do not exist for the client,
+        that would tell when something last happened elsewhere, unless the cursor is of a time yet to come."""
+        return not self._principal.scoped or self.cursor > cursors.at_time(now + AHEAD_S)
 
     def wants_camera(self, name: str) -> bool:
         """Whether the camera exists for the client, and its name matches a pattern."""
