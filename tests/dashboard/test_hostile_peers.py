@@ -271,6 +271,24 @@ def test_a_handshake_that_fails_carries_the_headers(dashboard: Start) -> None:
         assert f"\r\n{name}: ".encode() in answer
 
 
+def test_a_handshake_that_can_not_be_read_is_ended_at_once(dashboard: Start) -> None:
+    one = dashboard()
+    key = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {'A' * 22}==")
+    wrong = {
+        ("Content-Length: 10",): 400,
+        ("Transfer-Encoding: chunked",): 400,
+        tuple(f"X-{number}: a" for number in range(200)): 431,
+        (f"X: {'a' * 12_000}",): 431,
+    }
+    for lines, code in wrong.items():
+        text = "\r\n".join(("GET /ws/v1 HTTP/1.1", "Host: localhost", *key, *lines, "", ""))
+        answer = say(one.port, text.encode())
+        assert status(answer) == code, lines[0][:40]
+        for name in SECURITY_HEADERS:
+            assert f"\r\n{name}: ".encode() in answer
+    wait_until(lambda: one.connections == 0, 15, "all have gone")
+
+
 def test_a_handshake_that_is_refused_writes_nothing_to_the_log(
     dashboard: Start, caplog: pytest.LogCaptureFixture
 ) -> None:
