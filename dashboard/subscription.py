@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
-
 from dashboard import cursors
 from dashboard.access.principal import Principal
 from dashboard.cursors import START, Cursor
 from dashboard.history import Entry
+from dashboard.patterns import matches
 from dashboard.protocol import Subscribe, Topic
 
 AHEAD_S = 60.0  # by which Redis's clock may be ahead of ours
@@ -51,7 +50,7 @@ class Subscription:
             if len(self._cameras) > _REMEMBERED:
                 self._cameras.clear()
             patterns = self.ask.cameras
-            asked = not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)
+            asked = not patterns or any(matches(name, pattern) for pattern in patterns)
             known = self._cameras[name] = asked and self._principal.may_see(name)
         return known
 

@@ -5,13 +5,13 @@ Times are Unix seconds; boxes are x, y, width, height in pixels of the camera's 
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
 from math import inf
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, Meta
 
+from dashboard.patterns import matches
 from dashboard.probes import Part
 from dashboard.protocol import BusStatus, CameraView, Patterns
 from dashboard.system import CapacityState
@@ -78,7 +78,7 @@ class AlertsQuery(Question, frozen=True, kw_only=True):
 
     def wants_camera(self, name: str) -> bool:
         """Whether the camera passes the filters."""
-        return not self.camera or any(fnmatchcase(name, pattern) for pattern in self.camera)
+        return not self.camera or any(matches(name, pattern) for pattern in self.camera)
 
 
 class VerdictBody(Question, frozen=True, kw_only=True):

@@ -7,7 +7,6 @@ import threading
 import time
 import zipfile
 from collections.abc import Callable
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import pytest
 import redis
 
 from dashboard.api import types
+from dashboard.patterns import matches
 from tests.dashboard.conftest import Running
 from tests.dashboard.feed import BASELINE, Feed, alert_event
 from tests.support.servers import wait_until
@@ -73,13 +73,13 @@ def test_a_pattern_is_compared_once_with_each_camera_however_many_alerts_it_has(
 
     def counted(name: str, pattern: str) -> bool:
         compared.append((name, pattern))
-        return fnmatchcase(name, pattern)
+        return matches(name, pattern)
 
     for number in range(300):
         feed.alert(f"a{number}", camera=f"cam-{number % 2}")
     one = dashboard().synced()
     wait_until(lambda: len(one.hub.alerts) == 300, 15, "all is read")
-    monkeypatch.setattr(types, "fnmatchcase", counted)
+    monkeypatch.setattr(types, "matches", counted)
     patterns = [f"cam-*x{number}" for number in range(60)]
     found = httpx.get(f"{one.http}/api/v1/alerts", params={"camera": patterns}).json()
     assert found["alerts"] == []
