@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -21,8 +22,9 @@ from tests.dashboard.conftest import Running
 from tests.dashboard.feed import Feed
 from tests.dashboard.pages import Start
 from tests.dashboard.people import bearer, person, rest, token
-from tests.support.servers import wait_until
+from tests.support.servers import end, valkey, wait_until
 from wire.evidence import EvidenceStore
+from wire.keys import Keys
 from wire.messages import Evidence
 from wire.settings import AlertSettings
 
@@ -141,6 +143,18 @@ def test_what_is_hidden_is_answered_as_what_never_was(world: tuple[Running, list
         hidden, unknown = (client.get(f"/api/v1/alerts?before={id}") for id in ("hidden", "none"))
         assert (hidden.status_code, hidden.content) == (unknown.status_code, unknown.content)
         assert hidden.status_code == 400
+
+
+def test_what_is_hidden_is_asked_for_in_redis_like_what_never_was(dashboard: Start, tmp_path: Path, keys: Keys) -> None:
+    with valkey(tmp_path) as (url, process), redis.Redis.from_url(url) as bus:
+        Feed(bus, keys).alert("hidden", camera=OTHER)
+        one = dashboard(redis_url=url, users=USERS).synced()
+        wait_until(lambda: one.hub.alerts.get("hidden"), 15, "it is read")
+        end(process)
+        with httpx.Client(headers=bearer("anna"), timeout=20) as client:
+            statuses = {client.get(f"{one.http}/api/v1/alerts/{id}").status_code for id in ("hidden", "none")}
+        one.stop()
+    assert statuses == {503}
 
 
 def test_evidence_whose_alert_is_gone_is_nobodys_with_some_cameras_only(
