@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Collection, Mapping
 from urllib.parse import urlsplit
 
@@ -12,6 +13,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from dashboard.config import DashboardConfig, is_loopback
+
+# What no public name ends in, so that no stranger can let one lead here (RFC 6762, 8375; ICANN for the others).
+_PRIVATE = (".local", ".internal", ".home.arpa", ".lan", ".home", ".corp", ".svc")
+_STRANGE = (
+    "this name may be a stranger's: open the dashboard as localhost (with dashboard.allow_anonymous by its address, or "
+    "set dashboard.public_url), or set dashboard.users or dashboard.token"
+)
 
 
 def bearer(headers: Mapping[str, str]) -> str | None:
@@ -69,14 +77,28 @@ def origin_allowed(headers: Mapping[str, str], others: Collection[str] = ()) -> 
 
 
 def host_allowed(config: DashboardConfig, headers: Mapping[str, str]) -> bool:
-    """Whether the Host header may be served: without a token, a strange name that leads here is DNS rebinding."""
-    if not config.checks_host:
+    """Whether the Host header may be served: where nobody has to show a token, a stranger's name that leads here is DNS
+    rebinding. `allow_anonymous` lets in whoever reaches the port, and so no web page that anybody in there may open.
+    """
+    if not config.access.open:
         return True
     try:
         name = urlsplit("//" + headers.get("host", "")).hostname or ""
+        public = urlsplit(config.public_url or "").hostname
     except ValueError:
         return False
-    return is_loopback(name)
+    if is_loopback(name):
+        return True
+    return config.allow_anonymous and ("host" not in headers or name == public or _not_rebound(name))
+
+
+def _not_rebound(name: str) -> bool:
+    """Whether no stranger's name server can have led here: an address, or a name of one's own network."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return bool(name) and ("." not in name or name.endswith(_PRIVATE))
+    return True
 
 
 class Guard:
@@ -100,4 +122,4 @@ class Guard:
 
 
 def _strange_host() -> JSONResponse:
-    return JSONResponse({"error": "open the dashboard as localhost, or set dashboard.users or dashboard.token"}, 421)
+    return JSONResponse({"error": _STRANGE}, 421)

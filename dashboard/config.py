@@ -45,11 +45,6 @@ class DashboardConfig:
     slow_after_s: float = 10.0  # a subscriber that takes no byte for this long is closed
     tick_s: float = 0.5  # verdicts are judged again this often: silence is noticed without a message
 
-    @property
-    def checks_host(self) -> bool:
-        """Whether only loopback names are served: nobody has to show a token, so DNS rebinding must not get in."""
-        return self.access.open and not self.allow_anonymous
-
 
 def admitted(section: DashboardSettings) -> Access:
     """Who may come in. Raises ConfigError when it would be open to strangers, or half of its encryption is missing."""

@@ -19,6 +19,7 @@ import msgspec
 from dashboard import cursors, protocol
 from dashboard.access.principal import NOBODY
 from dashboard.config import DashboardConfig
+from dashboard.cursors import START
 from dashboard.history import Entry
 from dashboard.hub import Hub
 from dashboard.metrics import Metrics
@@ -171,10 +172,14 @@ class Sender:
         for sub in list(self.subscriptions.values()):
             if self._hub.recent.covers(sub.cursor):
                 continue
+            newest = self._hub.recent.newest
             try:
                 page = await self._hub.events_after(sub.cursor, PAGE)
             except BUS_ERRORS:
                 possible = False  # the hub wakes us when Redis is back
+                continue
+            if page.gap == "reset" and page.reached == START < newest and not sub.knows_of(time.time()):
+                sub.cursor = newest
                 continue
             if page.gap:
                 self._write_gap(sub, page.gap)

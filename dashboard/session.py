@@ -142,16 +142,19 @@ class Session:
                 self._sender.reply(protocol.Unsubscribed(id=message.id))
             case Subscribe():
                 await self._sender.welcomed.wait()
-                self._subscribe(message)
+                await self._subscribe(message)
 
-    def _subscribe(self, ask: Subscribe) -> None:
+    async def _subscribe(self, ask: Subscribe) -> None:
         if ask.id not in self._sender.subscriptions and len(self._sender.subscriptions) >= protocol.MAX_SUBSCRIPTIONS:
             raise BadMessage("too-many-subscriptions", f"{protocol.MAX_SUBSCRIPTIONS} is the limit: end one first")
+        made = Subscription(ask, cursors.START, self._sender.principal)
+        for name in self._hub.cameras.names() if ask.cameras else ():
+            made.wants_camera(name)  # known from now on: many patterns take a while, in which others are to be served
+            await asyncio.sleep(0)
         try:
-            cursor = self._hub.recent.newest if ask.since is None else cursors.parse(ask.since)
-            told = self._hub.newest(self._sender.principal) if ask.since is None else cursor
+            made.cursor = self._hub.recent.newest if ask.since is None else cursors.parse(ask.since)
+            made.sent(self._hub.newest(self._sender.principal) if ask.since is None else made.cursor)
         except ValueError as error:
             raise BadMessage("bad-cursor", f'{error}: send one that came with an event, or "0"') from None
-        made = self._sender.subscriptions[ask.id] = Subscription(ask, cursor, self._sender.principal)
-        made.sent(told)
+        self._sender.subscriptions[ask.id] = made
         self._sender.reply(protocol.Subscribed(id=ask.id, cursor=cursors.show(made.told)))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
-
+from dashboard import cursors
 from dashboard.access.principal import Principal
 from dashboard.cursors import START, Cursor
 from dashboard.history import Entry
+from dashboard.patterns import matches
 from dashboard.protocol import Subscribe, Topic
 
+AHEAD_S = 60.0  # by which Redis's clock may be ahead of ours
 _REMEMBERED = 4096
 
 
@@ -37,6 +38,11 @@ class Subscription:
         """Begin anew with what there is."""
         self.cursor = self._sent = START
 
+    def knows_of(self, now: float) -> bool:
+        """Whether it may be told that its cursor is of no event yet: where some cameras do not exist for the client,
+        that would tell when something last happened elsewhere, unless the cursor is of a time yet to come."""
+        return not self._principal.scoped or self.cursor > cursors.at_time(now + AHEAD_S)
+
     def wants_camera(self, name: str) -> bool:
         """Whether the camera exists for the client, and its name matches a pattern."""
         known = self._cameras.get(name)
@@ -44,7 +50,7 @@ class Subscription:
             if len(self._cameras) > _REMEMBERED:
                 self._cameras.clear()
             patterns = self.ask.cameras
-            asked = not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)
+            asked = not patterns or any(matches(name, pattern) for pattern in patterns)
             known = self._cameras[name] = asked and self._principal.may_see(name)
         return known
 

@@ -16,6 +16,7 @@ from websockets.frames import Frame, Opcode
 from websockets.http11 import Response
 from websockets.server import ServerProtocol
 
+from dashboard.connection import last_words
 from dashboard.headers import SECURITY_HEADERS
 from dashboard.limits import BYTES, BYTES_S, FRAMES, FRAMES_S, Budget, Door
 from dashboard.protocol import CLOSE_TOO_MUCH, for_subscription
@@ -82,6 +83,14 @@ class BoundedProtocol(WebSocketsSansIOProtocol):
                 super().data_received(part)
             else:
                 self._close_flooded()
+        if not self.handshake_initiated and not self.flooded:
+            self._refuse()
+
+    def _refuse(self) -> None:
+        """End a connection whose head, which comes whole, is no handshake (RFC 6455, 4.2.1): uvicorn waits for ever."""
+        told = b"".join(self.conn.data_to_send())
+        self.transport.write(told or last_words(400, "this is no WebSocket handshake: has it a body?"))
+        self.transport.close()
 
     def handle_events(self) -> None:
         """Follow what has arrived, unless there is too much of it."""

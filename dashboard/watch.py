@@ -16,6 +16,7 @@ from dashboard import protocol
 from dashboard.client import Client, Event
 from dashboard.execute import Runner
 from dashboard.protocol import AlertMessage, CameraMessage, Gap, ScoreMessage, Topic
+from wire.errors import printable
 from wire.messages import AlertEventName, AlertKind, Severity
 
 _STYLES = {
@@ -62,13 +63,14 @@ async def watch(
 
 def _rendered(console: Console, line: Text) -> str:
     """The line with the terminal's colours; written by us, since rich ends the process on a broken pipe."""
+    line.plain = printable(line.plain)
     with console.capture() as captured:
         console.print(line)
     return captured.get()
 
 
 def _tell(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
+    sys.stderr.write(f"{printable(line)}\n")
     sys.stderr.flush()
 
 

@@ -31,6 +31,11 @@ SourceErrorKind = Literal[
 LONGEST = 300
 
 
+def printable(text: str) -> str:
+    """`text` without what a terminal would follow: cameras, servers and operators put words into it."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
 class UnmaskError(Exception):
     """Base of all. `exit_code` is what a command ends with when this reaches the shell."""
 
@@ -43,7 +48,7 @@ class UnmaskError(Exception):
 
     def __str__(self) -> str:
         """The whole error in one line, without credentials."""
-        return redact(" ".join(f"{self.cause}: {self.remedy}".split()))
+        return printable(redact(" ".join(f"{self.cause}: {self.remedy}".split())))
 
 
 class UsageError(UnmaskError):
@@ -147,7 +152,7 @@ class SourceError(UnmaskError):
 
     def __init__(self, kind: SourceErrorKind, source: str, reason: str) -> None:
         shown = redact(reason[: 64 * LONGEST])  # before it is cut: half a secret would not be known as one
-        reason = "".join(letter if letter.isprintable() else " " for letter in shown[:LONGEST])
+        reason = printable(shown[:LONGEST])
         super().__init__(f"{source}: {kind} ({reason})" if reason else f"{source}: {kind}", _SOURCE_REMEDIES[kind])
         self.kind: SourceErrorKind = kind
         self.source, self.reason = source, reason

@@ -8,17 +8,21 @@ from __future__ import annotations
 import base64
 import re
 import threading
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from urllib.parse import quote, unquote, unquote_plus
 
 MASK = "***"
 PASSING = 1024  # forms of secrets that change, as of a url with a token that a plugin makes for each connection
 SHORTEST = 6  # of a secret that is masked wherever it stands; shorter ones would blacken words
 _USERINFO = re.compile(r"(?<=://)[^\s/?#]*@")
 _RUN = re.compile(r"[^\s'\"]+")
-_SECRET_NAMES = frozenset(
-    "pass passwd password pwd token secret key auth user username streamid passphrase sentinel_password".split()  # noqa: SIM905
-)
-_SECRET_QUERY = re.compile(rf"(?P<key>[?&](?:{'|'.join(sorted(_SECRET_NAMES))})=)[^&\s'\"#]*", re.IGNORECASE)
+# What names of secrets end in, as access_token and X-Amz-Signature do; some cameras have them in the path. A value may
+# hold a "#", as an SRT stream id begins with one.
+_ENDS = (
+    "pas", "pass", "passwd", "password", "pwd", "passphrase", "token", "secret", "key", "auth", "user", "username",
+    "streamid", "sig", "signature", "session",
+)  # fmt: skip
+_SECRET_NAME = re.compile(rf"[\w.-]{{0,32}}?(?:{'|'.join(_ENDS)})", re.IGNORECASE | re.ASCII)
+_SECRET_QUERY = re.compile(rf"(?P<key>[?&;/]{_SECRET_NAME.pattern}=)[^&\s'\"]*", re.IGNORECASE | re.ASCII)
 _AUTHORIZATION = re.compile(r"\b(?P<scheme>Basic|Bearer|Digest)\s+[A-Za-z0-9+/=._~-]{8,}")
 _PASSES = 8  # masking may join what a quote held apart; two are the most that was ever seen to change anything
 
@@ -86,19 +90,18 @@ def remember_url(url: str, *, whole: bool = False, passing: bool = False) -> Non
         for part in re.split(r"[/:@,#\s]+", url.partition("://")[2].partition("?")[0]):
             if "." not in part and not (part.isalpha() and len(part) < 12):
                 remember(part, passing=passing)
-    try:
-        query = parse_qsl(urlsplit(url).query)
-    except ValueError:  # no url: it is refused elsewhere
-        return
-    for name, value in query:
-        if name.lower() in _SECRET_NAMES:
+    path, _, query = url.partition("://")[2].partition("?")
+    for part in (*re.split("[&;/]", path), *re.split("[?&;]", query)):
+        name, _, value = part.partition("=")
+        if _SECRET_NAME.fullmatch(unquote(name)):
             remember(value, passing=passing)
+            remember(unquote_plus(value), passing=passing)
 
 
 def redact(text: str) -> str:
     """`text` without credentials.
 
-    Masked are the user info of every url, the value of every secret-looking query key, Authorization headers, and
+    Masked are the user info of every url, the value of every secret-looking name in it, Authorization headers, and
     every secret that was remembered.
     """
     for _ in range(_PASSES):

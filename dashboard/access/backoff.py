@@ -7,6 +7,8 @@ addresses from which the user has come in before.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from dashboard.limits import neighbourhood
@@ -23,6 +25,7 @@ KEPT = 10_000
 class _Failures:
     count: int
     last: float
+    checking: bool = False  # an attempt is being judged: what it costs is not known yet
 
 
 class Backoff:
@@ -37,8 +40,23 @@ class Backoff:
         known = self._failures.get(key)
         if known is None or known.count < FREE:
             return 0.0
+        if known.checking:
+            return FIRST_S
         span = min(self._most_s, FIRST_S * 2.0 ** min(known.count - FREE, 30))
         return max(0.0, known.last + span - now)
+
+    @contextmanager
+    def judging(self, key: str) -> Iterator[None]:
+        """While an attempt is judged, which takes its time: beyond `FREE` failures others wait for what it costs."""
+        known = self._failures.get(key)
+        if known is None or known.count < FREE:
+            yield
+            return
+        known.checking = True
+        try:
+            yield
+        finally:
+            known.checking = False
 
     def failed(self, key: str, now: float) -> None:
         """Count a failure."""
@@ -65,6 +83,12 @@ class Attempts:
         place = neighbourhood(address)
         by_name = 0.0 if not name or (place, name) in self._at_home else self._names.wait(name, now)
         return max(self._addresses.wait(place, now), by_name)
+
+    @contextmanager
+    def judging(self, address: str, name: str) -> Iterator[None]:
+        """While an attempt that need not wait is judged."""
+        with self._addresses.judging(neighbourhood(address)), self._names.judging(name):
+            yield
 
     def failed(self, address: str, name: str, now: float) -> None:
         """Count a failure."""

@@ -10,7 +10,7 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from dashboard.access import hashing
 from dashboard.access.backoff import Attempts
@@ -90,7 +90,8 @@ class Gate:
         if not trusted and (wait := self._attempts.wait(address, limited, self._clock())):
             self._tell("warning", "sign-in held back", name, address, wait_s=math.ceil(wait))
             raise Wait(wait)
-        found = await self._whose(name, secret, token)
+        with nullcontext() if trusted else self._attempts.judging(address, limited):
+            found = await self._whose(name, secret, token)
         if found is None:
             self._attempts.failed(address, limited, self._clock())
             self._tell("warning", "sign-in failed", name, address)

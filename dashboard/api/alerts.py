@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import cache
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,8 +22,12 @@ from wire.messages import Alert, Review
 async def alerts(context: Context, request: Request, ask: AlertsQuery) -> Response:
     """Alerts, newest first, filtered and paged: all that are kept, or the newest 20,000 where there are more."""
 
+    @cache  # there are many alerts, of few cameras
+    def of(camera: str) -> bool:
+        return context.who.may_see(camera) and ask.wants_camera(camera)
+
     def wanted(alert: Alert) -> bool:
-        return context.who.may_see(alert.camera) and ask.wants(alert)
+        return of(alert.camera) and ask.wants(alert)
 
     found = context.hub.alerts.select(wanted, ask.limit + 1, await _place(context, ask), ask.since, ask.end)
     page = found[: ask.limit]

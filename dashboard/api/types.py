@@ -5,13 +5,13 @@ Times are Unix seconds; boxes are x, y, width, height in pixels of the camera's 
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
 from math import inf
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, Meta
 
+from dashboard.patterns import matches
 from dashboard.probes import Part
 from dashboard.protocol import BusStatus, CameraView, Patterns
 from dashboard.system import CapacityState
@@ -67,15 +67,18 @@ class AlertsQuery(Question, frozen=True, kw_only=True):
         return inf if self.until is None else self.until
 
     def wants(self, alert: Alert) -> bool:
-        """Whether the alert passes the filters, but for times and place."""
+        """Whether the alert passes the filters, but for camera, times and place."""
         review = alert.review.verdict if alert.review is not UNSET else "none"
         return (
             (self.state is None or (alert.ended is None) == (self.state == "open"))
             and (not self.kind or alert.kind in self.kind)
             and (not self.severity or alert.severity in self.severity)
             and (not self.review or review in self.review)
-            and (not self.camera or any(fnmatchcase(alert.camera, pattern) for pattern in self.camera))
         )
+
+    def wants_camera(self, name: str) -> bool:
+        """Whether the camera passes the filters."""
+        return not self.camera or any(matches(name, pattern) for pattern in self.camera)
 
 
 class VerdictBody(Question, frozen=True, kw_only=True):

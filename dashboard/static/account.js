@@ -43,12 +43,17 @@ export function ask() {
   if (!$("login").open) $("login").showModal();
 }
 
-/** Take over what the server says of us. */
+/** Take over what the server says of us; false where somebody else was here, or may see or do something else now. */
 export function become(you) {
+  if (known && JSON.stringify(you) !== JSON.stringify(page.you)) {
+    location.reload(); // as above
+    return false;
+  }
   page.you = you;
   known = true;
   say($("who"), you.name ? `${you.name} · ${you.role}${you.cameras.length ? `, ${you.cameras.join(", ")}` : ""}` : "");
   $("who").hidden = $("sign-out").hidden = !you.name;
   document.querySelector('nav a[data-view="system"]').hidden = page.scoped();
   page.tell("you", you);
+  return true;
 }

@@ -39,7 +39,7 @@ function drop(name) {
 
 function welcome(message) {
   page.staleAfter = message.stale_after_s;
-  account.become(message.you);
+  if (!account.become(message.you)) return;
   hear(message);
   const named = new Set(message.snapshot.cameras.map((view) => view.name));
   for (const name of cards.keys()) if (!named.has(name)) drop(name);

@@ -213,6 +213,16 @@ def test_watch_prints_lines_for_people(dashboard: Start, feed: Feed) -> None:
     assert "cleared" in lines[1]
 
 
+def test_watch_prints_nothing_that_a_terminal_follows(dashboard: Start, feed: Feed) -> None:
+    one = dashboard().synced()
+    feed.alert("a", camera="door", detail="gone\x1b[2J\x1b]0;calm\x07\r\nclean door", kind="offline")
+    [line] = watched(one, 1, since="0").splitlines()
+    assert line.isprintable()
+    assert "clean door" in line
+    refused = SubscribeError("it refuses (\x1b[2Jall is well)", "ask \x9b31m again")
+    assert str(refused).isprintable()
+
+
 def test_watch_runs_a_command_for_what_passes_the_filters(dashboard: Start, feed: Feed, tmp_path: Path) -> None:
     one = dashboard().synced()
     for id, event, severity in (("a1", "new", "critical"), ("w", "new", "warning"), ("a1", "end", "critical"),

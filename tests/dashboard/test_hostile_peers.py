@@ -19,6 +19,7 @@ from dashboard.headers import SECURITY_HEADERS
 from dashboard.protocol import CLOSE_TOO_MUCH
 from tests.dashboard.conftest import Running
 from tests.dashboard.feed import Feed
+from tests.dashboard.talk import talking
 from tests.dashboard.wire_talk import close_code, connect, frame, head, rest, say, status, upgraded
 from tests.support.servers import wait_until
 
@@ -269,6 +270,44 @@ def test_a_handshake_that_fails_carries_the_headers(dashboard: Start) -> None:
     assert status(answer) in (400, 426)
     for name in SECURITY_HEADERS:
         assert f"\r\n{name}: ".encode() in answer
+
+
+def test_patterns_by_the_thousand_hold_nobody_up(dashboard: Start, feed: Feed) -> None:
+    feed.camera("lobby-1")
+    one = dashboard().synced()
+    began = time.process_time()  # of this process, the dashboard's
+    with ExitStack() as stack:
+        talks = [stack.enter_context(talking(one)) for _ in range(3)]
+        for number, talk in enumerate(talks):
+            for id in range(16):
+                patterns = [f"{'*a' * 50}{number}-{id}-{each}" for each in range(256)]
+                talk.say(type="subscribe", id=str(id), topics=["cameras"], cameras=patterns)
+        for talk in talks:
+            for _ in range(16):
+                talk.hear("subscribed")
+        feed.camera("lobby-1", fps=7.0)  # which all of them are compared with
+        feed.camera("lobby-2")
+        wait_until(lambda: "lobby-2" in one.hub.cameras, 60, "it is read")
+        assert httpx.get(f"{one.http}/healthz", timeout=60).status_code == 200
+    assert time.process_time() - began < 4  # it was 13 s, and the supervisor took it for hung
+
+
+def test_a_handshake_that_can_not_be_read_is_ended_at_once(dashboard: Start) -> None:
+    one = dashboard()
+    key = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {'A' * 22}==")
+    wrong = {
+        ("Content-Length: 10",): 400,
+        ("Transfer-Encoding: chunked",): 400,
+        tuple(f"X-{number}: a" for number in range(200)): 431,
+        (f"X: {'a' * 12_000}",): 431,
+    }
+    for lines, code in wrong.items():
+        text = "\r\n".join(("GET /ws/v1 HTTP/1.1", "Host: localhost", *key, *lines, "", ""))
+        answer = say(one.port, text.encode())
+        assert status(answer) == code, lines[0][:40]
+        for name in SECURITY_HEADERS:
+            assert f"\r\n{name}: ".encode() in answer
+    wait_until(lambda: one.connections == 0, 15, "all have gone")
 
 
 def test_a_handshake_that_is_refused_writes_nothing_to_the_log(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -187,6 +188,30 @@ def test_security_headers(dashboard: Start) -> None:
 def test_without_a_token_only_loopback_names_are_served(dashboard: Start, host: str, status: int) -> None:
     one = dashboard()
     assert httpx.get(f"{one.http}/api/v1/cameras", headers={"host": host}).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost:8008", 200), ("192.168.1.5:8008", 200), ("[fd00::5]:8008", 200), ("dashboard:8008", 200),
+        ("nas.local", 200), ("unmask.cctv.svc:8008", 200), ("cctv.example", 200), ("CCTV.example:443", 200),
+        ("evil.example", 421), ("local.evil.example", 421), ("192.168.1.5.evil.example", 421), ("evil.example.", 421),
+        ("", 421), ("[", 421),
+    ],
+)  # fmt: skip
+def test_whoever_may_come_in_does_so_by_no_strangers_name(dashboard: Start, host: str, status: int) -> None:
+    one = dashboard(allow_anonymous=True, public_url="https://cctv.example/")
+    headers = {"host": host, "origin": f"http://{host}"}
+    assert httpx.get(f"{one.http}/api/v1/cameras", headers=headers).status_code == status
+    changed = httpx.delete(f"{one.http}/api/v1/snooze", headers=headers)
+    assert changed.status_code == status
+
+
+def test_a_probe_that_names_no_host_is_served_where_anybody_is(dashboard: Start) -> None:
+    one = dashboard(allow_anonymous=True)
+    with socket.create_connection(("127.0.0.1", one.port), 15) as door:
+        door.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+        assert door.recv(64).startswith(b"HTTP/1.1 200")
 
 
 def test_with_a_token_any_name_is_served(dashboard: Start) -> None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
+from dashboard.access.principal import Principal
+from dashboard.access.users import Access
 from tests.dashboard.feed import Feed
 from tests.dashboard.pages import Start, axe_source, findings, jpeg, kept_up, services, verdict
 from tests.dashboard.people import person, secret
@@ -90,6 +95,51 @@ def test_an_operator_judges_by_name_and_signs_out_of_all_pages(page: Page, dashb
     expect(other.locator("#who")).to_have_text("anna · viewer, lobby-*")
     expect(other.locator("camera-card")).to_have_count(0)
     assert "vault" not in other.content()
+
+
+def test_whoever_may_see_less_from_now_on_keeps_nothing_on_an_open_page(
+    page: Page, dashboard: Start, feed: Feed
+) -> None:
+    services(feed)
+    feed.alert("a1", camera="lobby-1")
+    feed.alert("a2", camera="vault")
+    feed.alert("a3", camera="vault")
+    feed.alert("a3", "end", camera="vault")
+    anna = person("anna", "operator")
+    one = dashboard(users=(anna,), stale_after_s=60).synced()
+    page.goto(one.http)
+    sign_in(page, "anna")
+    expect(page.locator("alert-item h3")).to_have_count(3)
+    page.goto(f"{one.http}/#/alert/a2")
+    expect(page.locator("#drawer").get_by_role("button", name="False alarm")).to_be_visible()
+    one.stop()
+    less = replace(anna, principal=Principal("anna", "viewer", ("lobby-*",)))
+    one.config = replace(one.config, access=Access(None, {"anna": less}))
+    one.start()
+    expect(page.locator("#who")).to_have_text("anna · viewer, lobby-*")
+    expect(page.locator("alert-item h3")).to_have_text(["lobby-1"])
+    expect(page.locator("#drawer")).to_contain_text("not known")
+    expect(page.get_by_role("button", name="False alarm")).to_have_count(0)
+    assert "vault" not in page.content()
+
+
+def test_whoever_signs_in_elsewhere_in_the_same_browser_sees_nothing_of_who_was_there_before(
+    page: Page, dashboard: Start, feed: Feed
+) -> None:
+    services(feed)
+    feed.alert("a1", camera="lobby-1")
+    feed.alert("a2", camera="vault")
+    one = dashboard(users=USERS, stale_after_s=60).synced()
+    page.goto(one.http)
+    sign_in(page, "otto")
+    expect(page.locator("alert-item h3")).to_have_count(2)
+    signed_in = httpx.post(f"{one.http}/api/v1/login", json={"name": "anna", "password": secret("anna")})
+    one.stop()  # what this page can't be told of happens meanwhile
+    page.context.add_cookies([{"name": "unmask", "value": signed_in.cookies["unmask"], "url": one.http}])
+    one.start()
+    expect(page.locator("#who")).to_have_text("anna · viewer, lobby-*")
+    expect(page.locator("alert-item h3")).to_have_text(["lobby-1"])
+    assert "vault" not in page.content()
 
 
 def test_a_page_where_nobody_has_to_sign_in_offers_no_signing_out(page: Page, dashboard: Start, feed: Feed) -> None:

@@ -149,7 +149,7 @@ def settings(**section: Any) -> Settings:
 def test_only_what_is_safe_is_served() -> None:
     assert from_settings(settings()).access.open
     assert from_settings(settings(host="0.0.0.0", token="x")).access.token == "x"
-    assert not from_settings(settings(host="0.0.0.0", allow_anonymous=True)).checks_host
+    assert from_settings(settings(host="0.0.0.0", allow_anonymous=True)).access.open
     with pytest.raises(ConfigError, match="no token"):
         from_settings(settings(host="192.168.1.5"))
     with pytest.raises(ConfigError, match="no token"):

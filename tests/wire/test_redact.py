@@ -30,6 +30,13 @@ def _forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
         ("redis://:pw@h:6379/0 and rtsp://c:d@i/", "redis://***@h:6379/0 and rtsp://***@i/"),
         ("http://h/video?user=a&password=b&x=1", "http://h/video?user=***&password=***&x=1"),
         ("srt://h:1?mode=caller&passphrase=0123456789", "srt://h:1?mode=caller&passphrase=***"),
+        ("srt://h:1?streamid=#!::u=me,s=s3cret", "srt://h:1?streamid=***"),
+        ("http://h/x?password=s3#cret&x=1", "http://h/x?password=***&x=1"),
+        ("https://h/x.m3u8?access_token=a&api_key=b", "https://h/x.m3u8?access_token=***&api_key=***"),
+        ("https://h/x?X-Amz-Signature=a&n=2;loginpas=b", "https://h/x?X-Amz-Signature=***&n=2;loginpas=***"),
+        ("rtsp://h/user=a&password=b&channel=1", "rtsp://h/user=***&password=***&channel=1"),
+        ("rtsp://h/user=a_password=b_channel=1.sdp", "rtsp://h/user=***"),
+        ("rtsp://h/keys/users?monkeys=1&author=x", "rtsp://h/keys/users?monkeys=1&author=x"),
         ("rtsp://a:b?token=c@h/x", "rtsp://***@h/x"),
         ("rtsp://a:b'c@h/x", "rtsp://***@h/x"),
         ("x://a://u'v@h", "x://***@h"),
@@ -54,6 +61,16 @@ def test_what_was_remembered_is_masked_wherever_it_stands() -> None:
         assert not {"d00r", "another-one"} & set(shown.replace("@", " ").split())
         assert "d00r" not in shown
     assert redact("a camera at h, path x, b") == "a camera at h, path x, b"
+
+
+def test_secrets_of_a_path_and_under_longer_names_are_remembered() -> None:
+    redact_module.remember_url("rtsp://h/user=admin&password=d00r-bell&channel=1")
+    redact_module.remember_url("https://h/x.m3u8?quality=1080p-high&access_toke%6e=d00r%2Fplate#d00r-mat")
+    redact_module.remember_url("srt://h:1?streamid=#!::u=me,s=d00r-frame")
+    redact_module.remember_url("http://h/x?key=a/d00r+bell==")
+    shown = redact("a/d00r+bell== a/d00r bell== d00r-bell d00r/plate#d00r-mat #!::u=me,s=d00r-frame")
+    assert "d00r" not in shown
+    assert redact("1080p-high") == "1080p-high"
 
 
 def test_of_secrets_that_change_the_newest_are_known(monkeypatch: pytest.MonkeyPatch) -> None:

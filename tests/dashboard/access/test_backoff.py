@@ -47,6 +47,22 @@ def test_an_address_is_hindered_whatever_it_tries_and_a_success_forgives_it_noth
     assert one.wait("2001:db8:0:1::1", "otto", 5.0) == 0
 
 
+def test_who_has_to_wait_is_judged_one_attempt_at_a_time() -> None:
+    one, now = Backoff(300.0), 1000.0
+    for _ in range(FREE):
+        with one.judging("a"):
+            assert one.wait("a", now) == 0  # what is free is free for many at once
+        one.failed("a", now)
+    now += 1
+    assert one.wait("a", now) == 0
+    with one.judging("a"):
+        assert one.wait("a", now) > 0
+        assert one.wait("b", now) == 0
+    assert one.wait("a", now) == 0  # it was right, or was given up: it has cost nothing
+    one.failed("a", now)
+    assert one.wait("a", now) == 2
+
+
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.floats(0, 5000)), max_size=80))
 def test_a_wait_is_never_negative_nor_beyond_the_most(failures: list[tuple[str, float]]) -> None:
     one, now = Backoff(60.0), 0.0

@@ -81,6 +81,25 @@ def test_after_too_many_failures_even_the_right_one_has_to_wait() -> None:
     assert ask(gate, "s3cret").role == "admin"
 
 
+def test_guessing_at_once_is_worth_no_more_than_one_after_another() -> None:
+    clock = Clock()
+    gate, _ = made(Access(None, USERS), clock)
+
+    async def at_once(names: list[str], addresses: list[str]) -> list[type]:
+        pairs = enumerate(zip(names, addresses, strict=True))
+        guesses = (gate.by_password(name, f"guess {n}", at) for n, (name, at) in pairs)
+        return [type(one) for one in await asyncio.gather(*guesses, return_exceptions=True)]
+
+    fail(gate, FREE, "anna~wrong", "10.0.0.1")
+    for wait in (1.0, 2.0, 4.0):
+        clock.now += wait
+        by_address = asyncio.run(at_once([f"name-{n}" for n in range(30)], ["10.0.0.1"] * 30))
+        assert sorted(one.__name__ for one in by_address) == ["Denied"] + ["Wait"] * 29
+    clock.now += 60
+    by_name = asyncio.run(at_once(["anna"] * 30, [f"10.9.9.{n}" for n in range(30)]))
+    assert sorted(one.__name__ for one in by_name) == ["Denied"] + ["Wait"] * 29
+
+
 def test_who_came_in_before_with_an_unguessable_token_goes_on_in_spite_of_a_neighbour() -> None:
     gate, _ = made(Access("short", USERS))
     assert ask(gate, token("anna"))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -21,8 +22,9 @@ from tests.dashboard.conftest import Running
 from tests.dashboard.feed import Feed
 from tests.dashboard.pages import Start
 from tests.dashboard.people import bearer, person, rest, token
-from tests.support.servers import wait_until
+from tests.support.servers import end, valkey, wait_until
 from wire.evidence import EvidenceStore
+from wire.keys import Keys
 from wire.messages import Evidence
 from wire.settings import AlertSettings
 
@@ -141,6 +143,18 @@ def test_what_is_hidden_is_answered_as_what_never_was(world: tuple[Running, list
         hidden, unknown = (client.get(f"/api/v1/alerts?before={id}") for id in ("hidden", "none"))
         assert (hidden.status_code, hidden.content) == (unknown.status_code, unknown.content)
         assert hidden.status_code == 400
+
+
+def test_what_is_hidden_is_asked_for_in_redis_like_what_never_was(dashboard: Start, tmp_path: Path, keys: Keys) -> None:
+    with valkey(tmp_path) as (url, process), redis.Redis.from_url(url) as bus:
+        Feed(bus, keys).alert("hidden", camera=OTHER)
+        one = dashboard(redis_url=url, users=USERS).synced()
+        wait_until(lambda: one.hub.alerts.get("hidden"), 15, "it is read")
+        end(process)
+        with httpx.Client(headers=bearer("anna"), timeout=20) as client:
+            statuses = {client.get(f"{one.http}/api/v1/alerts/{id}").status_code for id in ("hidden", "none")}
+        one.stop()
+    assert statuses == {503}
 
 
 def test_evidence_whose_alert_is_gone_is_nobodys_with_some_cameras_only(
@@ -268,6 +282,39 @@ def test_a_reset_tells_no_cursor_of_another_camera(world: tuple[Running, list[st
         while hear(socket, told, "alert")["alert"]["id"] != "last":
             pass
     assert told.found([*SECRETS, *cursors]) == set()
+
+
+def test_no_cursor_that_a_client_makes_up_tells_when_something_happened_elsewhere(
+    world: tuple[Running, list[str]], feed: Feed
+) -> None:
+    one, _ = world
+    at = int(feed.alert("hidden", "update", camera=OTHER).partition("-")[0])
+    wait_until(lambda: one.hub.recent.newest[0] == at, 15, "it is read")
+    wait_until(lambda: time.time() * 1000 > at + 50, 15, "the time of all of these cursors has come")
+    with ExitStack() as stack:
+        talks: list[tuple[ClientConnection, Told]] = []
+        for since in (f"{at - 1}-9", f"{at}-0", f"{at}-1", f"{at + 50}-0"):
+            told = Told()
+            socket = stack.enter_context(listening(one, "anna", told))
+            socket.send(json.dumps({"type": "subscribe", "id": "s", "since": since}))
+            hear(socket, told, "subscribed")
+            talks.append((socket, told))
+        for socket, told in talks:
+            hear(socket, told, "heartbeat")
+            hear(socket, told, "heartbeat")
+        last = feed.alert("seen", "update", camera=MINE)
+        for socket, told in talks:
+            assert hear(socket, told, "alert")["cursor"] == last  # and nothing that comes after is missed
+            kinds = [json.loads(text)["type"] for text in told.texts]
+            assert [kind for kind in kinds if kind != "heartbeat"] == ["welcome", "subscribed", "alert"]
+
+
+def test_a_cursor_of_a_time_to_come_is_of_another_redis_for_everybody(world: tuple[Running, list[str]]) -> None:
+    one, _ = world
+    for name in ("anna", "otto"):
+        with listening(one, name, told := Told()) as socket:
+            socket.send(json.dumps({"type": "subscribe", "id": "s", "since": "99999999999999-0"}))
+            assert hear(socket, told, "gap")["reason"] == "reset"
 
 
 def test_every_operation_names_its_role_and_keeps_to_it(dashboard: Start, feed: Feed, bus: redis.Redis) -> None:

@@ -83,7 +83,6 @@ def test_users_make_a_dashboard_that_others_may_reach(tmp_path: Path) -> None:
     path.write_text(yaml.safe_dump(text))
     config = from_settings(load(path))
     assert not config.access.open
-    assert not config.checks_host
 
 
 def test_a_trusted_proxy_is_an_address_or_a_network() -> None:

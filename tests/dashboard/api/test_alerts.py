@@ -12,8 +12,11 @@ from typing import Any
 
 import httpx
 import msgspec
+import pytest
 import redis
 
+from dashboard.api import types
+from dashboard.patterns import matches
 from tests.dashboard.conftest import Running
 from tests.dashboard.feed import BASELINE, Feed, alert_event
 from tests.support.servers import wait_until
@@ -61,6 +64,26 @@ def test_alerts_are_filtered_and_paged(dashboard: Start, feed: Feed) -> None:
     assert page["next"] == "a4"
     assert ids(one, limit=3, before=page["next"]) == ["a3", "a2", "a1"]
     assert httpx.get(f"{one.http}/api/v1/alerts?limit=5&before=a3").json()["next"] is None
+
+
+def test_a_pattern_is_compared_once_with_each_camera_however_many_alerts_it_has(
+    dashboard: Start, feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[tuple[str, str]] = []
+
+    def counted(name: str, pattern: str) -> bool:
+        compared.append((name, pattern))
+        return matches(name, pattern)
+
+    for number in range(300):
+        feed.alert(f"a{number}", camera=f"cam-{number % 2}")
+    one = dashboard().synced()
+    wait_until(lambda: len(one.hub.alerts) == 300, 15, "all is read")
+    monkeypatch.setattr(types, "matches", counted)
+    patterns = [f"cam-*x{number}" for number in range(60)]
+    found = httpx.get(f"{one.http}/api/v1/alerts", params={"camera": patterns}).json()
+    assert found["alerts"] == []
+    assert len(compared) == len(set(compared)) == 120
 
 
 def test_wrong_filters_are_refused_with_the_fields_name(dashboard: Start) -> None:
