@@ -72,6 +72,8 @@ class Branch:
                 self._second()
             except redis.RedisError as error:
                 self._away(error)
+            except Exception:  # no memory, or a bug: the next second may do better
+                self._log.exception("a second's work on a shard failed")
             self._due.wait(PERIOD_S)
 
     def _second(self) -> None:

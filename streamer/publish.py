@@ -157,10 +157,11 @@ class Publisher:
             try:
                 self._send(windows, states, previews, removed)
                 self.sent += len(windows)
-            except redis.RedisError as error:
+            except Exception as error:  # no memory, or a bug: costs what it was at, and not all that is yet to come
+                known = isinstance(error, redis.RedisError)
                 with self._wake:
                     self._removed |= removed
-                    self._lost(len(windows), wire_bus.reason(error))
+                    self._lost(len(windows), wire_bus.reason(error) if known else type(error).__name__)
                     self._pause()
 
     def _pause(self) -> None:

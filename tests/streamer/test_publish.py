@@ -117,6 +117,18 @@ def test_windows_wait_while_nobody_knows_whose_a_camera_is(bus: redis.Redis, key
     assert (bus.xlen(keys.windows), publisher.dropped) == (2, 1)
 
 
+def test_what_can_not_be_encoded_costs_itself_and_not_what_comes_after(
+    publisher: Publisher, bus: redis.Redis, keys: Keys
+) -> None:
+    """As memory does that is not to be had: it is no error of Redis."""
+    publisher.start()
+    publisher.offer_state(CameraState(name="odd", state="failed", source="x", error="\udcfc", since=0.0, updated=1.0))
+    wait_until(lambda: not publisher._states, 20, "it is taken")
+    publisher.offer_window(window())
+    wait_until(lambda: publisher.sent + publisher.dropped == 1, 20, "a window sent after it")
+    assert publisher.sent == bus.xlen(keys.windows) == 1
+
+
 def test_old_windows_are_trimmed_exactly_and_counted(publisher: Publisher, bus: redis.Redis, keys: Keys) -> None:
     seconds, micros = bus.time()  # type: ignore[misc]
     now = seconds * 1000 + micros // 1000

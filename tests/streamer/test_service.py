@@ -206,6 +206,18 @@ def test_stale_windows_are_trimmed_though_no_camera_runs(
     assert bus.hget(keys.outcomes, "trimmed") == b"1"
 
 
+def test_stale_windows_are_trimmed_though_something_else_fails(
+    start: Callable[..., Running], bus: redis.Redis, keys: Keys
+) -> None:
+    """A name that is none among the cameras': none of ours put it there."""
+    bus.sadd(keys.camera_names, b"\xff")
+    with capture_logs() as lines:
+        start("me", {})
+        wait_until(lambda: any("work on a shard failed" in line["event"] for line in lines), 20, "it fails")
+        bus.xadd(keys.windows, {FIELD: b"old"}, id="1000-0")
+        wait_until(lambda: bus.xlen(keys.windows) == 0, 20, "the old window is dropped")
+
+
 def test_a_full_redis_is_relieved_of_stale_windows(
     start: Callable[..., Running], bus: redis.Redis, keys: Keys, plain_clip: Path
 ) -> None:
