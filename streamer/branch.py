@@ -30,12 +30,13 @@ class Branch:
         keys: Keys,
         config: StreamerConfig,
         ring_of: Callable[[str], PacketRing | None],
+        ours: Callable[[str], bool | None],
         away: Callable[[redis.RedisError], None],
         log: Log,
         clock: Callable[[], float],
     ) -> None:
         self._bus, self._keys, self._owner, self._away, self._log = bus, keys, config.name, away, log
-        self.publisher = Publisher(bus, keys, config.streamer, log, clock)
+        self.publisher = Publisher(bus, keys, config.streamer, log, clock, ours)
         self.evidence = EvidenceMaker(bus, keys, config.alerts, ring_of, log, clock)
         self._names: frozenset[str] = frozenset()
         self._known: frozenset[str] | None = None  # those that were configured when the others were forgotten
@@ -71,6 +72,8 @@ class Branch:
                 self._second()
             except redis.RedisError as error:
                 self._away(error)
+            except Exception:  # no memory, or a bug: the next second may do better
+                self._log.exception("a second's work on a shard failed")
             self._due.wait(PERIOD_S)
 
     def _second(self) -> None:

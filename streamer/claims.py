@@ -2,11 +2,16 @@
 
 All of that lies in the home, and is asked for every second from a thread of its own: a home that is away, or does not
 answer, holds up no camera, and nothing that another shard is told.
+
+Cameras are read on while nobody answers, but a lease that was not renewed for its time may be another streamer's by
+now: their windows wait until that is known. With shards they do not: there a home that is away for all would stop them
+all.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -18,6 +23,7 @@ from wire.heartbeat import Facts, Heartbeat
 from wire.telemetry import Log
 
 PERIOD_S = 1.0
+PAUSE_S = 0.2  # after a failure: windows may wait for the answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +56,14 @@ class Claims:
         away: Callable[[redis.RedisError], None],
         log: Log,
         clock: Callable[[], float],
+        trust_s: float,
     ) -> None:
+        """`trust_s`: for how long after it was renewed a lease is taken to be ours."""
         self.now = Claim()
         self.failure: Exception | None = None  # a bug: whoever runs the cameras is to end by it
         self._leases, self._quarantine, self._heartbeat = leases, quarantine, heartbeat
         self._crashed, self._away, self._log, self._clock = crashed, away, log, clock
+        self._trust_s, self._trusted = trust_s, float("-inf")  # until when, monotonic
         self._told: _Told | None = None
         self._configured: set[str] = set()
         self._gone: set[str] = set()  # no longer configured, whose leases are to be given back
@@ -70,6 +79,11 @@ class Claims:
         first, self._told = self._told is None, _Told(names, detail, facts)
         if first or at_once:
             self._due.set()
+
+    def ours(self, camera: str) -> bool | None:
+        """Whether the camera is ours at this moment; None where its lease may have ended. Any thread may ask."""
+        trusted = time.monotonic() < self._trusted  # looked at first: it is set last
+        return False if camera not in self.now.mine else trusted or None
 
     def ask_to_stop(self) -> None:
         """Return at once."""
@@ -90,15 +104,18 @@ class Claims:
         self._heartbeat.stop()
 
     def _run(self) -> None:
+        wait_s = PERIOD_S
         while not self._stopping:
-            self._due.wait(PERIOD_S)
+            self._due.wait(wait_s)
             self._due.clear()
+            wait_s = PERIOD_S
             if self._stopping or (told := self._told) is None:
                 continue
             try:
                 self._second(told)
             except redis.RedisError as error:
                 self._away(error)
+                wait_s = PAUSE_S
             except Exception as error:
                 self.failure = error
                 return
@@ -111,8 +128,10 @@ class Claims:
             self._gone.discard(name)
         now = self._clock()
         self._convict(told.names, now)
+        began = time.monotonic()
         mine = self._leases.step(told.names, now)
         self.now = Claim(frozenset(mine), self._quarantine.held(mine, now))
+        self._trusted = began + self._trust_s
         self._heartbeat.beat("ready", told.detail, told.facts)
 
     def _convict(self, names: list[str], now: float) -> None:

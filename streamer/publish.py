@@ -1,6 +1,7 @@
 """Everything a streamer sends to Redis, from one thread behind fixed queues: a camera never waits for Redis.
 
-While Redis is away, what can't be sent is dropped, counted, and told once a second; nothing is sent twice.
+While Redis is away, what can't be sent is dropped, counted, and told once a second; nothing is sent twice. Nor is a
+window of a camera that may be another streamer's by now: it waits until that is known.
 """
 
 from __future__ import annotations
@@ -59,12 +60,20 @@ class Publisher:
     """Sends windows, camera states and previews. `offer_*` may be called from any thread and never block."""
 
     def __init__(
-        self, bus: redis.Redis, keys: Keys, limits: StreamerSettings, log: Log, clock: Callable[[], float]
+        self,
+        bus: redis.Redis,
+        keys: Keys,
+        limits: StreamerSettings,
+        log: Log,
+        clock: Callable[[], float],
+        ours: Callable[[str], bool | None] = lambda camera: True,
     ) -> None:
+        """`ours`: whether a camera is ours at this moment, None where nobody knows."""
         self.sent = 0
         self.dropped = 0
         self._bus, self._keys, self._log = bus, keys, log
         self._limits = (round(limits.queue_max_age_s * 1000), limits.queue_max_mb * 1_000_000, GROUP)
+        self._ours = ours
         self._throttle = Throttle(clock)
         self._wake = threading.Condition()
         self._windows: dict[str, deque[Window]] = {}
@@ -138,15 +147,21 @@ class Publisher:
                 self._wake.wait_for(lambda: self._stopping or self._waiting())
                 windows, states, previews = self._take()
                 removed, self._removed = self._removed, set()
-                if self._over or (self._stopping and not (windows or states or previews or removed)):
+                if not (windows or states or previews or removed):
+                    if self._over or self._stopping:
+                        return
+                    self._pause()  # there are windows, and they have to wait
+                    continue
+                if self._over:
                     return
             try:
                 self._send(windows, states, previews, removed)
                 self.sent += len(windows)
-            except redis.RedisError as error:
+            except Exception as error:  # no memory, or a bug: costs what it was at, and not all that is yet to come
+                known = isinstance(error, redis.RedisError)
                 with self._wake:
                     self._removed |= removed
-                    self._lost(len(windows), wire_bus.reason(error))
+                    self._lost(len(windows), wire_bus.reason(error) if known else type(error).__name__)
                     self._pause()
 
     def _pause(self) -> None:
@@ -160,9 +175,12 @@ class Publisher:
 
     def _take(self) -> tuple[list[Window], list[CameraState], list[tuple[str, bytes]]]:
         """What goes out next: windows from all cameras in turn, so that none starves another."""
+        known = {camera: self._ours(camera) for camera in self._windows}
+        for camera in [camera for camera, ours in known.items() if ours is False]:
+            self._lost(len(self._windows.pop(camera)), "the camera is another streamer's")
         windows: list[Window] = []
-        while self._windows and len(windows) < BATCH:
-            for camera in list(self._windows):
+        while (ready := [camera for camera in self._windows if known[camera]]) and len(windows) < BATCH:
+            for camera in ready:
                 windows.append(self._windows[camera].popleft())
                 if not self._windows[camera]:
                     del self._windows[camera]

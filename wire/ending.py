@@ -7,14 +7,15 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 
 def leave() -> NoReturn:
     """Exit with code 0 at once: all is done, and taking large libraries down in order may take seconds."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for file in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # a disk that is full, a reader that went away
+            file.flush()
     os._exit(0)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, Mapping, MutableMapping
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -31,11 +32,23 @@ def setup(settings: TelemetrySettings, service: str) -> Log:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, settings.log_level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: _Lines(sys.stderr),
         cache_logger_on_first_use=False,
     )
     log: Log = structlog.get_logger().bind(service=service)
     return log
+
+
+class _Lines(structlog.PrintLogger):
+    """Lines to a file. One that can't be written is lost, and nothing else: who logs may be a thread that nobody would
+    miss until it is needed, and a disk that is full, or a reader that went away, must not end it."""
+
+    def msg(self, message: str) -> None:
+        """See structlog.PrintLogger."""
+        with suppress(OSError, ValueError):  # ValueError: the file is closed
+            super().msg(message)
+
+    log = debug = info = warn = warning = fatal = failure = err = error = critical = exception = msg
 
 
 def _redact_event(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

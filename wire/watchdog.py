@@ -105,7 +105,8 @@ class Watchdog:
             if (why := self._hung()) and now - stopped >= HUNG_S:
                 self._log.error("hung: ending this process, to be started again", why=why)
                 self._ending()
-                sys.stderr.flush()
+                with suppress(OSError, ValueError):  # a disk that is full, a reader that went away
+                    sys.stderr.flush()
                 os._exit(EXIT_HUNG)
             notify()
             if self._end.wait(PERIOD_S):

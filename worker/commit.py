@@ -6,6 +6,7 @@ took over), the second sees the number, or fails the watch, reads again and sees
 
 Accounting: made = scored + stale + dead + duplicate + trimmed + still queued. A `duplicate` is a second entry with a
 window that is settled. An entry that another worker settled while we held it counts once, there.
+What is no longer in the stream counts for nothing here, whoever took it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import msgspec
 import redis
@@ -109,15 +110,12 @@ class Ledger:
         rules: Rules,
         cache: RedisCache,
         clock: Callable[[], float],
+        consumer: str,
     ) -> None:
         self._bus, self._keys, self._rules, self._cache, self._clock = bus, keys, rules, cache, clock
+        self._consumer = consumer
         self._publish, self._openings = Publisher(keys, settings), OpeningsStore(keys, settings.alerts)
         self._trimmable_s = TRIM_MARGIN * settings.streamer.queue_max_age_s
-        self._returned = float("-inf")
-
-    def returned(self) -> None:
-        """Redis was away: what was read before may be unknown to the one that is there now, which lost its data."""
-        self._returned = self._clock()
 
     def settle(self, works: Sequence[Work], fresh: Mapping[FrameId, Feature] | None = None) -> Plan:
         """Commit `works` and the features computed on the way; what was written, the duplicates told apart."""
@@ -156,7 +154,8 @@ class Ledger:
         raw = cast("list[bytes | None]", pipe.mget(read))
         forgotten = {camera: int(mark) for camera, mark in zip(cameras, raw, strict=False) if mark}
         raw = raw[len(cameras) :]
-        held = [work for work in works if not self._trimmed(pipe, work, forgotten, now)]
+        there = self._there(pipe, works)
+        held = [one for one in works if one.entry.id in there and not self._trimmed(pipe, one, forgotten, now)]
         fresh = _of_these(fresh, held) if forgotten else fresh
         states = {track: read_state(raw[at], *track) for at, track in enumerate(tracks)}
         made = plan(held, states, self._openings.parse(cameras, raw[len(tracks) :]), self._rules, now)
@@ -197,12 +196,22 @@ class Ledger:
         for name, count in Counter(one for score in made.scores if (one := _opinion(score))).items():
             pipe.hincrby(self._keys.detectors, name, count)
 
+    def _there(self, pipe: Pipeline, works: Sequence[Work]) -> set[bytes]:
+        """The entries that are in the stream. One may have been taken away while we held it, and counted, by its
+        streamer or by another worker; or it went, uncounted, with what a server lost that was started again without its
+        data, or that was not the primary yet. Neither a clock nor a broken connection tells of that for certain.
+
+        Claimed, since that names them without their pictures.
+        """
+        ids: list[Any] = [work.entry.id for work in works]
+        found = pipe.xclaim(self._keys.windows, GROUP, self._consumer, 0, ids, justid=True, force=True)
+        return set(cast("list[bytes]", found))
+
     def _trimmed(self, pipe: Pipeline, work: Work, forgotten: Mapping[str, int], now: float) -> bool:
-        """Whether an entry was taken away, and counted, while we held it: an old one by its streamer, one of a camera
-        that was `forgotten` since, one that went with all that Redis lost. Watches the stream if so it might be. No
-        other is asked for: nothing trims them."""
+        """Whether an entry is taken away before we write: an old one by its streamer, one of a camera that was
+        `forgotten` since. Watches the stream if so it might be. No other is asked for: nothing trims them."""
         entry = work.entry
-        young = now - entry.entered < self._trimmable_s and entry.dequeued > self._returned
+        young = now - entry.entered < self._trimmable_s
         if young and round(1000 * entry.entered) > forgotten.get(work.window.camera, -1):
             return False
         watch(pipe, self._keys.windows)

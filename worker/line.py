@@ -73,7 +73,7 @@ class Line:
         self._ours = not (second and second.ensemble.instead)
         self._enrolled = Enrolled(client, keys, judge.model, scorer.shift_limit, log)
         self._cache = RedisCache(client, keys, scorer.model, scorer.config.feature_dim, worker.feature_ttl_s)
-        self._ledger = Ledger(client, keys, settings, rules, self._cache, clock)
+        self._ledger = Ledger(client, keys, settings, rules, self._cache, clock, name)
         self._intake = Intake(
             WindowQueue(client, keys, name), self._ledger, worker, clock, rules.hold_s, scorer.window_s
         )
@@ -96,7 +96,6 @@ class Line:
         left = self._intake.open()
         self._listen_anew()
         if returned:
-            self._ledger.returned()
             self._log.info("Redis is back")
         if left:
             self._log.info("taking up windows left behind", windows=left)

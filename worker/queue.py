@@ -19,6 +19,18 @@ from wire.keys import FIELD, GROUP, Keys
 from wire.messages import Window
 
 SWEEP = 64  # entries taken over from silent consumers at once
+GONE_S = 86_400.0  # a worker that has not asked for so long, and was left nothing, is forgotten
+
+# At once: one that comes back in between would lose what it is given.
+_FORGET = """
+for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
+  local facts = {}
+  for at = 1, #consumer, 2 do facts[consumer[at]] = consumer[at + 1] end
+  if facts['pending'] == 0 and facts['idle'] > tonumber(ARGV[2]) then
+    redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], facts['name'])
+  end
+end
+"""
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -59,8 +71,12 @@ class WindowQueue:
         self._bus, self._keys, self._consumer = bus, keys, consumer
 
     def open(self) -> list[bytes]:
-        """Make the group where there is none; the ids this consumer was given before and never settled."""
+        """Make the group where there is none; the ids this consumer was given before and never settled.
+
+        Workers that are gone for good are forgotten: each container has a name of its own.
+        """
         self._make_group()
+        self._bus.eval(_FORGET, 1, self._keys.windows, GROUP, round(GONE_S * 1000))
         return [row["message_id"] for row in self._pending("-", "+", SWEEP * 16)]
 
     def read(self, count: int, block_s: float, clock: Callable[[], float]) -> list[Entry]:

@@ -32,10 +32,15 @@ class Watched(Leases):
 
 
 def claims_of(
-    bus: redis.Redis, keys: Keys, log: Log, quarantine: Quarantine | None = None, leases: Leases | None = None
+    bus: redis.Redis,
+    keys: Keys,
+    log: Log,
+    quarantine: Quarantine | None = None,
+    leases: Leases | None = None,
+    trust_s: float = 10.0,
 ) -> Claims:
     leases, heartbeat = leases or Watched(bus, keys), Heartbeat(bus, keys, "streamer", "me")
-    return Claims(leases, quarantine or Quarantine(bus, keys), heartbeat, "", lambda _: None, log, time.time)
+    return Claims(leases, quarantine or Quarantine(bus, keys), heartbeat, "", lambda _: None, log, time.time, trust_s)
 
 
 def test_what_is_told_is_claimed_and_what_is_taken_out_given_back(bus: redis.Redis, keys: Keys, log: Log) -> None:
@@ -72,6 +77,27 @@ def test_a_home_that_does_not_answer_changes_nothing_and_is_not_waited_for(
         assert not claims.stop(0.3)
         assert claims.now.mine == {"a"}
         proxy.flow()
+        assert claims.stop(20)
+
+
+def test_a_camera_is_ours_for_as_long_as_its_lease_is_known_to_last(
+    redis_url: str, bus: redis.Redis, keys: Keys, log: Log
+) -> None:
+    with (
+        proxied(urlsplit(redis_url).port or 0) as proxy,
+        wire_bus.connect(f"redis://127.0.0.1:{proxy.port}/0") as home,
+    ):
+        claims = claims_of(home, keys, log, leases=Watched(home, keys), trust_s=2.0)
+        claims.start()
+        claims.tell(["a"], "", NO_FACTS)
+        wait_until(lambda: claims.ours("a"), 20, "it is ours")
+        assert claims.ours("b") is False
+        proxy.stall()
+        wait_until(lambda: claims.ours("a") is None, 20, "nobody knows")
+        assert claims.now.mine == {"a"}, "it is read on"
+        bus.set(keys.lease("a"), "another")
+        proxy.flow()
+        wait_until(lambda: claims.ours("a") is False, 20, "it is another's")
         assert claims.stop(20)
 
 

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 import redis
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from streamer.lease import GRACE_S, Leases, plan
+from tests.support.proxy import proxied
 from tests.support.servers import wait_until
+from wire import bus as wire_bus
 from wire.keys import Keys
 
 NONE: frozenset[str] = frozenset()
@@ -127,3 +131,15 @@ def test_streamers_with_other_cameras_take_nothing_away(bus: redis.Redis, keys: 
 
 def test_no_cameras(bus: redis.Redis, keys: Keys) -> None:
     assert Leases(bus, keys, "a", 10).step([], 0) == set()
+
+
+def test_many_leases_outlast_their_renewal_on_a_slow_network(redis_url: str, bus: redis.Redis, keys: Keys) -> None:
+    """Renewed one after the other, a tenth of a second each, the first would end before the last was reached."""
+    names = [f"cam{number}" for number in range(40)]
+    with (
+        proxied(urlsplit(redis_url).port or 0) as proxy,
+        wire_bus.connect(f"redis://127.0.0.1:{proxy.port}/0") as slow,
+    ):
+        proxy.delay_s = 0.05
+        assert Leases(slow, keys, "me", 2.0).step(names, 1000.0) == set(names)
+        assert bus.exists(*(keys.lease(name) for name in names)) == len(names)

@@ -93,6 +93,42 @@ def test_a_full_queue_drops_that_cameras_oldest_only(publisher: Publisher, bus: 
     assert [w.camera for w in sent[:2]] == ["busy", "calm"]  # in turn
 
 
+def test_windows_wait_while_nobody_knows_whose_a_camera_is(bus: redis.Redis, keys: Keys, log: Log) -> None:
+    """And are dropped where it is another streamer's; other cameras' go out meanwhile."""
+    ours: dict[str, bool | None] = {"mine": True, "unknown": None, "theirs": False}
+    publisher = Publisher(bus, keys, LIMITS, log, time.monotonic, ours.__getitem__)
+
+    def sent() -> set[str]:
+        return {Window.decode(fields[FIELD]).camera for _, fields in bus.xrange(keys.windows)}
+
+    for camera in ours:
+        publisher.offer_window(window(0, camera))
+    publisher.start()
+    wait_until(lambda: publisher.dropped, 20, "theirs is dropped")
+    wait_until(sent, 20, "mine is sent")
+    publisher.offer_state(state())
+    wait_until(lambda: bus.get(keys.camera("cam")), 20, "a state goes past what waits")
+    assert sent() == {"mine"}
+    ours["unknown"] = True
+    wait_until(lambda: sent() == {"mine", "unknown"}, 20, "it is ours after all")
+    ours["unknown"] = None
+    publisher.offer_window(window(1, "unknown"))
+    publisher.stop(20)
+    assert (bus.xlen(keys.windows), publisher.dropped) == (2, 1)
+
+
+def test_what_can_not_be_encoded_costs_itself_and_not_what_comes_after(
+    publisher: Publisher, bus: redis.Redis, keys: Keys
+) -> None:
+    """As memory does that is not to be had: it is no error of Redis."""
+    publisher.start()
+    publisher.offer_state(CameraState(name="odd", state="failed", source="x", error="\udcfc", since=0.0, updated=1.0))
+    wait_until(lambda: not publisher._states, 20, "it is taken")
+    publisher.offer_window(window())
+    wait_until(lambda: publisher.sent + publisher.dropped == 1, 20, "a window sent after it")
+    assert publisher.sent == bus.xlen(keys.windows) == 1
+
+
 def test_old_windows_are_trimmed_exactly_and_counted(publisher: Publisher, bus: redis.Redis, keys: Keys) -> None:
     seconds, micros = bus.time()  # type: ignore[misc]
     now = seconds * 1000 + micros // 1000

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import pytest
@@ -205,6 +206,18 @@ def test_stale_windows_are_trimmed_though_no_camera_runs(
     assert bus.hget(keys.outcomes, "trimmed") == b"1"
 
 
+def test_stale_windows_are_trimmed_though_something_else_fails(
+    start: Callable[..., Running], bus: redis.Redis, keys: Keys
+) -> None:
+    """A name that is none among the cameras': none of ours put it there."""
+    bus.sadd(keys.camera_names, b"\xff")
+    with capture_logs() as lines:
+        start("me", {})
+        wait_until(lambda: any("work on a shard failed" in line["event"] for line in lines), 20, "it fails")
+        bus.xadd(keys.windows, {FIELD: b"old"}, id="1000-0")
+        wait_until(lambda: bus.xlen(keys.windows) == 0, 20, "the old window is dropped")
+
+
 def test_a_full_redis_is_relieved_of_stale_windows(
     start: Callable[..., Running], bus: redis.Redis, keys: Keys, plain_clip: Path
 ) -> None:
@@ -294,3 +307,33 @@ def test_a_home_that_does_not_answer_holds_up_no_shard(
         proxy.flow()
         running.end()
     assert bus.get(Keys("{u}:").lease("notes")) is None
+
+
+def test_one_that_was_cut_off_sends_nothing_of_a_camera_that_another_has_by_now(
+    start: Callable[..., Running],
+    redis_url: str,
+    bus: redis.Redis,
+    keys: Keys,
+    face_clip: Path,
+    rtsp_server: Callable[..., RtspServer],
+) -> None:
+    """It goes on looking at the picture meanwhile, and its newest windows wait to be sent."""
+
+    def windows() -> list[Window]:
+        return [Window.decode(fields[FIELD]) for _, fields in cast("list[Any]", bus.xrange(keys.windows))]
+
+    cameras = {"door": {"url": rtsp_server(face_clip).url(), "analysis_fps": 12}}
+    with proxied(urlsplit(redis_url).port or 0) as proxy:
+        cut_off = start("one", cameras, {"url": f"redis://127.0.0.1:{proxy.port}/0"}, lease_s=1.0)
+        wait_until(windows, 30, "its windows")
+        proxy.stall()
+        start("two", cameras, lease_s=1.0)
+        reaches(bus, keys, "door", "live", "two")
+        before = {window.epoch for window in windows()}
+        wait_until(lambda: [w for w in windows() if w.epoch not in before][2:], 30, "the other's windows")
+        taken = min(w.frames[0].captured for w in windows() if w.epoch not in before)
+        proxy.flow()
+        wait_until(lambda: not cut_off.streamer._cameras, 20, "it lets go of the camera")
+        cut_off.end()
+    late = [(w.epoch, w.captured - taken) for w in windows() if w.epoch in before and w.captured > taken]
+    assert not late, "of two at a time"

@@ -30,6 +30,12 @@ def test_a_process_that_ends_by_itself_does_not_wait() -> None:
     assert seconds < 15
 
 
+def test_what_can_not_be_said_at_the_end_holds_nobody() -> None:
+    """What waits to be written is for a disk that is full."""
+    code = "import sys; from wire.ending import leave; sys.stdout = open('/dev/full', 'w'); print(1); leave()"
+    assert run(code)[0] == 0
+
+
 @pytest.mark.usefixtures("ctrl_c")
 def test_a_held_interrupt_comes_once_the_block_has_ended() -> None:
     reached = []

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
+from contextlib import suppress
 
 import pytest
 
@@ -26,6 +29,27 @@ def test_an_exception_in_a_log_line_is_redacted(capsys: pytest.CaptureFixture[st
     except ValueError:
         log.exception("failed")
     assert "s3cret" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("lost", ["disk", "reader", "closed"])
+def test_a_line_that_can_not_be_written_ends_nobody(lost: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk, a pipe whose reader went away, a file that was closed."""
+    number = os.open("/dev/full", os.O_WRONLY)
+    if lost == "reader":
+        read, number = os.pipe()
+        os.close(read)
+    file = os.fdopen(number, "w")
+    if lost == "closed":
+        file.close()
+    monkeypatch.setattr(sys, "stderr", file)
+    log = telemetry.setup(TelemetrySettings(log_format="json"), "streamer")
+    try:
+        raise ValueError("no")
+    except ValueError:
+        log.exception("failed")
+    log.bind(camera="lobby").warning("lost")
+    with suppress(OSError):
+        file.close()
 
 
 def test_throttle_lets_one_through_a_second_and_counts_the_rest() -> None:

@@ -101,12 +101,13 @@ def test_the_supervisor_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 HANGS = """
-import structlog, sys, threading, wire.watchdog as watchdog
+import threading, wire.watchdog as watchdog
+from wire.telemetry import TelemetrySettings, setup
 watchdog.HUNG_S = watchdog.PERIOD_S = 0.2
 calls = watchdog.Calls()
-watchdog.Watchdog(lambda: calls.hung(0.2), structlog.get_logger()).start()
+watchdog.Watchdog(lambda: calls.hung(0.2), setup(TelemetrySettings(), "x")).start()
 with calls.under_way("a call"):
-    threading.Event().wait(60)
+    threading.Event().wait(20)
 """
 
 
@@ -114,3 +115,10 @@ def test_a_process_that_hangs_ends_itself_and_says_why() -> None:
     found = subprocess.run([sys.executable, "-c", HANGS], capture_output=True, text=True, timeout=60, check=False)
     assert found.returncode == EXIT_HUNG
     assert "a call has not returned for" in found.stdout + found.stderr
+
+
+def test_a_process_that_hangs_ends_itself_where_it_can_not_say_why() -> None:
+    """Its log is on a disk that is full."""
+    with Path("/dev/full").open("w") as full:
+        found = subprocess.run([sys.executable, "-c", HANGS], stderr=full, timeout=60, check=False)
+    assert found.returncode == EXIT_HUNG

@@ -6,16 +6,18 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import redis
 import structlog
 
-from tests.support.servers import wait_until
+from tests.support.servers import free_port, valkey, wait_until
 from tests.worker.making import settings, window
+from wire import bus as wire_bus
 from wire.keys import FIELD, Keys
-from wire.messages import Window
+from wire.messages import Score, Window
 from wire.settings import WorkerSettings
 from wire.shards import Space
 from worker.backend import Backend, open_backend
@@ -62,10 +64,11 @@ def lined(
     bus: redis.Redis,
     keys: Keys,
     budget: threading.Semaphore | None = None,
+    abandon: Callable[[], bool] = lambda: False,
 ) -> Line:
     configured, log = settings(checkpoint, redis_url, {"deadline_ms": 0}), structlog.get_logger()
     budget, load = budget or threading.Semaphore(2), Load(16, time.monotonic())
-    line = Line(configured, Space(bus, keys), "w", scorer, time.time, lambda: False, budget, load, log)
+    line = Line(configured, Space(bus, keys), "w", scorer, time.time, abandon, budget, load, log)
     line.open(returned=False)
     return line
 
@@ -172,3 +175,31 @@ def test_a_line_that_waits_for_its_node_keeps_no_room_in_the_lanes(
         turning.join(20)
     assert free, "another shard's line has the lanes meanwhile"
     assert bus.hget(keys.outcomes, "scored") == b"1"
+
+
+def test_what_went_with_a_server_that_is_back_at_once_is_not_counted(tiny: Path, tmp_path: Path, keys: Keys) -> None:
+    """It is started again without its data while a batch is encoded: the client connects anew by itself, and no command
+    fails that was sent."""
+    port, scorer = free_port(), Watched(tiny, lambda _: None)
+
+    def replaced() -> bool:
+        if not scorer.may.is_set():
+            process.kill()
+            process.wait()
+            servers.enter_context(valkey(tmp_path, port=port))
+            scorer.may.set()
+        return False
+
+    with ExitStack() as servers:
+        url, process = servers.enter_context(valkey(tmp_path, port=port))
+        bus = servers.enter_context(wire_bus.connect(url))
+        bus.xadd(keys.windows, {FIELD: window(0).encode()})
+        line = lined(scorer, tiny, url, bus, keys, abandon=replaced)
+        with suppress(redis.ResponseError):  # there is no group
+            line.turn()
+        line.open(returned=True)
+        bus.xadd(keys.windows, {FIELD: window(1).encode()})
+        while bus.xlen(keys.windows):
+            line.turn()
+        scored = [Score.decode(fields[FIELD]).seq for _, fields in cast("list[Any]", bus.xrange(keys.scores))]
+        assert (scored, bus.hgetall(keys.outcomes)) == ([1], {b"scored": b"1"})

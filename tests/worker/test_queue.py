@@ -4,6 +4,7 @@ import pytest
 import redis
 from msgspec.structs import replace
 
+from tests.support.servers import wait_until
 from tests.worker.making import window
 from wire.errors import DecodeError
 from wire.keys import FIELD, GROUP, Keys
@@ -40,6 +41,25 @@ def test_open_makes_the_stream_and_group_and_may_be_repeated(bus: redis.Redis, k
     assert queue.open() == []
     assert queue.open() == []
     assert len(queue.read(10, 0, lambda: 1.0)) == 1, "what was queued before the first worker came is not lost"
+
+
+def test_open_forgets_workers_that_are_gone_and_were_left_nothing(
+    bus: redis.Redis, keys: Keys, queue: WindowQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def known() -> set[bytes]:
+        rows: Any = bus.xinfo_consumers(keys.windows, GROUP)
+        return {row["name"] for row in rows}
+
+    put(bus, keys)
+    WindowQueue(bus, keys, "busy").read(1, 0, lambda: 0.0)
+    WindowQueue(bus, keys, "gone").read(1, 0, lambda: 0.0)
+    queue.open()
+    assert known() >= {b"busy", b"gone"}, "it may come back"
+    monkeypatch.setattr("worker.queue.GONE_S", 0.0)
+    wait_until(lambda: queue.open() == [] and b"gone" not in known(), 20, "it is forgotten")
+    assert b"busy" in known(), "it has a window"
+    WindowQueue(bus, keys, "gone").read(1, 0, lambda: 0.0)
+    assert b"gone" in known(), "and is known again once it asks"
 
 
 def test_read_gives_each_entry_to_one_consumer_only(bus: redis.Redis, keys: Keys, queue: WindowQueue) -> None:
