@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import takewhile
 from math import inf
 
 from msgspec import UNSET
@@ -50,13 +51,21 @@ class RecentEvents:
         self._entries.append(entry)
         self.newest = entry.cursor
         if len(self._entries) > self._limit:
-            gone = max(1, self._limit // 10)  # not half: what is held would grow again for an hour
-            self.base = self._entries[gone - 1].cursor
-            del self._entries[:gone]
+            self._let_go(max(1, self._limit // 10))  # not half: what is held would grow again for an hour
 
     def skip(self, cursor: Cursor) -> None:
         """Note that there is nothing of use up to here."""
         self.newest = cursor
+
+    def forget(self, before: float) -> None:
+        """Let go of what was written before a time, in seconds."""
+        gone = bisect_left(self._entries, cursors.at_time(before), key=lambda entry: entry.cursor)
+        if gone:
+            self._let_go(gone)
+
+    def _let_go(self, gone: int) -> None:
+        self.base = self._entries[gone - 1].cursor
+        del self._entries[:gone]
 
     def covers(self, cursor: Cursor) -> bool:
         """Whether everything after `cursor` is here."""
@@ -85,6 +94,7 @@ class AlertBook:
         self._alerts: dict[str, Alert] = {}
         self._open: dict[str, Alert] = {}
         self._places: list[Place] = []  # of all of them, ascending
+        self._told: dict[str, float] = {}  # when the newest event of each was, in the order in which they came
 
     def __len__(self) -> int:
         return len(self._alerts)
@@ -99,6 +109,8 @@ class AlertBook:
             review = known.review
         alert = alert if alert.review is review else replace(alert, review=review)
         self._put(alert, known)
+        self._told.pop(alert.id, None)
+        self._told[alert.id] = event.at
         if alert.ended is None and event.event != "end":
             self._open[alert.id] = alert
         else:
@@ -114,10 +126,19 @@ class AlertBook:
         if known is None:
             insort(self._places, place_of(alert))
 
+    def forget(self, before: float) -> None:
+        """Let go of what has ended and was last told of before a time, in seconds, as Redis does."""
+        old = [id for id in takewhile(lambda id: self._told[id] < before, self._told) if id not in self._open]
+        if old:
+            self._drop(old)
+
     def _trim(self) -> None:
         ended = [id for _, id in self._places if id not in self._open]
-        for id in ended[: len(ended) - self._limit]:
-            del self._alerts[id]
+        self._drop(ended[: len(ended) - self._limit])
+
+    def _drop(self, ids: Iterable[str]) -> None:
+        for id in ids:
+            del self._alerts[id], self._told[id]
         self._places = [place for place in self._places if place[1] in self._alerts]
 
     def get(self, id: str) -> Alert | None:
@@ -163,6 +184,7 @@ class AlertBook:
         self._alerts.clear()
         self._open.clear()
         self._places.clear()
+        self._told.clear()
 
 
 def place_of(alert: Alert) -> Place:

@@ -135,9 +135,13 @@ class Hub:
             await asyncio.sleep(self._config.tick_s)
 
     async def look(self) -> None:
-        """Survey again and again; beside `tick`, which is not to wait for a Redis that does not answer."""
+        """Survey again and again; beside `tick`, which is not to wait for a Redis that does not answer. And forget, as
+        Redis does, the alerts that are no longer to be kept."""
         while True:
             await self.survey()
+            kept = self._clock() - self._config.keep_s
+            self.alerts.forget(kept)
+            self.recent.forget(kept)
             await asyncio.sleep(SURVEY_S)
 
     async def survey(self) -> bool:

@@ -31,7 +31,7 @@ if gone > 0 then redis.call('HINCRBY', KEYS[2], 'trimmed', gone) end
 return gone
 """
 _EVIDENCE = """
-redis.call('HINCRBY', KEYS[3], '', -(redis.call('HGET', KEYS[3], ARGV[1]) or 0))
+redis.call('HINCRBY', KEYS[3], '', 0 - (redis.call('HGET', KEYS[3], ARGV[1]) or 0))  -- "-0" is no number to Redis
 redis.call('HDEL', KEYS[3], ARGV[1])
 redis.call('ZREM', KEYS[2], ARGV[1])
 return redis.call('DEL', KEYS[1])

@@ -34,7 +34,7 @@ _PUT = """
 local evidence, index, sizes = KEYS[1], KEYS[2], KEYS[3]
 local id, part, data, at, keep_ms, most, prefix = unpack(ARGV)
 local function forget(old)
-  redis.call('HINCRBY', sizes, '', -(redis.call('HGET', sizes, old) or 0))
+  redis.call('HINCRBY', sizes, '', 0 - (redis.call('HGET', sizes, old) or 0))  -- "-0" is no number to Redis
   redis.call('HDEL', sizes, old)
   redis.call('ZREM', index, old)
   redis.call('DEL', prefix .. old)

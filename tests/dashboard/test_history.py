@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from dashboard.cursors import START
 from dashboard.history import AlertBook, Entry, RecentEvents, place_of
@@ -50,6 +51,33 @@ def test_the_book_is_bounded_and_keeps_every_open_alert() -> None:
     assert len(ended) <= 11
     assert len(book) == len(book.select(lambda _: True, 1000)) <= 41
     assert book.get("ended80") is None
+
+
+def test_what_is_no_longer_to_be_kept_is_let_go_and_what_is_open_or_was_told_again_stays() -> None:
+    book = AlertBook()
+    for number, (id, event) in enumerate([("open", "new"), ("ended", "end"), ("judged", "end"), ("late", "end")]):
+        book.take(replace(alert_event(id, event), at=float(number)))
+    book.take(replace(alert_event("judged", "review"), at=10.0))
+    book.forget(3.0)
+    assert {alert.id for alert in book.select(lambda _: True, 10)} == {"open", "judged", "late"}
+    book.forget(11.0)
+    assert [alert.id for alert in book.select(lambda _: True, 10)] == ["open"] == [one.id for one in book.open()]
+    book.take(replace(alert_event("open", "end"), at=20.0))
+    book.forget(21.0)
+    assert len(book) == 0
+
+
+def test_memory_that_was_let_go_for_its_age_is_not_claimed() -> None:
+    recent = RecentEvents()
+    recent.forget(1.0)
+    for number in range(1, 6):
+        recent.add(entry(1000 * number))
+    recent.forget(3.0)
+    assert recent.base == (2000, 0)
+    assert not recent.covers((1999, 0))
+    assert [one.cursor[0] for one in recent.after(recent.base, 10)] == [3000, 4000, 5000]
+    recent.forget(9.0)
+    assert (recent.base, recent.newest, recent.after(recent.base, 10)) == ((5000, 0), (5000, 0), [])
 
 
 def test_an_ended_alert_is_not_opened_by_a_late_update() -> None:

@@ -97,8 +97,8 @@ def test_readyz_names_a_shard_that_takes_no_writes(
     feed.service("streamer")
     feed.service("worker")
     with valkey(tmp_path) as (url, _), redis.Redis.from_url(url) as away:
-        away.config_set("maxmemory", 1)
         one = dashboard(keys=home, shards=(Shard(redis_url, here), Shard(url, there))).synced()
+        away.config_set("maxmemory", 1)
 
         def detail() -> str:
             return str(httpx.get(f"{one.http}/readyz").json()["parts"]["redis"]["detail"])

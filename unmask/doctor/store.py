@@ -18,6 +18,7 @@ from wire.keys import Keys, literal
 from wire.messages import ServiceState
 from wire.settings import Settings
 
+OLDEST = 7  # of Redis's versions: those before let entries be claimed that are no more
 FULL = 0.8  # of maxmemory
 SKEW_S, SKEW_MOST_S = 0.25, 1.0  # windows and alerts are judged by ages of a second and more
 MB = 1_000_000
@@ -52,7 +53,10 @@ def server(info: Mapping[str, Any], called: str = "redis") -> Finding:
     }  # fmt: skip
     limit = f"{most / MB:.0f} MB" if most else "no limit"
     words = f"{name} {version}, {used / MB:.0f} MB of {limit}, {policy}, append-only file {'on' if aof else 'off'}"
+    major = str(info.get("redis_version", "")).partition(".")[0]  # which Valkey tells, too
+    old = major.isdigit() and int(major) < OLDEST
     troubles: list[tuple[bool, State, str]] = [
+        (old, "failed", f"run Valkey, or Redis {OLDEST} or newer: with this, windows are counted wrong"),
         (policy != "noeviction", "failed", "set maxmemory-policy to noeviction: it throws alerts and queues away"),
         (not facts["last_write_ok"], "failed", "free its disk: it can't write its append-only file"),
         (0 < most < used, "failed", "raise maxmemory or lower streamer.queue_max_mb: no write is taken any more"),

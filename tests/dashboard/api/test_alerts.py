@@ -43,6 +43,19 @@ def events(feed: Feed) -> list[AlertEvent]:
     return [AlertEvent.decode(fields[FIELD]) for _, fields in rows]
 
 
+def test_an_alert_that_is_no_longer_to_be_kept_is_forgotten_by_a_dashboard_that_goes_on(
+    dashboard: Start, feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed.alert("open")
+    feed.alert("ended")
+    feed.alert("ended", "end")
+    one = dashboard(keep_s=3600.0, stale_after_s=86_400).synced()
+    assert set(ids(one)) == {"open", "ended"}
+    monkeypatch.setattr(one.hub, "_clock", lambda: time.time() + 3700)
+    wait_until(lambda: ids(one) == ["open"], 20, "it is forgotten")
+    assert one.hub.recent.after(one.hub.recent.base, 10) == []
+
+
 def test_alerts_are_filtered_and_paged(dashboard: Start, feed: Feed) -> None:
     now = float(int(time.time()))
     for number in range(7):

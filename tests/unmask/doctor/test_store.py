@@ -28,6 +28,8 @@ def settings(url: str | None, folder: Path) -> Settings:
     ("changed", "state", "remedy"),
     [
         ({}, "ok", ""),
+        ({"redis_version": "7.2.4"}, "ok", ""),
+        ({"redis_version": "6.2.14"}, "failed", "newer"),
         ({"maxmemory_policy": "allkeys-lru"}, "failed", "noeviction"),
         ({"aof_last_write_status": "err"}, "failed", "disk"),
         ({"used_memory": 100_000_001}, "failed", "maxmemory"),
