@@ -52,12 +52,12 @@ class Rolling:
         """Take one sample; times do not go back but for a clock that is set, which forgets what lies ahead of it."""
         while self._samples and self._samples[-1][0] > at:
             self._samples.pop()
+        self._forget(at)
         self._samples.append((at, values))
 
     def quantiles(self, now: float) -> list[Quantiles]:
         """By the nearest rank: the least value that at least the given share of all samples does not exceed."""
-        while self._samples and self._samples[0][0] < now - self._span:
-            self._samples.popleft()
+        self._forget(now)
         columns: Iterable[tuple[float, ...]] = zip(*(values for _, values in self._samples), strict=True)
         found = []
         for name, column in zip(self._names, list(columns) or [()] * len(self._names), strict=True):
@@ -65,6 +65,10 @@ class Rolling:
             p50, p95, p99 = (_rank(ordered, share) for share in (0.5, 0.95, 0.99))
             found.append(Quantiles(name, p50, p95, p99, len(ordered)))
         return found
+
+    def _forget(self, now: float) -> None:
+        while self._samples and self._samples[0][0] < now - self._span:
+            self._samples.popleft()
 
 
 def _rank(ordered: Sequence[float], share: float) -> float | None:

@@ -55,6 +55,13 @@ def test_samples_leave_after_their_time_and_are_bounded() -> None:
     assert rolling.quantiles(NOW)[0] == rolling.quantiles(NOW)[0].__class__("a", 7.0, 7.0, 7.0, 1)
 
 
+def test_samples_leave_after_their_time_though_nobody_asks_for_them() -> None:
+    rolling = Rolling(["a"], span_s=60)
+    for number in range(1000):
+        rolling.add(NOW + number, (1.0,))
+    assert len(rolling._samples) == 61
+
+
 def test_the_stages_of_a_score_add_up() -> None:
     score = Score(
         window="door/1-1/0", camera="door", track="1-1", epoch=1, seq=0, logit=0.0, p_fake=0.1, verdict="clean",
