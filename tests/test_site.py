@@ -80,6 +80,19 @@ def broken(page: Path) -> list[str]:
     return found
 
 
+def test_every_table_begins_with_its_head() -> None:
+    """A blank line ends a table; what follows it would be shown as text, with its bars."""
+    pages = [*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")]
+    torn = [
+        f"{page.name}: {lines[at][:60]}"
+        for page in pages
+        for lines in [["", *page.read_text(encoding="utf-8").splitlines(), ""]]
+        for at in range(1, len(lines) - 1)
+        if lines[at].startswith("| ") and not lines[at - 1].startswith("|") and not re.match(r"\| ?-", lines[at + 1])
+    ]
+    assert not torn
+
+
 def test_every_link_leads_somewhere_also_outside_of_the_site() -> None:
     """MkDocs looks at docs/ alone, and takes links that lead out of it for text."""
     pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")]
