@@ -49,7 +49,7 @@ class WatchedRig(Rig):
         old, killed = self.watched.primary(), time.time()
         assert old
         self.watched.kill(old)
-        until(lambda: self.watched.primary() not in (old, None), "the Sentinels have named the replica", 30)
+        until(lambda: self.watched.has_replaced(old), "the Sentinels have named the replica", 30)
         self.watched.start(old)
         return killed
 

@@ -69,6 +69,18 @@ class Watched:
                 named.add(int(sentinel.sentinel_get_master_addr_by_name(self.NAME)[1]))
         return named.pop() if len(named) == 1 else None
 
+    def has_replaced(self, old: int) -> bool:
+        """Whether all Sentinels name another primary, and see it. Right after they have named it they have yet to
+        connect to it; on a busy machine that took them longer than a death, and they named the old one, back by then.
+        """
+        if self.primary() in (old, None):
+            return False
+        for port in self.sentinels:
+            with redis.Redis(port=port) as sentinel:
+                if sentinel.sentinel_master(self.NAME)["flags"] != "master":
+                    return False
+        return True
+
     def in_step(self) -> bool:
         """Whether the other data server follows the primary and has all that it has."""
         if (port := self.primary()) is None:
