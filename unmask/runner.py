@@ -74,7 +74,8 @@ def run(settings: Settings, config: Path | None, on_ready: Callable[[str], None]
         url = embedded.url if embedded else str(settings.redis.url)
         state = _State(url, Keys(settings.redis.prefix))
         waiting = _Waiting(log, state)
-        supervisor = Supervisor(log, state.is_ready)
+        ready, there = (stack.enter_context(_Ever(ask)) for ask in (state.is_ready, state.is_alive))
+        supervisor = Supervisor(log, ready.was)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: supervisor.stop())
         if embedded:
@@ -91,7 +92,7 @@ def run(settings: Settings, config: Path | None, on_ready: Callable[[str], None]
         arguments = ["--config", str(config)] if config else []
         # The worker gives a sign of life once its checkpoint is known to be good; the others have nothing to do before.
         for service in SERVICES:
-            when = waiting.over if service == "worker" else (lambda: state.is_alive("worker"))
+            when = waiting.over if service == "worker" else (lambda: there.was("worker"))
             supervisor.add(Child(service, [sys.executable, "-m", service, *arguments], env, when=when))
         where, certificate = listening.address(settings.dashboard, port), settings.dashboard.tls_certificate
         stack.enter_context(_Start(where, state, certificate, _say_missing, on_ready or _announce))
@@ -149,6 +150,36 @@ class _Pings:
                 self._heard = asked
 
 
+class _Ever:
+    """Whether something was so of a service once, asked again and again until it was, from a thread of its own.
+
+    Whoever looks whether services hang must not wait for a Redis that does: what it waits would not count as silence.
+    """
+
+    def __init__(self, ask: Callable[[str], bool]) -> None:
+        self._ask = ask
+        self._wanted: dict[str, bool] = {}  # by name: whether it was so
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="ever", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+
+    def was(self, name: str) -> bool:
+        """As far as is known now; never waits."""
+        return self._wanted.setdefault(name, False)
+
+    def _run(self) -> None:
+        while not self._end.wait(LOOK_S):
+            for name, was in self._wanted.copy().items():
+                if not was and self._ask(name):
+                    self._wanted[name] = True
+
+
 def run_streamer(settings: Settings, config: Path | None) -> int:
     """Run one streamer under supervision until a signal; the exit code. `settings.redis.url` is set.
 
@@ -156,13 +187,14 @@ def run_streamer(settings: Settings, config: Path | None) -> int:
     Raises ServiceError where it can't be kept running.
     """
     state = _State(str(settings.redis.url), Keys(settings.redis.prefix))
-    supervisor = Supervisor(telemetry.setup(settings.telemetry, "unmask"), state.is_ready)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: supervisor.stop())
-    env = {"UNMASK_SLOT": os.environ.get("UNMASK_SLOT") or str(os.getpid())}
-    command = [sys.executable, "-m", "streamer", *(["--config", str(config)] if config else [])]
-    supervisor.add(Child("streamer", command, env))
-    return supervisor.watch()
+    with _Ever(state.is_ready) as ready:
+        supervisor = Supervisor(telemetry.setup(settings.telemetry, "unmask"), ready.was)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: supervisor.stop())
+        env = {"UNMASK_SLOT": os.environ.get("UNMASK_SLOT") or str(os.getpid())}
+        command = [sys.executable, "-m", "streamer", *(["--config", str(config)] if config else [])]
+        supervisor.add(Child("streamer", command, env))
+        return supervisor.watch()
 
 
 class _State:
