@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from typing import Self
@@ -124,13 +125,12 @@ class _Waiting:
         return False
 
 
-class _Pings:
-    """Asks a server every second whether it answers at all, from a thread of its own: asking may take a while."""
+class _Beside(ABC):
+    """Asks from a thread of its own while the `with` lasts, since an answer may take a while."""
 
-    def __init__(self, state: _State) -> None:
-        self._state, self._heard = state, float("-inf")
+    def __init__(self, name: str) -> None:
         self._end = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="pings", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -138,6 +138,18 @@ class _Pings:
 
     def __exit__(self, *_: object) -> None:
         self._end.set()
+
+    @abstractmethod
+    def _run(self) -> None:
+        """Until `_end` is set."""
+
+
+class _Pings(_Beside):
+    """Asks a server every second whether it answers at all."""
+
+    def __init__(self, state: _State) -> None:
+        super().__init__("pings")
+        self._state, self._heard = state, float("-inf")
 
     def heard(self) -> float:
         """When it last answered, by the monotonic clock."""
@@ -150,24 +162,16 @@ class _Pings:
                 self._heard = asked
 
 
-class _Ever:
-    """Whether something was so of a service once, asked again and again until it was, from a thread of its own.
+class _Ever(_Beside):
+    """Whether something was so of a service once, asked again and again until it was.
 
     Whoever looks whether services hang must not wait for a Redis that does: what it waits would not count as silence.
     """
 
     def __init__(self, ask: Callable[[str], bool]) -> None:
+        super().__init__("ever")
         self._ask = ask
         self._wanted: dict[str, bool] = {}  # by name: whether it was so
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="ever", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._end.set()
 
     def was(self, name: str) -> bool:
         """As far as is known now; never waits."""
@@ -238,8 +242,8 @@ class _State:
             return set()
 
 
-class _Start:
-    """Looks at the services while they come up, from a thread of its own: an answer may take a while.
+class _Start(_Beside):
+    """Looks at the services while they come up.
 
     `say` gets in words what is waited for, whenever that is something else; `ready` gets the page's address, once.
     """
@@ -252,17 +256,9 @@ class _Start:
         say: Callable[[str], None],
         ready: Callable[[str], None],
     ) -> None:
+        super().__init__("start")
         self._page, self._state, self._certificate = page, state, certificate
         self._say, self._ready = say, ready
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="start", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._end.set()
 
     def _run(self) -> None:
         said = ""
