@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import statistics
 import time
+from collections.abc import Callable
 from fnmatch import fnmatchcase
 
 import pytest
@@ -40,9 +42,17 @@ def test_examples(name: str, pattern: str, found: bool) -> None:
     assert matches(name, pattern) == found
 
 
+def took(match: Callable[[str, str], bool], patterns: list[str]) -> float:
+    """Seconds of this thread's processor, which others do not add to."""
+    began = time.thread_time()
+    assert not any(match("lobby-1-of-a-long-name", pattern) for pattern in patterns)
+    return time.thread_time() - began
+
+
 @pytest.mark.parametrize("form", ["*a", "*?", "[a-c]*", "*[!x]"])
-def test_thousands_of_new_ones_take_no_time_to_speak_of(form: str) -> None:
-    patterns = [f"{form * 30}{number:04}" for number in range(4096)]
-    began = time.process_time()
-    assert not any(matches("lobby-1-of-a-long-name", pattern) for pattern in patterns)
-    assert time.process_time() - began < 1  # regular expressions: 3 s and more
+def test_thousands_of_new_ones_take_a_fraction_of_what_regular_expressions_do(form: str) -> None:
+    ratios = []
+    for turn in range(3):
+        patterns = [f"{form * 30}{turn}{number:04}" for number in range(1024)]
+        ratios.append(took(matches, patterns) / took(fnmatchcase, patterns))
+    assert statistics.median(ratios) < 0.5  # 0.2 at most was measured
