@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import redis
@@ -150,8 +151,8 @@ class Hub:
         spaces, known, began = self.spaces, set(self.cameras.names()), time.monotonic()
         seen, home, load = await asyncio.gather(
             survey.see_all(spaces, known),
-            in_time(survey.see_home(spaces.home)),
-            in_time(look_at_all(spaces, self._clock())),
+            in_time(partial(survey.see_home, spaces.home)),
+            in_time(partial(look_at_all, spaces, self._clock())),
         )
         whole = self._take_failures([one for one in (*seen, home, load) if isinstance(one, Exception)], began)
         silent = {one.keys.prefix for one, told in zip(spaces.shards, seen, strict=True) if isinstance(told, Exception)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 import redis.asyncio
@@ -25,23 +26,26 @@ def spaces_of(config: DashboardConfig, bus: redis.asyncio.Redis) -> Spaces:
     return Spaces.of(Space(bus, config.keys), config.shards, connect_async)
 
 
-async def in_time(asked: Awaitable[T]) -> T | Exception:
-    """What Redis answers, or its error: TimeoutError where it does not answer within PATIENCE_S."""
+async def in_time(ask: Callable[[], Awaitable[T]]) -> T | Exception:
+    """What Redis answers, or its error: TimeoutError where it does not answer within PATIENCE_S.
+
+    It is asked once this runs: whoever is cancelled before leaves nothing that nobody awaits.
+    """
     try:
         async with asyncio.timeout(PATIENCE_S):
-            return await asked
+            return await ask()
     except BUS_ERRORS as error:
         return error
 
 
 async def each(spaces: Spaces, look: Callable[[Space], Awaitable[T]]) -> list[T | Exception]:
     """What each shard answers in time, or its error; all are asked at once."""
-    return await asyncio.gather(*(in_time(look(space)) for space in spaces.shards))
+    return await asyncio.gather(*(in_time(partial(look, space)) for space in spaces.shards))
 
 
 async def everywhere(spaces: Sequence[Space], do: Callable[[Space], Awaitable[None]]) -> None:
     """Do it in each of them, all at once. Raises redis errors where one does not answer in time, the others done."""
-    for outcome in await asyncio.gather(*(in_time(do(space)) for space in spaces)):
+    for outcome in await asyncio.gather(*(in_time(partial(do, space)) for space in spaces)):
         if outcome is not None:
             raise outcome
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import apprise
@@ -93,7 +94,7 @@ class Push:
             return None
         space = self._spaces.camera(event.alert.camera)
         for _ in range(SHEET_TRIES if event.event == "new" else 1):
-            kept: Any = space.bus.hgetall(space.keys.evidence(event.alert.id))
+            kept: Any = partial(space.bus.hgetall, space.keys.evidence(event.alert.id))
             if isinstance(parts := await in_time(kept), Exception):
                 return None
             if found := evidence.read(parts, Explanation):

@@ -71,3 +71,25 @@ def test_each_says_what_it_has_and_does_what_it_is_told(silent: str, redis_url: 
 
     asked(silent, redis_url, ask)
     assert bus.get("b:x") == b"written"
+
+
+def test_whoever_is_cancelled_before_it_begins_has_asked_nothing(redis_url: str) -> None:
+    """What was asked and is awaited by nobody would be complained of when it is collected."""
+    looked: list[Space] = []
+
+    async def run() -> None:
+        async with connect_async(redis_url) as bus:
+            both = Space(bus, Keys("a:")), Space(bus, Keys("b:"))
+
+            def look(one: Space) -> Awaitable[int]:
+                looked.append(one)
+                return one.bus.exists("x")
+
+            asking = asyncio.ensure_future(each(Spaces(both[1], both), look))
+            await asyncio.sleep(0)  # it has begun, and those that it asks have not
+            asking.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await asking
+
+    asyncio.run(run())
+    assert not looked
