@@ -57,6 +57,7 @@ class Sender:
         self._idle = False  # the task sleeps, so another may write in its place
         self._told: tuple[object, ...] = ()
         self._generation = hub.generation
+        self._place = 0  # up to which the welcome's picture holds
         self.principal = NOBODY  # until it has said who it is
 
     async def run(self) -> None:
@@ -85,6 +86,13 @@ class Sender:
         """Hold the newest view of a camera until the hub wakes this sender."""
         if any(sub.takes("cameras", name) for sub in self.subscriptions.values()):
             self._cameras[name] = text
+
+    def begin(self, sub: Subscription) -> None:
+        """Serve a subscription; what befell its cameras since the welcome, when nothing here asked, comes first."""
+        self.subscriptions[sub.ask.id] = sub
+        for name, text in self._hub.subscribers.views_after(self._place):
+            if sub.takes("cameras", name):
+                self._cameras[name] = text
 
     def reply(self, message: protocol.FromServer) -> None:
         """Answer in its turn. Raises Closed when too many answers wait."""
@@ -249,5 +257,6 @@ class Sender:
             bus=hub.bus, services=self._services(), snapshot=snapshot, you=protocol.you(who),
         )  # fmt: skip
         self._told, self._generation = self._condition(), hub.generation
+        self._place = hub.subscribers.place
         self.write(welcome)
         self.welcomed.set()

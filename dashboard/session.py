@@ -156,5 +156,5 @@ class Session:
             made.sent(self._hub.newest(self._sender.principal) if ask.since is None else made.cursor)
         except ValueError as error:
             raise BadMessage("bad-cursor", f'{error}: send one that came with an event, or "0"') from None
-        self._sender.subscriptions[ask.id] = made
+        self._sender.begin(made)
         self._sender.reply(protocol.Subscribed(id=ask.id, cursor=cursors.show(made.told)))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from dashboard.protocol import CameraView, ScoreMessage, encode
 from dashboard.subscribers import Subscribers
 from tests.dashboard.feed import BASELINE, QUALITY
@@ -10,7 +12,13 @@ SCORE = Score(
     quality=QUALITY, model=BASELINE, box=(1.0, 2.0, 3.0, 4.0), frame_size=(4, 3), started=1.0, captured=2.0,
     enqueued=2.1, dequeued=2.2, scored=2.3,
 )  # fmt: skip
-GONE = CameraView(name="door", verdict="offline", why="never-reported", state="unknown")
+
+
+def view(name: str) -> CameraView:
+    return CameraView(name=name, verdict="offline", why="never-reported", state="unknown")
+
+
+GONE = view("door")
 
 
 class Notebook:
@@ -49,3 +57,21 @@ def test_who_has_left_is_told_nothing() -> None:
     subscribers.deliver()
     subscribers.wake()
     assert (one.told, list(subscribers)) == ([], [])
+
+
+def test_what_was_told_of_cameras_after_a_place_newest_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dashboard.subscribers.MAX_VIEWS", 2)
+    subscribers, one = Subscribers(), Notebook()
+    subscribers.offer_camera(view("a"))
+    assert list(subscribers.views_after(0)) == [], "nobody was there"
+    subscribers.add(one)
+    for name in ("a", "b", "a"):
+        subscribers.offer_camera(view(name))
+    place = subscribers.place
+    subscribers.offer_camera(view("b"), removed=True)
+    assert [(name, '"removed":true' in text) for name, text in subscribers.views_after(place)] == [("b", True)]
+    assert [name for name, _ in subscribers.views_after(0)] == ["b", "a"]
+    subscribers.offer_camera(view("c"))
+    assert [name for name, _ in subscribers.views_after(0)] == ["c", "b"], "the one told longest ago goes first"
+    subscribers.discard(one)
+    assert list(subscribers.views_after(0)) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -75,6 +76,26 @@ def test_scores_and_cameras_come_when_asked_for(dashboard: Start, feed: Feed) ->
             score = talk.hear("score", "camera")
         assert score["score"]["p_fake"] == 0.93
         wait_until(lambda: talk.hear("camera")["camera"]["verdict"] == "fake", 15, "the verdict follows the score")
+
+
+def test_what_befell_cameras_between_welcome_and_subscription_is_told(dashboard: Start, feed: Feed) -> None:
+    """Else a client that takes its time shows one that is gone, or stands still since, for ever as it was."""
+    for name in ("gone", "frozen", "yard"):
+        feed.camera(name)
+    one = dashboard(stale_after_s=60).synced()
+    with talking(one) as talk:
+        assert {view["verdict"] for view in talk.welcome["snapshot"]["cameras"]} == {"unsure"}
+        feed.camera("frozen", "frozen")
+        feed.bus.srem(feed.keys.camera_names, "gone")
+        feed.bus.delete(feed.keys.camera("gone"))
+        wait_until(lambda: "gone" not in one.hub.cameras, 15, "it is gone")
+        wait_until(lambda: one.hub.cameras.view("frozen", time.time()).verdict == "stale", 15, "it is stale")
+        subscribe(talk, topics=["alerts"])
+        talk.say(type="subscribe", id="c", topics=["cameras"], cameras=["gone", "frozen"])
+        talk.hear("subscribed")
+        told = [talk.hear("camera") for _ in range(2)]
+        found = {each["camera"]["name"]: (each["sub"], each["camera"]["verdict"], each["removed"]) for each in told}
+        assert found == {"gone": ("c", "offline", True), "frozen": ("c", "stale", False)}
 
 
 def test_camera_alerts_have_no_scores_and_can_be_filtered(dashboard: Start, feed: Feed) -> None:
