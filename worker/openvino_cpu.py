@@ -19,6 +19,7 @@ from typing import Any, cast
 import numpy as np
 import openvino as ov
 import torch
+from openvino import frontend
 from openvino.preprocess import ColorFormat, PrePostProcessor
 from torch import Tensor, nn
 
@@ -30,6 +31,10 @@ from worker.preprocess import Pixels
 from worker.torch_cpu import single
 
 SIZES = (1, 4, 8)  # of batches; each is a compiled model, and holds its weights
+CANT_CONVERT = (
+    frontend.GeneralFailure, frontend.InitializationFailure, frontend.NotImplementedFailure,
+    frontend.OpConversionFailure, frontend.OpValidationFailure,
+)  # fmt: skip
 NICER = 10  # a tenth of the processor is left where others want all of it
 
 
@@ -152,7 +157,10 @@ def convert(model: Detector) -> Any:
         warnings.simplefilter("ignore")  # torch.jit.trace warns of its own future
         # Unchecked: the check computes all again and imports what takes half a second; tests compare with PyTorch.
         traced = torch.jit.trace(_Encoder(model).eval(), example, check_trace=False)  # type: ignore[no-untyped-call]
-        encoder = ov.convert_model(traced, example_input=example, input=[-1, 3, size, size])
+        try:
+            encoder = ov.convert_model(traced, example_input=example, input=[-1, 3, size, size])
+        except CANT_CONVERT as error:  # which are no RuntimeError, as others of OpenVINO are
+            raise RuntimeError(str(error).rpartition("Summary:")[2].strip()) from error  # before it, places in C++
     return _take_pixels(encoder, config)
 
 

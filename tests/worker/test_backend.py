@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -160,6 +161,17 @@ def test_without_openvino_the_worker_still_scores(
     monkeypatch.setitem(sys.modules, "worker.openvino_cpu", None)  # as where there is no wheel
     assert made(tiny, "cpu").name.startswith("PyTorch")
     assert "no OpenVINO" in capsys.readouterr().out
+
+
+def test_a_model_that_openvino_can_not_convert_is_scored_all_the_same(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def forward(self: Any, images: torch.Tensor) -> torch.Tensor:
+        return torch.special.i0(self.model.projection(self.model.encoder(images)))  # it has no such operation
+
+    monkeypatch.setattr("worker.openvino_cpu._Encoder.forward", forward)
+    assert made(tiny, "cpu").name.startswith("PyTorch")
+    assert "aten::i0" in capsys.readouterr().out
 
 
 def test_openvino_is_loaded_without_what_reports_its_use() -> None:
