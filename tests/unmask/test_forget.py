@@ -148,8 +148,14 @@ def test_it_asks_first(plain: Settings, bus: redis.Redis, keys: Keys, monkeypatc
 
 
 def test_the_file_on_disk_forgets_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def names_it(file: Path) -> bool:
+        try:
+            return b"cellar" in file.read_bytes()
+        except FileNotFoundError:  # the server takes away what it has rewritten
+            return False
+
     def kept() -> bool:
-        return any(b"cellar" in file.read_bytes() for file in (tmp_path / "appendonlydir").iterdir())
+        return any(names_it(file) for file in (tmp_path / "appendonlydir").iterdir())
 
     with valkey(tmp_path, aof=True) as (url, _), redis.Redis.from_url(url) as bus:
         bus.set(Keys().reference("cellar"), "of cellar")
