@@ -6,6 +6,7 @@ import base64
 import json
 import secrets
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -80,8 +81,20 @@ def flat(value: Any) -> bytes:
 
 def written(*folders: Path) -> dict[str, bytes]:
     """Every file under the folders."""
-    files = (path for folder in folders for path in folder.rglob("*") if path.is_file())
-    return {f"file {path}": path.read_bytes() for path in files}
+    found = {}
+    for path in (path for folder in folders for path in folder.rglob("*") if path.is_file()):
+        with suppress(FileNotFoundError):  # Valkey's own, while it writes another
+            found[f"file {path}"] = path.read_bytes()
+    return found
+
+
+def arguments(pid: int) -> dict[int, bytes]:
+    """What a process and all that descend from it were started with."""
+    found = {}
+    for one in family(pid):
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has ended
+            found[one] = Path(f"/proc/{one}/cmdline").read_bytes()
+    return found
 
 
 def family(pid: int) -> list[int]:

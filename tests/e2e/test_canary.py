@@ -23,7 +23,7 @@ import yaml
 from websockets.sync.client import connect
 
 from dashboard.access import hashing
-from tests.e2e.canary import Canaries, family, forms, stored, written
+from tests.e2e.canary import Canaries, arguments, forms, stored, written
 from tests.support import clips
 from tests.support.certificates import Authority
 from tests.support.receiver import Receiver
@@ -155,10 +155,8 @@ class System:
 
     def child(self, name: str) -> int:
         """The pid of a service."""
-        for pid in family(self.process.pid):
-            if name.encode() in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
-                return pid
-        raise AssertionError(f"no {name}")
+        found = arguments(self.process.pid).items()
+        return next(pid for pid, line in found if name.encode() in line.split(b"\0"))
 
 
 @pytest.fixture
@@ -212,8 +210,7 @@ def test_no_secret_leaves_the_settings(system: System, canaries: Canaries, recei
             for header in ({}, {"authorization": f"Bearer {system.token}x"}):
                 places[f"refusal {bool(header)}"] = stranger.get("/api/v1/cameras", headers=header).content
 
-    for pid in family(system.process.pid):
-        places[f"arguments of {pid}"] = Path(f"/proc/{pid}/cmdline").read_bytes()
+    places |= {f"arguments of {pid}": line for pid, line in arguments(system.process.pid).items()}
     with redis.Redis.from_url(system.redis_url) as bus:
         places |= stored(bus)
         assert any("alerts" in name for name in places), "no alert was stored"
