@@ -12,7 +12,7 @@ import redis
 
 from streamer.config import StreamerConfig
 from streamer.evidence import EvidenceMaker
-from streamer.publish import Publisher
+from streamer.publish import Ownership, Publisher
 from streamer.ring import PacketRing
 from wire.keys import Keys
 from wire.messages import CameraState
@@ -30,13 +30,13 @@ class Branch:
         keys: Keys,
         config: StreamerConfig,
         ring_of: Callable[[str], PacketRing | None],
-        ours: Callable[[str], bool | None],
+        ownership: Ownership,
         away: Callable[[redis.RedisError], None],
         log: Log,
         clock: Callable[[], float],
     ) -> None:
         self._bus, self._keys, self._owner, self._away, self._log = bus, keys, config.name, away, log
-        self.publisher = Publisher(bus, keys, config.streamer, log, clock, ours)
+        self.publisher = Publisher(bus, keys, config.streamer, log, clock, ownership)
         self.evidence = EvidenceMaker(bus, keys, config.alerts, ring_of, log, clock)
         self._names: frozenset[str] = frozenset()
         self._known: frozenset[str] | None = None  # those that were configured when the others were forgotten

@@ -3,9 +3,9 @@
 All of that lies in the home, and is asked for every second from a thread of its own: a home that is away, or does not
 answer, holds up no camera, and nothing that another shard is told.
 
-Cameras are read on while nobody answers, but a lease that was not renewed for its time may be another streamer's by
-now: their windows wait until that is known. With shards they do not: there a home that is away for all would stop them
-all.
+Cameras are read on while nobody answers: a home that is away for all is to stop none. But a lease that was not renewed
+for its time may be another streamer's by now, and whoever has it tells the camera's state in the camera's key space:
+once another's is found there (`keeps`), the camera is not ours.
 """
 
 from __future__ import annotations
@@ -13,25 +13,27 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import redis
 
 from streamer.lease import Leases
 from streamer.quarantine import Crashes, Quarantine
 from wire.heartbeat import Facts, Heartbeat
+from wire.messages import CameraState
 from wire.telemetry import Log
 
 PERIOD_S = 1.0
-PAUSE_S = 0.2  # after a failure: windows may wait for the answer
+PAUSE_S = 0.2  # after a failure: to be in doubt costs a round trip for whatever is sent
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The cameras that are ours, and those of them that are left alone."""
+    """The cameras that are ours, those of them that are left alone, and until when our leases last (monotonic)."""
 
     mine: frozenset[str] = frozenset()
     held: Mapping[str, Crashes] = field(default_factory=dict)
+    until: float = float("-inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,8 @@ class Claims:
         self.failure: Exception | None = None  # a bug: whoever runs the cameras is to end by it
         self._leases, self._quarantine, self._heartbeat = leases, quarantine, heartbeat
         self._crashed, self._away, self._log, self._clock = crashed, away, log, clock
-        self._trust_s, self._trusted = trust_s, float("-inf")  # until when, monotonic
+        self._trust_s = trust_s
+        self._writing = threading.Lock()  # of `now`
         self._told: _Told | None = None
         self._configured: set[str] = set()
         self._gone: set[str] = set()  # no longer configured, whose leases are to be given back
@@ -81,9 +84,17 @@ class Claims:
             self._due.set()
 
     def ours(self, camera: str) -> bool | None:
-        """Whether the camera is ours at this moment; None where its lease may have ended. Any thread may ask."""
-        trusted = time.monotonic() < self._trusted  # looked at first: it is set last
-        return False if camera not in self.now.mine else trusted or None
+        """See Ownership."""
+        now = self.now
+        return False if camera not in now.mine else time.monotonic() < now.until or None
+
+    def keeps(self, camera: str, state: CameraState | None) -> bool:
+        """See Ownership."""
+        if state is None or state.owner in ("", self._leases.owner):
+            return True
+        with self._writing:
+            self.now = replace(self.now, mine=self.now.mine - {camera})  # until the leases say otherwise
+        return False
 
     def ask_to_stop(self) -> None:
         """Return at once."""
@@ -130,8 +141,9 @@ class Claims:
         self._convict(told.names, now)
         began = time.monotonic()
         mine = self._leases.step(told.names, now)
-        self.now = Claim(frozenset(mine), self._quarantine.held(mine, now))
-        self._trusted = began + self._trust_s
+        found = Claim(frozenset(mine), self._quarantine.held(mine, now), began + self._trust_s)
+        with self._writing:
+            self.now = found
         self._heartbeat.beat("ready", told.detail, told.facts)
 
     def _convict(self, names: list[str], now: float) -> None:

@@ -65,7 +65,8 @@ class Leases:
     """The leases of one streamer. Every method raises redis.RedisError when Redis is away."""
 
     def __init__(self, bus: redis.Redis, keys: Keys, owner: str, ttl_s: float) -> None:
-        self._bus, self._keys, self._owner, self._ttl_ms = bus, keys, owner, round(ttl_s * 1000)
+        self.owner = owner
+        self._bus, self._keys, self._ttl_ms = bus, keys, round(ttl_s * 1000)
         self._acquire = bus.register_script(_ACQUIRE)
         self._release = bus.register_script(_RELEASE)
         self._free_since: dict[str, float] = {}
@@ -73,11 +74,11 @@ class Leases:
     def acquire(self, camera: str) -> bool:
         """Take or renew the lease; False when another streamer has it."""
         lease = self._keys.lease(camera)
-        return bool(self._acquire(keys=[lease, self._wish(camera)], args=[self._owner, self._ttl_ms]))
+        return bool(self._acquire(keys=[lease, self._wish(camera)], args=[self.owner, self._ttl_ms]))
 
     def release(self, camera: str) -> None:
         """Give the lease back, if it is ours."""
-        self._release(keys=[self._keys.lease(camera)], args=[self._owner])
+        self._release(keys=[self._keys.lease(camera)], args=[self.owner])
 
     def step(self, cameras: list[str], now: float) -> set[str]:
         """Renew, take, give back and ask, once; the cameras that are ours after it."""
@@ -90,19 +91,19 @@ class Leases:
             c: min(now, self._free_since.get(c, now)) for c, owner in by_camera.items() if owner is None
         }
         overdue = frozenset(c for c, since in self._free_since.items() if now - since > GRACE_S)
-        todo = plan(self._owner, by_camera, dict(zip(cameras, wanted, strict=True)), overdue)
+        todo = plan(self.owner, by_camera, dict(zip(cameras, wanted, strict=True)), overdue)
         for camera in todo.release:
             self.release(camera)
         for camera in todo.want:
-            self._bus.set(self._wish(camera), self._owner, px=WISH_MS, nx=True)
-        mine = {camera for camera, owner in by_camera.items() if owner == self._owner}
+            self._bus.set(self._wish(camera), self.owner, px=WISH_MS, nx=True)
+        mine = {camera for camera, owner in by_camera.items() if owner == self.owner}
         return self._acquire_all(sorted((mine | set(todo.acquire)) - set(todo.release)))
 
     def _acquire_all(self, cameras: list[str]) -> set[str]:
         """As `acquire`, of all at once: one after the other, on a slow network, the first would end before the last."""
         with self._bus.pipeline(transaction=False) as pipe:
             for camera in cameras:
-                pipe.eval(_ACQUIRE, 2, self._keys.lease(camera), self._wish(camera), self._owner, self._ttl_ms)
+                pipe.eval(_ACQUIRE, 2, self._keys.lease(camera), self._wish(camera), self.owner, self._ttl_ms)
             taken = pipe.execute()
         return {camera for camera, ours in zip(cameras, taken, strict=True) if ours}
 

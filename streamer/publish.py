@@ -1,7 +1,8 @@
 """Everything a streamer sends to Redis, from one thread behind fixed queues: a camera never waits for Redis.
 
-While Redis is away, what can't be sent is dropped, counted, and told once a second; nothing is sent twice. Nor is a
-window of a camera that may be another streamer's by now: it waits until that is known.
+While Redis is away, what can't be sent is dropped, counted, and told once a second; nothing is sent twice. Nor is
+anything of a camera that is another streamer's by now. Where the leases can't tell that, the camera's key space does:
+its owner keeps its state there, and what a streamer in doubt sends goes through only while nobody else has told one.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol, cast
 
 import redis
+from redis.client import Pipeline
 
 from wire import bus as wire_bus
 from wire.keys import FIELD, GROUP, Keys
@@ -56,6 +58,28 @@ return removed
 """
 
 
+class Ownership(Protocol):
+    """Whose a camera is, as far as is known here. Any thread may ask."""
+
+    def ours(self, camera: str) -> bool | None:
+        """Whether it is ours at this moment; None where its lease may have ended."""
+
+    def keeps(self, camera: str, state: CameraState | None) -> bool:
+        """Take the newest state of one in doubt: False, and the camera is given up, where another has told it."""
+
+
+class Alone:
+    """Nobody else is there."""
+
+    def ours(self, camera: str) -> bool:
+        """See Ownership."""
+        return True
+
+    def keeps(self, camera: str, state: CameraState | None) -> bool:
+        """See Ownership."""
+        return True
+
+
 class Publisher:
     """Sends windows, camera states and previews. `offer_*` may be called from any thread and never block."""
 
@@ -66,14 +90,13 @@ class Publisher:
         limits: StreamerSettings,
         log: Log,
         clock: Callable[[], float],
-        ours: Callable[[str], bool | None] = lambda camera: True,
+        ownership: Ownership | None = None,
     ) -> None:
-        """`ours`: whether a camera is ours at this moment, None where nobody knows."""
         self.sent = 0
         self.dropped = 0
         self._bus, self._keys, self._log = bus, keys, log
         self._limits = (round(limits.queue_max_age_s * 1000), limits.queue_max_mb * 1_000_000, GROUP)
-        self._ours = ours
+        self._ownership: Ownership = ownership or Alone()
         self._throttle = Throttle(clock)
         self._wake = threading.Condition()
         self._windows: dict[str, deque[Window]] = {}
@@ -147,16 +170,10 @@ class Publisher:
                 self._wake.wait_for(lambda: self._stopping or self._waiting())
                 windows, states, previews = self._take()
                 removed, self._removed = self._removed, set()
-                if not (windows or states or previews or removed):
-                    if self._over or self._stopping:
-                        return
-                    self._pause()  # there are windows, and they have to wait
-                    continue
-                if self._over:
+                if self._over or not (windows or states or previews or removed):
                     return
             try:
-                self._send(windows, states, previews, removed)
-                self.sent += len(windows)
+                self.sent += self._send(windows, states, previews, removed)
             except Exception as error:  # no memory, or a bug: costs what it was at, and not all that is yet to come
                 known = isinstance(error, redis.RedisError)
                 with self._wake:
@@ -175,12 +192,9 @@ class Publisher:
 
     def _take(self) -> tuple[list[Window], list[CameraState], list[tuple[str, bytes]]]:
         """What goes out next: windows from all cameras in turn, so that none starves another."""
-        known = {camera: self._ours(camera) for camera in self._windows}
-        for camera in [camera for camera, ours in known.items() if ours is False]:
-            self._lost(len(self._windows.pop(camera)), "the camera is another streamer's")
         windows: list[Window] = []
-        while (ready := [camera for camera in self._windows if known[camera]]) and len(windows) < BATCH:
-            for camera in ready:
+        while self._windows and len(windows) < BATCH:
+            for camera in list(self._windows):
                 windows.append(self._windows[camera].popleft())
                 if not self._windows[camera]:
                     del self._windows[camera]
@@ -194,24 +208,61 @@ class Publisher:
         states: list[CameraState],
         previews: list[tuple[str, bytes]],
         removed: set[str],
+    ) -> int:
+        """One transaction: a window is in the queue exactly if it is counted as made; how many there were."""
+        cameras = {one.camera for one in windows} | {one.name for one in states} | {name for name, _ in previews}
+        ours = {camera: self._ownership.ours(camera) for camera in cameras}
+        while True:
+            try:
+                with self._bus.pipeline(transaction=True) as pipe:
+                    known = ours | self._look(pipe, [camera for camera in sorted(ours) if ours[camera] is None])
+                    kept = [one for one in windows if known[one.camera]]
+                    told = [one for one in states if known[one.name]]
+                    self._write(pipe, kept, told, [one for one in previews if known[one[0]]], removed)
+                    break
+            except redis.WatchError:  # another streamer has just told a state
+                continue
+        if len(kept) < len(windows):
+            with self._wake:
+                self._lost(len(windows) - len(kept), "the camera is another streamer's")
+        return len(kept)
+
+    def _look(self, pipe: Pipeline, doubtful: list[str]) -> dict[str, bool]:
+        """Which of these are still ours by what is told of them, for as long as the transaction takes."""
+        if not doubtful:
+            return {}
+        keys = [self._keys.camera(camera) for camera in doubtful]
+        pipe.watch(*keys)  # type: ignore[no-untyped-call]
+        told = cast("list[bytes | None]", pipe.mget(keys))
+        pipe.multi()
+        return {
+            camera: self._ownership.keeps(camera, CameraState.read(data))
+            for camera, data in zip(doubtful, told, strict=True)
+        }
+
+    def _write(
+        self,
+        pipe: Pipeline,
+        windows: list[Window],
+        states: list[CameraState],
+        previews: list[tuple[str, bytes]],
+        removed: set[str],
     ) -> None:
-        """One transaction: a window is in the queue exactly if it is counted as made."""
-        with self._bus.pipeline(transaction=True) as pipe:
-            for window in windows:
-                pipe.xadd(self._keys.windows, {FIELD: window.encode()})
-            if windows:
-                pipe.hincrby(self._keys.outcomes, "made", len(windows))
-                self._trim(pipe)
-            for state in states:
-                message = state.encode()
-                pipe.set(self._keys.camera(state.name), message)
-                pipe.xadd(self._keys.cameras, {FIELD: message}, maxlen=CAMERAS_MAXLEN, approximate=True)
-            for camera, jpeg in previews:
-                pipe.set(self._keys.preview(camera), jpeg, ex=PREVIEW_TTL_S)
-            for camera in removed:
-                pipe.srem(self._keys.camera_names, camera)
-                pipe.delete(self._keys.camera(camera), self._keys.preview(camera))
-            pipe.execute()
+        for window in windows:
+            pipe.xadd(self._keys.windows, {FIELD: window.encode()})
+        if windows:
+            pipe.hincrby(self._keys.outcomes, "made", len(windows))
+            self._trim(pipe)
+        for state in states:
+            message = state.encode()
+            pipe.set(self._keys.camera(state.name), message)
+            pipe.xadd(self._keys.cameras, {FIELD: message}, maxlen=CAMERAS_MAXLEN, approximate=True)
+        for camera, jpeg in previews:
+            pipe.set(self._keys.preview(camera), jpeg, ex=PREVIEW_TTL_S)
+        for camera in removed:
+            pipe.srem(self._keys.camera_names, camera)
+            pipe.delete(self._keys.camera(camera), self._keys.preview(camera))
+        pipe.execute()
 
     def _trim(self, bus: redis.Redis) -> Any:
         """One call of the script; of a pipeline, the command is added to it."""

@@ -5,7 +5,6 @@ The monitor itself waits for no Redis: what it needs of it stands in `Claims`, w
 
 from __future__ import annotations
 
-import math
 import signal
 import threading
 import time
@@ -73,11 +72,6 @@ class Streamer:
         bus.set_retry(once)
         home = Space(bus, self._keys)
         spaces = Spaces.of(home, config.shards, lambda url: wire_bus.open_client(url, retry=once))
-        self._branches = [
-            Branch(one.bus, one.keys, config, self._ring, self._ours, self._unreachable, log, clock)
-            for one in spaces.shards
-        ]
-        self._tell_branches()
         self._claims = Claims(
             Leases(bus, self._keys, config.name, config.streamer.lease_s),
             Quarantine(bus, self._keys),
@@ -86,8 +80,13 @@ class Streamer:
             self._unreachable,
             log,
             clock,
-            config.streamer.lease_s if len(config.shards) == 1 else math.inf,
+            config.streamer.lease_s,
         )
+        self._branches = [
+            Branch(one.bus, one.keys, config, self._ring, self._claims, self._unreachable, log, clock)
+            for one in spaces.shards
+        ]
+        self._tell_branches()
         self._hardware = hardware.find(config.streamer.hwaccel, log)
         self._detector: Detector | None = None
         self._detector_lock = threading.Lock()
@@ -206,9 +205,6 @@ class Streamer:
         with self._detector_lock:
             self._detector = self._detector or self._choice.make(self._config.streamer)
             return self._detector
-
-    def _ours(self, camera: str) -> bool | None:
-        return self._claims.ours(camera)
 
     def _ring(self, camera: str) -> PacketRing | None:
         runtime = self._cameras.get(camera)

@@ -6,6 +6,7 @@ from typing import cast
 from urllib.parse import urlsplit
 
 import redis
+from msgspec.structs import replace
 
 from streamer.claims import Claims
 from streamer.lease import Leases
@@ -15,7 +16,7 @@ from tests.support.servers import wait_until
 from wire import bus as wire_bus
 from wire.heartbeat import NO_FACTS, Heartbeat
 from wire.keys import Keys
-from wire.messages import ServiceState
+from wire.messages import CameraState, ServiceState
 from wire.telemetry import Log
 
 
@@ -95,8 +96,14 @@ def test_a_camera_is_ours_for_as_long_as_its_lease_is_known_to_last(
         proxy.stall()
         wait_until(lambda: claims.ours("a") is None, 20, "nobody knows")
         assert claims.now.mine == {"a"}, "it is read on"
-        bus.set(keys.lease("a"), "another")
+        mine = CameraState(name="a", state="live", source="x", since=0.0, updated=1.0, owner="me")
+        assert all(claims.keeps("a", told) for told in (None, mine, replace(mine, owner="")))
+        assert claims.ours("a") is None
+        assert not claims.keeps("a", replace(mine, owner="another"))
+        assert claims.ours("a") is False, "until the leases say otherwise"
         proxy.flow()
+        wait_until(lambda: claims.ours("a"), 20, "they do")
+        bus.set(keys.lease("a"), "another")
         wait_until(lambda: claims.ours("a") is False, 20, "it is another's")
         assert claims.stop(20)
 

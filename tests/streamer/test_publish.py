@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import redis
 import structlog
+from msgspec.structs import replace
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from structlog.testing import capture_logs
@@ -93,28 +94,53 @@ def test_a_full_queue_drops_that_cameras_oldest_only(publisher: Publisher, bus: 
     assert [w.camera for w in sent[:2]] == ["busy", "calm"]  # in turn
 
 
-def test_windows_wait_while_nobody_knows_whose_a_camera_is(bus: redis.Redis, keys: Keys, log: Log) -> None:
-    """And are dropped where it is another streamer's; other cameras' go out meanwhile."""
-    ours: dict[str, bool | None] = {"mine": True, "unknown": None, "theirs": False}
-    publisher = Publisher(bus, keys, LIMITS, log, time.monotonic, ours.__getitem__)
+class Doubtful:
+    """Some cameras are ours, some another's, and of some nobody knows until "another" tells their state."""
 
-    def sent() -> set[str]:
-        return {Window.decode(fields[FIELD]).camera for _, fields in bus.xrange(keys.windows)}
+    def __init__(self, **ours: bool | None) -> None:
+        self._ours, self.asked, self.meanwhile = ours, list[str](), list[Callable[[], object]]()
 
-    for camera in ours:
-        publisher.offer_window(window(0, camera))
+    def ours(self, camera: str) -> bool | None:
+        return self._ours[camera]
+
+    def keeps(self, camera: str, state: CameraState | None) -> bool:
+        self.asked.append(camera)
+        for act in self.meanwhile:
+            act()
+        self.meanwhile.clear()
+        return state is None or state.owner != "another"
+
+
+def test_in_doubt_a_camera_is_whose_state_is_told(bus: redis.Redis, keys: Keys, log: Log) -> None:
+    """All that is another's is dropped, not its windows alone, and the rest goes out."""
+    told = {name: replace(state(1.0, name), owner=owner) for name, owner in (("kept", "me"), ("lost", "another"))}
+    for name, one in told.items():
+        bus.set(keys.camera(name), one.encode())
+    whose = Doubtful(mine=True, theirs=False, kept=None, lost=None, new=None)
+    publisher = Publisher(bus, keys, LIMITS, log, time.monotonic, whose)
+    for name in ("mine", "theirs", "kept", "lost", "new"):
+        publisher.offer_window(window(0, name))
+        publisher.offer_state(state(2.0, name))
+        publisher.offer_preview(name, b"jpeg")
     publisher.start()
-    wait_until(lambda: publisher.dropped, 20, "theirs is dropped")
-    wait_until(sent, 20, "mine is sent")
-    publisher.offer_state(state())
-    wait_until(lambda: bus.get(keys.camera("cam")), 20, "a state goes past what waits")
-    assert sent() == {"mine"}
-    ours["unknown"] = True
-    wait_until(lambda: sent() == {"mine", "unknown"}, 20, "it is ours after all")
-    ours["unknown"] = None
-    publisher.offer_window(window(1, "unknown"))
     publisher.stop(20)
-    assert (bus.xlen(keys.windows), publisher.dropped) == (2, 1)
+    assert {Window.decode(fields[FIELD]).camera for _, fields in bus.xrange(keys.windows)} == {"mine", "kept", "new"}
+    assert bus.get(keys.camera("lost")) == told["lost"].encode()
+    assert {name for name in whose._ours if bus.exists(keys.preview(name))} == {"mine", "kept", "new"}
+    assert bus.get(keys.camera("theirs")) is None
+    assert (publisher.sent, publisher.dropped, bus.hget(keys.outcomes, "made")) == (3, 2, b"3")
+    assert set(whose.asked) == {"kept", "lost", "new"}, "of what is known Redis is not asked"
+
+
+def test_a_state_that_another_tells_while_we_look_is_seen(bus: redis.Redis, keys: Keys, log: Log) -> None:
+    whose = Doubtful(cam=None)
+    whose.meanwhile.append(lambda: bus.set(keys.camera("cam"), replace(state(), owner="another").encode()))
+    publisher = Publisher(bus, keys, LIMITS, log, time.monotonic, whose)
+    publisher.offer_window(window())
+    publisher.start()
+    publisher.stop(20)
+    assert (publisher.sent, publisher.dropped, bus.xlen(keys.windows)) == (0, 1, 0)
+    assert whose.asked == ["cam", "cam"]
 
 
 def test_what_can_not_be_encoded_costs_itself_and_not_what_comes_after(
