@@ -27,9 +27,14 @@ PERIOD_S = 1.0
 PAUSE_S = 0.2  # after a failure: to be in doubt costs a round trip for whatever is sent
 
 
+def elapsed() -> float:
+    """Seconds that pass while the machine sleeps, too, where there is such a clock: leases end meanwhile."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The cameras that are ours, those of them that are left alone, and until when our leases last (monotonic)."""
+    """The cameras that are ours, those of them that are left alone, and until when our leases last by `elapsed`."""
 
     mine: frozenset[str] = frozenset()
     held: Mapping[str, Crashes] = field(default_factory=dict)
@@ -86,7 +91,7 @@ class Claims:
     def ours(self, camera: str) -> bool | None:
         """See Ownership."""
         now = self.now
-        return False if camera not in now.mine else time.monotonic() < now.until or None
+        return False if camera not in now.mine else elapsed() < now.until or None
 
     def keeps(self, camera: str, state: CameraState | None) -> bool:
         """See Ownership."""
@@ -139,7 +144,7 @@ class Claims:
             self._gone.discard(name)
         now = self._clock()
         self._convict(told.names, now)
-        began = time.monotonic()
+        began = elapsed()
         mine = self._leases.step(told.names, now)
         found = Claim(frozenset(mine), self._quarantine.held(mine, now), began + self._trust_s)
         with self._writing:

@@ -5,6 +5,7 @@ import time
 from typing import cast
 from urllib.parse import urlsplit
 
+import pytest
 import redis
 from msgspec.structs import replace
 
@@ -106,6 +107,20 @@ def test_a_camera_is_ours_for_as_long_as_its_lease_is_known_to_last(
         bus.set(keys.lease("a"), "another")
         wait_until(lambda: claims.ours("a") is False, 20, "it is another's")
         assert claims.stop(20)
+
+
+def test_a_machine_that_slept_trusts_no_lease(
+    bus: redis.Redis, keys: Keys, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claims = claims_of(bus, keys, log, trust_s=600.0)
+    claims.start()
+    claims.tell(["a"], "", NO_FACTS)
+    wait_until(lambda: claims.ours("a"), 20, "it is ours")
+    assert claims.stop(20)
+    assert claims.ours("a")
+    now = time.clock_gettime
+    monkeypatch.setattr(time, "clock_gettime", lambda clock: now(clock) + 3600 * (clock == time.CLOCK_BOOTTIME))
+    assert claims.ours("a") is None
 
 
 def test_a_bug_is_told_to_whoever_runs_the_cameras(bus: redis.Redis, keys: Keys, log: Log) -> None:
