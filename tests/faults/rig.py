@@ -28,7 +28,7 @@ from dashboard.client import Client, Event
 from dashboard.protocol import AlertMessage, CameraMessage, CameraView, Gap, ScoreMessage
 from tests.faults.load import Load
 from tests.support.proxy import proxied
-from tests.support.servers import end, free_port, valkey, wait_until
+from tests.support.servers import end, free_port, kill_redis, valkey, wait_until
 from tests.worker.making import FRAMES
 from tests.worker.zygote import alive
 from unmask.bench.processes import environment
@@ -152,6 +152,10 @@ class Rig:
 
     def start_valkey(self) -> None:
         _, self.valkey = self._stack.enter_context(valkey(self.disk, port=self.port, aof=True))
+
+    def kill_valkey(self) -> None:
+        """kill -9."""
+        kill_redis(self.valkey, self.bus)
 
     def start_dashboard(self) -> None:
         """Start it and wait until it has the whole picture."""

@@ -39,8 +39,7 @@ def under_load(rig: Rig, fault: Callable[[Load], float], name: str, report: Repo
 
 def test_killed_and_started_again(rig: Rig, report: Report) -> None:
     def kill(_load: Load) -> float:
-        rig.valkey.kill()
-        rig.valkey.wait()
+        rig.kill_valkey()
         until(lambda: rig.parts().get("redis") is False, "/readyz says that Redis is away", 30)
         assert rig.metrics()["unmask_redis_up"] == 0
         rig.start_valkey()
@@ -101,8 +100,7 @@ def test_disk_full_under_the_append_only_file(rig: Rig, report: Report) -> None:
         return time.time()
 
     under_load(rig, fill, "disk full", report)
-    rig.valkey.kill()
-    rig.valkey.wait()
+    rig.kill_valkey()
     kept = len(rig.subscriber.alerts())
     rig.start_valkey()
     assert len(rig.told()) == kept, "the file of a disk that was full holds every alert that was told"
@@ -118,8 +116,7 @@ def test_power_cut_that_costs_the_last_second(rig: Rig, report: Report) -> None:
         file = max((rig.disk / "appendonlydir").glob("*.incr.aof"), key=lambda file: file.stat().st_mtime_ns)
         written = file.stat().st_size
         time.sleep(1.0)
-        rig.valkey.kill()
-        rig.valkey.wait()
+        rig.kill_valkey()
         lost = file.stat().st_size - written
         assert lost > 1000
         os.truncate(file, written + 7)

@@ -293,7 +293,7 @@ def test_a_node_that_stops_answering(clustered: ClusterRig, report: Report, stre
     report.faults[-1].update({name: round(value, 3) for name, value in found.items()}, silent_s=QUIET_S)
     assert found["told_lost_s"] < LOST_S
     assert found["told_stale_s"] < STALE_S + 2
-    assert found["delay_p95_s"] < found["delay_before_p95_s"] + 0.5
+    assert found["delay_p95_s"] < found["delay_before_p95_s"] + 1.0
     assert found["delay_max_s"] < SILENT_S, "nobody waited for the node"
     until(lambda: all(clustered.parts().values()), "/readyz says that all is well", 30)
     until(lambda: shown(clustered, REAL) == {"no-face"}, "the streamer's cameras are live again", 30)

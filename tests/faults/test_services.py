@@ -278,8 +278,7 @@ def test_valkey_comes_back_with_nothing(rig: Rig, report: Report, streamers: Str
     with rig.load():
         until(rig.subscriber.alerts, "the subscriber has a cursor, which will lead to nothing")
         gaps = len(rig.subscriber.gaps())
-        rig.valkey.kill()
-        rig.valkey.wait()
+        rig.kill_valkey()
         shutil.rmtree(rig.disk / "appendonlydir")
         rig.start_valkey()
         over = time.time()

@@ -9,7 +9,7 @@ from typing import Any
 
 import redis
 
-from tests.support.servers import end, free_port, redis_server, wait_until
+from tests.support.servers import end, free_port, kill_redis, redis_server, wait_until
 
 SLOTS = 16384
 
@@ -72,9 +72,9 @@ class Cluster:
         return int(next(owner[1] for low, high, owner, *_ in rows if low <= slot <= high))
 
     def kill(self, port: int) -> None:
-        """kill -9, as a power cut would."""
-        self.processes[port].kill()
-        self.processes[port].wait()
+        """kill -9."""
+        with redis.Redis(port=port) as node:
+            kill_redis(self.processes[port], node)
 
     def replica_of(self, primary: int) -> int | None:
         """The port of a replica that is linked to this primary."""

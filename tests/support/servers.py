@@ -84,6 +84,13 @@ def end(process: subprocess.Popen[bytes] | subprocess.Popen[str], timeout_s: flo
         process.wait()
 
 
+def kill_redis(process: subprocess.Popen[bytes], bus: redis.Redis) -> None:
+    """kill -9 of a Redis whose disk keeps up: what it would write behind an fsync that takes long is lost with it."""
+    wait_until(lambda: bus.info("persistence")["aof_pending_bio_fsync"] == 0, 30, "its disk keeps up")
+    process.kill()
+    process.wait()
+
+
 @contextmanager
 def tls_redis(folder: Path, pair: Pair, ca: Path, *, password: str = "", watch: str = "") -> Iterator[str]:
     """Debian's Redis over TLS, which wants a certificate of `ca` from its clients; yields its url without files.
