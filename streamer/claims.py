@@ -24,7 +24,7 @@ from wire.messages import CameraState
 from wire.telemetry import Log
 
 PERIOD_S = 1.0
-PAUSE_S = 0.2  # after a failure: to be in doubt costs a round trip for whatever is sent
+PAUSE_S = 0.2  # after a failure: to be in doubt costs two round trips more for whatever is sent
 
 
 def elapsed() -> float:

@@ -91,7 +91,7 @@ class Watched:
         return isinstance(replica, dict) and replica["offset"] == told["master_repl_offset"]
 
     def kill(self, port: int) -> None:
-        """kill -9, as a power cut would."""
+        """kill -9."""
         self.processes[port].kill()
         self.processes[port].wait()
 
